@@ -1,0 +1,118 @@
+"""The last linear layer of a generator as plain data: weights and geometry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from flipad_ops.errors import NotAttributable
+
+LayerKind = Literal["conv2d", "conv_transpose2d", "linear"]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class FinalLayer:
+    """`L(z) = W z + b`.
+
+    Parameters
+    ----------
+    kind : {"conv2d", "conv_transpose2d", "linear"}
+    weight : Tensor, float32, on the CPU
+        In torch's own layout for `kind`.
+    bias : Tensor or None
+        (out_channels,) or (out_features,).
+    input_shape, output_shape : tuple of int
+        Shapes of z and of L(z) without the batch dimension.
+    stride, padding, output_padding, dilation, groups
+        As in torch; ignored for "linear".
+    """
+
+    kind: LayerKind
+    weight: Tensor
+    bias: Tensor | None
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    output_padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(LayerKind):
+            raise NotAttributable(f"The last linear layer is a {self.kind}, which is not supported.")
+        tensors = [self.weight] if self.bias is None else [self.weight, self.bias]
+        if not all(bool(torch.isfinite(t).all()) for t in tensors):
+            raise NotAttributable("The last linear layer holds NaN or infinite weights.")
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """W z + b for z of shape (batch, *input_shape)."""
+        weight = self.weight.to(z)
+        bias = None if self.bias is None else self.bias.to(z)
+        if self.kind == "linear":
+            return F.linear(z, weight, bias)
+        if self.kind == "conv2d":
+            return F.conv2d(z, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        return F.conv_transpose2d(
+            z, weight, bias, self.stride, self.padding,
+            self.output_padding, self.groups, self.dilation,
+        )  # fmt: skip
+
+    def geometry(self) -> dict[str, Any]:
+        """Everything but the tensors, JSON-ready."""
+        return {
+            "kind": self.kind,
+            "input_shape": list(self.input_shape),
+            "output_shape": list(self.output_shape),
+            "stride": list(self.stride),
+            "padding": list(self.padding),
+            "output_padding": list(self.output_padding),
+            "dilation": list(self.dilation),
+            "groups": self.groups,
+        }
+
+    @classmethod
+    def from_parts(
+        cls, geometry: dict[str, Any], weight: Tensor, bias: Tensor | None
+    ) -> FinalLayer:
+        """Inverse of `geometry()` plus the tensors."""
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in geometry.items()
+        }
+        return cls(weight=weight, bias=bias, **fields)
+
+    def sha256(self) -> str:
+        """Content hash over geometry, weight and bias (float32 bytes)."""
+        digest = hashlib.sha256(json.dumps(self.geometry(), sort_keys=True).encode())
+        for tensor in (self.weight, self.bias):
+            digest.update(b"none" if tensor is None else tensor_bytes(tensor))
+        return digest.hexdigest()
+
+
+def tensor_bytes(tensor: Tensor) -> bytes:
+    """Shape, dtype and raw values, for hashing."""
+    head = f"{tuple(tensor.shape)}{tensor.dtype}".encode()
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return head + flat.view(torch.uint8).numpy().tobytes() if flat.numel() else head
+
+
+def state_sha256(tensors: dict[str, Tensor]) -> str:
+    """Content hash of a set of tensors, independent of their names and order.
+
+    Names are left out because exporting a module renames its parameters; step counters of
+    batch norm are left out because they do not change the output.
+    """
+    digests = sorted(
+        hashlib.sha256(tensor_bytes(tensor)).digest()
+        for name, tensor in tensors.items()
+        if not name.endswith("num_batches_tracked")
+    )
+    return hashlib.sha256(b"".join(digests)).hexdigest()
