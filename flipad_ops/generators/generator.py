@@ -1,0 +1,124 @@
+"""A generator that has been split: the object every fit starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from flipad_ops.generators.latent import LatentSpec
+from flipad_ops.generators.layer import FinalLayer, state_sha256
+from flipad_ops.generators.output import OutputMap, quantise
+from flipad_ops.generators.split import discover
+from flipad_ops.generators.trace import Generator, run_traced
+
+
+@dataclass(frozen=True, eq=False)
+class SplitGenerator:
+    """`G = sigma o L o F` with the split verified.
+
+    Parameters
+    ----------
+    forward : callable, (batch, *latent.shape) -> (batch, *sample_shape)
+    latent : LatentSpec
+    layer : FinalLayer
+    output_map : OutputMap
+    sample_shape : tuple of int
+        Shape of one sample, (channels, height, width) for images.
+    decoder_sha256 : str
+        Content hash over all parameters and buffers.
+    batched : bool
+        False when `forward` accepts only one latent at a time.
+    """
+
+    forward: Generator
+    latent: LatentSpec
+    layer: FinalLayer
+    output_map: OutputMap
+    sample_shape: tuple[int, ...]
+    decoder_sha256: str
+    batched: bool = True
+    device: str = "cpu"
+    name: str = ""
+    version: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs (batch, *sample_shape) and activations z (batch, *layer.input_shape)."""
+        outputs, activations = [], []
+        for chunk in latents.to(self.device).split(latents.shape[0] if self.batched else 1):
+            output, call, _ = run_traced(self.forward, chunk)
+            outputs.append(output.float().cpu())
+            activations.append(call.input.float().cpu())
+        return torch.cat(outputs), torch.cat(activations)
+
+    def batches(self, count: int, seed: int, batch_size: int = 64) -> Iterator[tuple[Tensor, Tensor]]:
+        """Stream `count` samples as (outputs, activations) without keeping them."""
+        for latents in self.latent.sample(count, seed).split(batch_size):
+            yield self.run(latents)
+
+    def sample(self, count: int, seed: int, batch_size: int = 64) -> Tensor:
+        """Own images as a file would store them: float32 (count, *sample_shape) in [0, 1],
+        rounded to 8 bit."""
+        images = [
+            quantise(self.output_map.to_pixels(output))
+            for output, _ in self.batches(count, seed, batch_size)
+        ]
+        return torch.cat(images)
+
+    def mean_activation(self, count: int, seed: int, batch_size: int = 64) -> Tensor:
+        """The anchor zbar over `count` samples of F (paper: 5,000), float32 (*input_shape)."""
+        total = torch.zeros(self.layer.input_shape, dtype=torch.float64)
+        for _, activation in self.batches(count, seed, batch_size):
+            total += activation.double().sum(dim=0)
+        return (total / count).float()
+
+    def activation_minimum(self, count: int = 64, seed: int = 0) -> float:
+        """Smallest activation seen; 0 means that F ends in a ReLU."""
+        return min(float(z.min()) for _, z in self.batches(count, seed))
+
+
+def split_generator(
+    forward: Generator,
+    metadata: Mapping[str, Any] | None,
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    batched: bool = True,
+    device: str = "cpu",
+    name: str = "",
+    version: str = "",
+) -> SplitGenerator:
+    """Split a runnable generator; see `flipad_ops.generators.split.discover` for the errors.
+
+    Parameters
+    ----------
+    forward : callable or torch.nn.Module
+        Put into evaluation mode where it has one.
+    metadata : mapping or None
+        The "flipad" metadata: latent (required), activation, output_range.
+    state : mapping of tensors, optional
+        What the decoder hash covers; the module's own state by default.
+    """
+    latent = LatentSpec.from_metadata(metadata)
+    if isinstance(forward, torch.nn.Module):
+        if state is None:
+            state = dict(forward.state_dict())
+        if not isinstance(forward, torch.fx.GraphModule):
+            forward = forward.eval()
+    layer, output_map, shape = discover(forward, latent, metadata, batched=batched, device=device)
+    return SplitGenerator(
+        forward=forward,
+        latent=latent,
+        layer=layer,
+        output_map=output_map,
+        sample_shape=shape,
+        decoder_sha256=state_sha256(dict(state or {})),
+        batched=batched,
+        device=device,
+        name=name,
+        version=version,
+        metadata=dict(metadata or {}),
+    )

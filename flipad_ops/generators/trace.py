@@ -1,0 +1,180 @@
+"""Watch a generator run and record its last linear operation.
+
+Dispatch-level tracing sees the same ATen calls whether the generator is a module, a
+functional forward or an FX graph out of `torch.export` (on which forward hooks do not fire),
+so no architecture needs code of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from flipad_ops.errors import GeneratorUnreadable, NotAttributable
+from flipad_ops.generators.layer import FinalLayer, LayerKind, Pair
+
+Generator = Callable[[Tensor], Any]
+
+_aten = torch.ops.aten
+_CONVOLUTIONS = {
+    _aten.convolution.default: "convolution",
+    _aten.conv2d.default: "conv2d",
+    _aten.conv_transpose2d.input: "conv_transpose2d",
+}
+_LINEARS = {_aten.addmm.default, _aten.mm.default, _aten.linear.default}
+
+
+@dataclass(frozen=True, eq=False)
+class LinearCall:
+    """One linear operation as it was called: effective weights, geometry, input, output."""
+
+    kind: LayerKind
+    weight: Tensor
+    bias: Tensor | None
+    input: Tensor
+    output: Tensor
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    output_padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    def layer(self) -> FinalLayer:
+        """The call as data, weights copied to the CPU in float32."""
+        bias = None if self.bias is None else self.bias.detach().float().cpu().clone()
+        return FinalLayer(
+            kind=self.kind,
+            weight=self.weight.detach().float().cpu().clone(),
+            bias=bias,
+            input_shape=tuple(self.input.shape[1:]),
+            output_shape=tuple(self.output.shape[1:]),
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+
+class LastLinear(TorchDispatchMode):
+    """Keeps the last convolution or matrix product seen while active.
+
+    `calls` counts them, so that a later run can be checked to have taken the same path.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: LinearCall | None = None
+        self.unsupported: str | None = None
+        self.calls = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in _CONVOLUTIONS:
+            self.calls += 1
+            self._convolution(_CONVOLUTIONS[func], args, result)
+        elif func in _LINEARS:
+            self.calls += 1
+            self._linear(func, args, result)
+        return result
+
+    def _convolution(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
+        x, weight = args[0], args[1]
+        bias = args[2] if len(args) > 2 else None
+        if x.dim() != 4:
+            self.last, self.unsupported = None, f"a {x.dim() - 2}-d convolution"
+            return
+        rest = list(args[3:])
+        if name == "convolution":
+            stride, padding, dilation, transposed, output_padding, groups = rest[:6]
+        elif name == "conv2d":
+            defaults: list[Any] = [[1, 1], [0, 0], [1, 1], 1]
+            stride, padding, dilation, groups = rest + defaults[len(rest) :]
+            transposed, output_padding = False, [0, 0]
+        else:
+            defaults = [[1, 1], [0, 0], [0, 0], 1, [1, 1]]
+            stride, padding, output_padding, groups, dilation = rest + defaults[len(rest) :]
+            transposed = True
+        self.unsupported = None
+        self.last = LinearCall(
+            kind="conv_transpose2d" if transposed else "conv2d",
+            weight=weight,
+            bias=bias,
+            input=x,
+            output=result,
+            stride=_pair(stride),
+            padding=_pair(padding),
+            output_padding=_pair(output_padding),
+            dilation=_pair(dilation),
+            groups=int(groups),
+        )
+
+    def _linear(self, func: Any, args: tuple[Any, ...], result: Tensor) -> None:
+        if func is _aten.addmm.default:
+            bias, x, weight = args[0], args[1], args[2].t()
+        elif func is _aten.mm.default:
+            bias, x, weight = None, args[0], args[1].t()
+        else:
+            x, weight = args[0], args[1]
+            bias = args[2] if len(args) > 2 else None
+        self.unsupported = None
+        self.last = LinearCall("linear", weight, bias, x, result)
+
+
+def _pair(value: Any) -> Pair:
+    first, second = (value, value) if isinstance(value, int) else (value * 2)[:2]
+    return int(first), int(second)
+
+
+def run_traced(generator: Generator, latents: Tensor) -> tuple[Tensor, LinearCall, int]:
+    """Run the generator once without gradients.
+
+    Returns
+    -------
+    output : Tensor, (batch, ...)
+    call : LinearCall
+        The last linear operation.
+    calls : int
+        How many linear operations ran.
+
+    Raises
+    ------
+    GeneratorUnreadable
+        The generator cannot run on these latents.
+    NotAttributable
+        It ran, and no supported linear operation or no tensor came out.
+    """
+    tracer = LastLinear()
+    try:
+        with torch.no_grad(), tracer:
+            output = generator(latents)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise GeneratorUnreadable(
+            f"The generator failed on latents of shape {tuple(latents.shape)}: {reason[0]}"
+        ) from error
+    output = getattr(output, "sample", output)
+    if isinstance(output, (tuple, list)) and output:
+        output = output[0]
+    if not isinstance(output, Tensor):
+        raise NotAttributable(f"The generator returns a {type(output).__name__}, not a tensor.")
+    if output.shape[:1] != latents.shape[:1]:
+        raise NotAttributable(
+            f"The generator returned {output.shape[0]} samples for {latents.shape[0]} latents."
+        )
+    if tracer.unsupported:
+        raise NotAttributable(f"The last linear operation is {tracer.unsupported}.")
+    if tracer.last is None:
+        raise NotAttributable("The generator runs no convolution and no linear layer.")
+    return output.detach(), tracer.last, tracer.calls
