@@ -1,0 +1,125 @@
+"""From pixels to activations: the final-layer inversion of FLIPAD (section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from flipad_ops.errors import InversionError, UsageError
+from flipad_ops.generators.layer import FinalLayer
+from flipad_ops.generators.output import OutputMap
+from flipad_ops.inversion.operators.layer import LayerOperator
+from flipad_ops.inversion.result import InversionResult, concatenate
+from flipad_ops.inversion.settings import InversionSettings
+from flipad_ops.inversion.solvers.base import Problem, Solver, Stop
+from flipad_ops.inversion.solvers.fista import Fista
+from flipad_ops.inversion.terms import L1, Box
+
+#: Images solved together; bounds the memory of one call.
+CHUNK = 16
+
+
+class FinalLayerInverter:
+    """Finds the activation nearest the anchor, in the l1 sense, that explains an image.
+
+    Parameters
+    ----------
+    layer : FinalLayer
+    output_map : OutputMap
+        The generator's output activation and pixel range.
+    anchor : Tensor, (*input_shape)
+        Mean activation over samples of the generator.
+    settings : InversionSettings
+    device : str or torch.device
+    """
+
+    def __init__(
+        self,
+        layer: FinalLayer,
+        output_map: OutputMap,
+        anchor: Tensor,
+        settings: InversionSettings | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.settings = settings or InversionSettings()
+        if tuple(anchor.shape) != tuple(layer.input_shape):
+            raise InversionError(
+                f"The anchor has shape {tuple(anchor.shape)}, the final layer takes "
+                f"{tuple(layer.input_shape)}."
+            )
+        if not bool(torch.isfinite(anchor).all()):
+            raise InversionError("The anchor holds NaN or infinite values.")
+        if self.settings.nonnegative and bool((anchor < 0).any()):
+            raise UsageError("nonnegative needs an anchor without negative entries.")
+        self.layer, self.output_map = layer, output_map
+        self.device = torch.device(device)
+        self.operator = LayerOperator(layer, device)
+        self.anchor = anchor.detach().to(self.device, torch.float32)
+        self.offset = layer(self.anchor[None].double()).float()
+        self.solver: Solver = Fista(self.operator)
+
+    def invert(
+        self,
+        pixels: Tensor,
+        step: float = 1 / 255,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> InversionResult:
+        """Invert images.
+
+        Parameters
+        ----------
+        pixels : Tensor, (batch, *output_shape), float32 in [0, 1]
+        step : float
+            One grey level in pixel units; zero for data that was never quantised.
+        progress : callable, optional
+            Called with (images done, images in all).
+
+        Raises
+        ------
+        InversionError
+            Pixels of another shape, empty, NaN or infinite.
+        """
+        self._check(pixels)
+        parts, total = [], pixels.shape[0]
+        for start in range(0, total, CHUNK):
+            parts.append(self._invert_chunk(pixels[start : start + CHUNK], step))
+            if progress is not None:
+                progress(min(start + CHUNK, total), total)
+        return concatenate(parts)
+
+    def target(self, pixels: Tensor, step: float) -> Box:
+        """The box that the final layer's output must reach, before any shift."""
+        if self.settings.data_term == "point" or step == 0:
+            point = self.output_map.point_target(pixels)
+            return Box(point, point)
+        lower, upper = self.output_map.interval_target(pixels, step)
+        return Box(lower, upper)
+
+    def _check(self, pixels: Tensor) -> None:
+        expected = tuple(self.layer.output_shape)
+        if pixels.dim() == 0 or tuple(pixels.shape[1:]) != expected or pixels.shape[0] == 0:
+            raise InversionError(
+                f"Expected images of shape (batch, {', '.join(map(str, expected))}), "
+                f"got {tuple(pixels.shape)}."
+            )
+        if not bool(torch.isfinite(pixels).all()):
+            raise InversionError("The image holds NaN or infinite pixels.")
+
+    def _invert_chunk(self, pixels: Tensor, step: float) -> InversionResult:
+        settings = self.settings
+        pixels = pixels.detach().to(self.device, torch.float32)
+        box = self.target(pixels, step).shifted(self.offset)
+        floor = -self.anchor[None] if settings.nonnegative else None
+        weight = torch.tensor(settings.alpha, device=self.device)
+        stop = Stop(settings.tolerance, settings.max_iterations, settings.check_every)
+        solution = self.solver.solve(Problem(box, L1(weight, floor)), stop)
+        return InversionResult(
+            z=self.anchor + solution.d,
+            iterations=solution.iterations,
+            gap=solution.gap,
+            objective=solution.objective,
+            converged=solution.gap <= settings.tolerance,
+            residual=box.gradient(self.operator.apply(solution.d)),
+        )

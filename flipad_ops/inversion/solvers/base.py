@@ -1,0 +1,48 @@
+"""What a solver is given and what it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from flipad_ops.inversion.terms import L1, Box
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """min_d f(W d) + g(d) for a batch; the box is shifted by W anchor + b already."""
+
+    box: Box
+    l1: L1
+
+    def __len__(self) -> int:
+        return self.box.lower.shape[0]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When an image is finished: relative gap or iteration limit."""
+
+    tolerance: float
+    max_iterations: int
+    check_every: int
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """d (batch, *input_shape) with iterations, gap and objective, each (batch,)."""
+
+    d: Tensor
+    iterations: Tensor
+    gap: Tensor
+    objective: Tensor
+
+
+class Solver(Protocol):
+    """One way of solving the lasso; holds what depends on W alone."""
+
+    def solve(self, problem: Problem, stop: Stop) -> Solution:
+        """Solve every image of the batch to `stop`."""
+        ...
