@@ -1,0 +1,156 @@
+"""The attributor: recovers an image's activation and says how far it is from its own kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flipad_ops.detection import DeepSad, FeatureMap, conformal_p, p_floor
+from flipad_ops.errors import LayerMismatch, WrongImageSize
+from flipad_ops.fit_settings import FitSettings
+from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.inversion import FinalLayerInverter, InversionResult
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Scores of a batch, one entry per image.
+
+    Parameters
+    ----------
+    score : (n,) float64
+        Squared distance to the centre; low means "ours".
+    p : (n,) float64
+        Conformal p-value of "not ours"; small means "ours".
+    attributed : (n,) bool
+        score <= threshold.
+    converged : (n,) bool
+        Whether the inversion reached its tolerance.
+    residual : Tensor, (n, *sample_shape)
+        What the inversion could not explain, in target units.
+    """
+
+    score: NDArray[np.float64]
+    p: NDArray[np.float64]
+    attributed: NDArray[np.bool_]
+    converged: NDArray[np.bool_]
+    residual: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What decisions rest on.
+
+    Parameters
+    ----------
+    threshold : float
+        A score at or below it is attributed.
+    own_scores : (n,) float64
+        Held-out own samples, the threshold's source.
+    null_scores : mapping of stratum to (n,) float64
+        Foreign samples held out from training, one entry per source.
+    """
+
+    threshold: float
+    own_scores: NDArray[np.float64]
+    null_scores: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def floor(self) -> float:
+        """The smallest p-value these null scores allow."""
+        return p_floor(self.null_scores)
+
+
+@dataclass(eq=False)
+class Attributor:
+    """Final layer, anchor, features, detector and calibration: all that scoring needs.
+
+    Made by `flipad_ops.fitting.fit_attributor` or `flipad_ops.attributor_io.load_attributor`.
+
+    Parameters
+    ----------
+    layer, output_map, anchor, sample_shape
+        The generator's output side; `anchor` has shape `layer.input_shape`.
+    features, detector, calibration
+        The fitted parts.
+    settings : FitSettings
+    generator : mapping
+        name, version, decoder_sha256, final_layer_sha256, equivalence_class.
+    evaluation : mapping
+        Held-out figures by stratum, see `flipad_ops.evaluation`.
+    """
+
+    layer: FinalLayer
+    output_map: OutputMap
+    anchor: Tensor
+    sample_shape: tuple[int, ...]
+    features: FeatureMap
+    detector: DeepSad
+    calibration: Calibration
+    settings: FitSettings
+    generator: Mapping[str, Any]
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        self.detector = self.detector.to(self.device).eval()
+        self._inverter = build_inverter(
+            self.layer, self.output_map, self.anchor, self.settings, self.device
+        )
+
+    def invert(self, pixels: Tensor, step: float = 1 / 255) -> InversionResult:
+        """Recover activations of (n, *sample_shape) pixels in [0, 1] on the grid of `step`.
+
+        Raises
+        ------
+        WrongImageSize
+        """
+        if tuple(pixels.shape[1:]) != self.sample_shape:
+            raise WrongImageSize(
+                f"Images of shape {list(pixels.shape[1:])} were given; this attributor expects "
+                f"{list(self.sample_shape)} (channels, height, width)."
+            )
+        return self._inverter.invert(pixels.reshape(len(pixels), *self.layer.output_shape), step)
+
+    def score(self, pixels: Tensor, step: float = 1 / 255) -> Attribution:
+        """Invert and score (n, *sample_shape) pixels; see `invert` for errors."""
+        result = self.invert(pixels, step)
+        score = self.score_activations(result.z)
+        return Attribution(
+            score=score,
+            p=conformal_p(score, self.calibration.null_scores),
+            attributed=score <= self.calibration.threshold,
+            converged=result.converged.cpu().numpy(),
+            residual=result.residual.reshape(len(pixels), *self.sample_shape).cpu(),
+        )
+
+    def score_activations(self, activations: Tensor) -> NDArray[np.float64]:
+        """Anomaly scores (n,) of activations (n, *layer.input_shape)."""
+        scores = self.detector.score(self.features(activations.to(self.device)))
+        return scores.double().cpu().numpy()
+
+    def check_layer(self, layer: FinalLayer) -> None:
+        """Refuse a generator whose final layer is not the one fitted.
+
+        Raises
+        ------
+        LayerMismatch
+        """
+        fitted, found = self.layer.sha256(), layer.sha256()
+        if fitted != found:
+            raise LayerMismatch(
+                f"The attributor was fitted for final layer {fitted[:12]} but the generator has "
+                f"{found[:12]}: fit it again."
+            )
+
+
+def build_inverter(
+    layer: FinalLayer, output_map: OutputMap, anchor: Tensor, settings: FitSettings, device: str
+) -> FinalLayerInverter:
+    """The inverter that a fit and its attributor share."""
+    return FinalLayerInverter(layer, output_map, anchor, settings.inversion, device=device)

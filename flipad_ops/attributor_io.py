@@ -1,0 +1,160 @@
+"""An attributor on disk: JSON and safetensors, no code and no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from flipad_ops.attributor import Attributor, Calibration
+from flipad_ops.detection import DeepSad, FeatureMap
+from flipad_ops.errors import AttributorCorrupt, AttributorUncalibrated, FlipadError
+from flipad_ops.fit_settings import FitSettings
+from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.version import __version__
+
+FORMAT = 1
+JSON_NAME = "attributor.json"
+TENSORS_NAME = "attributor.safetensors"
+
+
+def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
+    """Write both files into `folder`, made if missing; returns it."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = _tensors(attributor)
+    save_file(tensors, folder / TENSORS_NAME)
+    fields = {
+        "format": FORMAT,
+        "code_version": __version__,
+        "layer": attributor.layer.geometry(),
+        "output_map": vars(attributor.output_map),
+        "sample_shape": list(attributor.sample_shape),
+        "pool": attributor.features.pool,
+        "threshold": attributor.calibration.threshold,
+        "strata": sorted(attributor.calibration.null_scores),
+        "settings": attributor.settings.to_dict(),
+        "generator": dict(attributor.generator),
+        "evaluation": dict(attributor.evaluation),
+        "tensors_sha256": _file_sha256(folder / TENSORS_NAME),
+    }
+    (folder / JSON_NAME).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n")
+    return folder
+
+
+def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
+    """Read what `save_attributor` wrote.
+
+    Raises
+    ------
+    AttributorCorrupt
+        A file is missing, altered, of another format, or does not fit together.
+    AttributorUncalibrated
+        No null scores were stored.
+    """
+    folder = Path(folder)
+    fields = _read_json(folder / JSON_NAME)
+    if fields.get("format") != FORMAT:
+        raise AttributorCorrupt(
+            f"Attributor format {fields.get('format')!r} is not {FORMAT}, the one this version of "
+            "flipad_ops reads: fit it again or install the version that wrote it."
+        )
+    try:
+        if _file_sha256(folder / TENSORS_NAME) != fields["tensors_sha256"]:
+            raise AttributorCorrupt(f"{TENSORS_NAME} was altered after the attributor was saved.")
+        return _assemble(fields, load_file(folder / TENSORS_NAME), device)
+    except FlipadError:
+        raise
+    except FileNotFoundError as error:
+        raise AttributorCorrupt(f"The attributor lacks its file {TENSORS_NAME}.") from error
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise AttributorCorrupt(f"The attributor's files do not fit together: {error}") from error
+
+
+def attributor_sha256(folder: str | Path) -> str:
+    """Content hash over both files, recorded by scans and checked by `verify`."""
+    digest = hashlib.sha256()
+    for name in (JSON_NAME, TENSORS_NAME):
+        digest.update(bytes.fromhex(_file_sha256(Path(folder) / name)))
+    return digest.hexdigest()
+
+
+def _tensors(attributor: Attributor) -> dict[str, Tensor]:
+    tensors = {
+        "layer.weight": attributor.layer.weight,
+        "anchor": attributor.anchor,
+        "features.mean": attributor.features.mean,
+        "features.std": attributor.features.std,
+        "features.channels": attributor.features.channels,
+        "calibration.own": torch.from_numpy(attributor.calibration.own_scores),
+    }
+    if attributor.layer.bias is not None:
+        tensors["layer.bias"] = attributor.layer.bias
+    for name, scores in attributor.calibration.null_scores.items():
+        tensors[f"calibration.null.{name}"] = torch.from_numpy(np.asarray(scores))
+    for name, tensor in attributor.detector.state_dict().items():
+        tensors[f"detector.{name}"] = tensor
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str) -> Attributor:
+    settings = FitSettings.from_dict(fields["settings"])
+    features = FeatureMap(
+        tensors["features.mean"],
+        tensors["features.std"],
+        tensors["features.channels"],
+        int(fields["pool"]),
+    )
+    layer = FinalLayer.from_parts(
+        fields["layer"], tensors["layer.weight"], tensors.get("layer.bias")
+    )
+    if layer.sha256() != fields["generator"]["final_layer_sha256"]:
+        raise AttributorCorrupt("The stored final layer does not match its recorded hash.")
+    detector = DeepSad(features.shape, settings.detector.dim)
+    prefix = "detector."
+    detector.load_state_dict(
+        {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    )
+    null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
+    if not null:
+        raise AttributorUncalibrated("The attributor holds no foreign calibration scores.")
+    return Attributor(
+        layer=layer,
+        output_map=OutputMap(**fields["output_map"]),
+        anchor=tensors["anchor"],
+        sample_shape=tuple(fields["sample_shape"]),
+        features=features,
+        detector=detector,
+        calibration=Calibration(
+            float(fields["threshold"]), tensors["calibration.own"].numpy(), null
+        ),
+        settings=settings,
+        generator=fields["generator"],
+        evaluation=fields["evaluation"],
+        device=device,
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise AttributorCorrupt(f"{path.parent} holds no attributor ({path.name}).") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise AttributorCorrupt(f"{path.name} is not JSON.") from error
+    if not isinstance(fields, dict):
+        raise AttributorCorrupt(f"{path.name} is not a JSON object.")
+    return fields
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

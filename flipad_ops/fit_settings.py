@@ -1,0 +1,119 @@
+"""Everything a fit can be told, as one validated object with a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from flipad_ops.detection.deepsad import DeepSadSettings
+from flipad_ops.errors import UsageError
+from flipad_ops.inversion import InversionSettings
+
+Recipe = Literal["default", "fast", "paper"]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Settings of one fit.
+
+    Parameters
+    ----------
+    inversion : InversionSettings
+    detector : DeepSadSettings
+    own_train, own_calibration, own_test : int
+        Own samples drawn from the generator for each purpose; never the same latents.
+    anchor_samples : int
+        Samples of F averaged into the anchor (paper: 5,000).
+    channels : int
+        Activation channels kept by the feature selection.
+    fnr : float
+        Tolerable false negative rate at the threshold (paper: 0.005).
+    min_negatives : int
+        Fewer foreign images than this refuse the fit.
+    max_negatives : int
+        Foreign images used at most, shared evenly between the sources.
+    seed : int
+    """
+
+    inversion: InversionSettings = field(default_factory=InversionSettings)
+    detector: DeepSadSettings = field(default_factory=DeepSadSettings)
+    own_train: int = 1000
+    own_calibration: int = 1000
+    own_test: int = 500
+    anchor_samples: int = 2000
+    channels: int = 32
+    fnr: float = 0.005
+    min_negatives: int = 100
+    max_negatives: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("own_train", "own_calibration", "own_test", "anchor_samples", "channels"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 < self.fnr < 0.5:
+            raise UsageError(f"fnr must lie between 0 and 0.5, not {self.fnr}.")
+        if not 10 <= self.min_negatives <= self.max_negatives:
+            raise UsageError("min_negatives must be at least 10 and at most max_negatives.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            **own,
+            "inversion": asdict(self.inversion),
+            "detector": self.detector.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FitSettings:
+        """Inverse of `to_dict`; an unknown key is a UsageError."""
+        unknown = sorted(set(values) - {f.name for f in fields(cls)})
+        if unknown:
+            raise UsageError(f"Unknown fit setting {unknown[0]!r}.")
+        values = dict(values)
+        if "inversion" in values:
+            values["inversion"] = InversionSettings.from_dict(values["inversion"])
+        if "detector" in values:
+            values["detector"] = DeepSadSettings.from_dict(values["detector"])
+        return cls(**values)
+
+    def sha256(self) -> str:
+        """Content hash of the settings."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def recipe(name: str, **overrides: Any) -> FitSettings:
+    """Settings by name: "default", "fast" (small and quick) or "paper" (as published).
+
+    "paper" keeps the point target, alpha, feature count, sample counts and schedule of the
+    64x64 GAN experiments; only the solver is ours, since the optimum is the same.
+    """
+    if name == "default":
+        settings = FitSettings()
+    elif name == "fast":
+        settings = FitSettings(
+            detector=DeepSadSettings(epochs=12),
+            own_train=600,
+            own_calibration=400,
+            own_test=200,
+            anchor_samples=1000,
+            channels=16,
+            max_negatives=1200,
+        )
+    elif name == "paper":
+        settings = FitSettings(
+            inversion=InversionSettings(alpha=5e-4, data_term="point"),
+            detector=DeepSadSettings(epochs=50, batch_size=128, milestones=(0.5,)),
+            own_train=10_000,
+            own_calibration=1_000,
+            own_test=1_000,
+            anchor_samples=5_000,
+            channels=64,
+            max_negatives=12_000,
+        )
+    else:
+        raise UsageError(f"Unknown recipe {name!r}; known are default, fast, paper.")
+    return replace(settings, **overrides)

@@ -1,0 +1,210 @@
+"""Fit an attributor to a split generator: sample, invert, train, calibrate, evaluate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flipad_ops.attributor import Attributor, Calibration, build_inverter
+from flipad_ops.detection import fit_features, threshold_at_fnr, train_deepsad
+from flipad_ops.evaluation import evaluate_scores
+from flipad_ops.fit_settings import FitSettings
+from flipad_ops.generators import SplitGenerator
+from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
+
+#: Called with (stage, done, total); total 0 means "no count".
+Progress = Callable[[str, int, int], None]
+INVERT_CHUNK = 64
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The progress callback that shows nothing."""
+
+
+@dataclass(eq=False)
+class FitResult:
+    """An attributor and what a reviewer of the fit wants to see.
+
+    Parameters
+    ----------
+    attributor : Attributor
+    losses : list of float
+        Mean training loss per epoch.
+    test_scores : mapping of "own" and each stratum to (n,) float64
+        Held-out scores behind `attributor.evaluation`.
+    examples : mapping of "own" and each stratum to Tensor
+        A few test images each, (k, *sample_shape).
+    mean_activations : mapping of "own", "foreign" to Tensor, (*layer.input_shape)
+    timings : mapping of stage to seconds
+    unconverged : float
+        Share of inversions that did not reach the tolerance.
+    grouped : bool
+        False when images of one origin may sit in training and test.
+    """
+
+    attributor: Attributor
+    losses: list[float]
+    test_scores: dict[str, NDArray[np.float64]]
+    examples: dict[str, Tensor]
+    mean_activations: dict[str, Tensor]
+    timings: dict[str, float]
+    unconverged: float
+    grouped: bool
+
+
+@dataclass(eq=False)
+class _Clock:
+    progress: Progress
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.progress(name, 0, 0)
+        start = time.perf_counter()
+        yield
+        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
+
+
+def fit_attributor(
+    generator: SplitGenerator,
+    foreign: Mapping[str, ForeignImages],
+    settings: FitSettings,
+    *,
+    equivalence_class: tuple[str, ...] = (),
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> FitResult:
+    """Fit, calibrate and evaluate (FLIPAD, section 4, with the calibration of METHOD 4.5).
+
+    Parameters
+    ----------
+    generator : SplitGenerator
+    foreign : mapping of source name to ForeignImages
+        Images of the generator's `sample_shape` that are known not to be its own.
+    settings : FitSettings
+    equivalence_class : tuple of str
+        Versions that share this final layer, named in every finding.
+
+    Raises
+    ------
+    NegativesTooFew
+    InversionError
+    """
+    clock = _Clock(progress)
+    splits = split_foreign(
+        foreign,
+        minimum=settings.min_negatives,
+        maximum=settings.max_negatives,
+        seed=settings.seed,
+    )
+    with clock.stage("anchor"):
+        anchor = generator.mean_activation(settings.anchor_samples, _seed(settings, 1))
+    inverter = build_inverter(generator.layer, generator.output_map, anchor, settings, device)
+    with clock.stage("sample"):
+        counts = (settings.own_train, settings.own_calibration, settings.own_test)
+        own = generator.sample(sum(counts), _seed(settings, 2)).split(list(counts))
+    run = _Inversions(inverter, generator.layer.output_shape, progress)
+    run.total = sum(counts) + sum(
+        len(part) for s in splits.values() for part in (s.train, s.calibration, s.test)
+    )
+    with clock.stage("invert"):
+        own_z = run.invert(own[0])
+        foreign_z = run.invert(torch.cat([split.train for split in splits.values()]))
+    with clock.stage("train"):
+        features = fit_features(own_z, foreign_z, settings.channels)
+        detector, losses = train_deepsad(
+            features(own_z),
+            features(foreign_z),
+            settings.detector,
+            seed=settings.seed,
+            device=device,
+            report=lambda epoch, epochs, _: progress("train", epoch, epochs),
+        )
+    means = {"own": own_z.mean(dim=0), "foreign": foreign_z.mean(dim=0)}
+    del own_z, foreign_z
+
+    def score(images: Tensor) -> NDArray[np.float64]:
+        parts = [detector.score(features(z.to(device))).double().cpu() for z in run.stream(images)]
+        return torch.cat(parts).numpy()
+
+    with clock.stage("invert"):
+        own_scores = score(own[1])
+        null_scores = {name: score(split.calibration) for name, split in splits.items()}
+        test_scores = {"own": score(own[2])}
+        test_scores |= {name: score(split.test) for name, split in splits.items()}
+    threshold = threshold_at_fnr(own_scores, settings.fnr)
+    strata = {name: values for name, values in test_scores.items() if name != "own"}
+    attributor = Attributor(
+        layer=generator.layer,
+        output_map=generator.output_map,
+        anchor=anchor,
+        sample_shape=generator.sample_shape,
+        features=features,
+        detector=detector,
+        calibration=Calibration(threshold, own_scores, null_scores),
+        settings=settings,
+        generator=describe(generator, equivalence_class),
+        evaluation=evaluate_scores(test_scores["own"], strata, threshold),
+        device=device,
+    )
+    return FitResult(
+        attributor=attributor,
+        losses=losses,
+        test_scores=test_scores,
+        examples=_examples(own[2], splits),
+        mean_activations=means,
+        timings=clock.timings,
+        unconverged=run.unconverged / max(run.done, 1),
+        grouped=all(split.grouped for split in splits.values()),
+    )
+
+
+def describe(generator: SplitGenerator, equivalence_class: tuple[str, ...]) -> dict[str, Any]:
+    """What an attributor records about the generator it was fitted for."""
+    return {
+        "name": generator.name,
+        "version": generator.version,
+        "final_layer_sha256": generator.layer.sha256(),
+        "decoder_sha256": generator.decoder_sha256,
+        "equivalence_class": list(equivalence_class),
+        "latent": generator.latent.to_dict(),
+    }
+
+
+class _Inversions:
+    """Inverts tensors chunk by chunk, counting what is done and what did not converge."""
+
+    def __init__(
+        self, inverter: FinalLayerInverter, shape: tuple[int, ...], progress: Progress
+    ) -> None:
+        self.inverter, self.shape, self.progress = inverter, shape, progress
+        self.done, self.total, self.unconverged = 0, 0, 0
+
+    def stream(self, images: Tensor) -> Iterator[Tensor]:
+        for chunk in images.split(INVERT_CHUNK):
+            result = self.inverter.invert(chunk.reshape(len(chunk), *self.shape))
+            self.done += len(chunk)
+            self.unconverged += int((~result.converged).sum())
+            self.progress("invert", self.done, self.total)
+            yield result.z.cpu()
+
+    def invert(self, images: Tensor) -> Tensor:
+        return torch.cat(list(self.stream(images)))
+
+
+def _seed(settings: FitSettings, purpose: int) -> int:
+    """Distinct streams per purpose, so that no latent serves two of them."""
+    return settings.seed * 1000 + purpose
+
+
+def _examples(own: Tensor, splits: Mapping[str, ForeignSplit], count: int = 8) -> dict[str, Tensor]:
+    return {"own": own[:count]} | {name: split.test[:count] for name, split in splits.items()}

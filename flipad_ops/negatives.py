@@ -1,0 +1,106 @@
+"""Foreign images for a fit: named sources, split without leaking from training to test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flipad_ops.errors import NegativesTooFew
+
+#: Shares of a source for training, null calibration and test.
+SHARES = (0.5, 0.25, 0.25)
+#: A source with fewer images than this cannot fill its three parts.
+MIN_PER_SOURCE = 12
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignImages:
+    """One source of foreign images, e.g. a folder or another generator version.
+
+    Parameters
+    ----------
+    images : Tensor, float32, (n, *sample_shape) in [0, 1]
+    groups : sequence of str, optional
+        Which images belong together (patches of one photograph); a group is never split.
+    """
+
+    images: Tensor
+    groups: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignSplit:
+    """A source cut in three. `grouped` is False when related images may sit in two parts."""
+
+    train: Tensor
+    calibration: Tensor
+    test: Tensor
+    grouped: bool
+
+
+def split_foreign(
+    sources: Mapping[str, ForeignImages], *, minimum: int, maximum: int, seed: int
+) -> dict[str, ForeignSplit]:
+    """Cap every source at its fair share of `maximum` and cut it in three.
+
+    Raises
+    ------
+    NegativesTooFew
+        Fewer than `minimum` images in all, or a source with fewer than 12.
+    """
+    total = sum(len(source) for source in sources.values())
+    if total < minimum:
+        raise NegativesTooFew(
+            f"A fit needs at least {minimum} foreign images; {total} were given: name a folder "
+            "with --negatives or register other versions."
+        )
+    small = sorted(name for name, source in sources.items() if len(source) < MIN_PER_SOURCE)
+    if small:
+        raise NegativesTooFew(
+            f"Source {small[0]!r} has {len(sources[small[0]])} foreign images; each source needs "
+            f"at least {MIN_PER_SOURCE}."
+        )
+    caps = _fair_shares({name: len(source) for name, source in sources.items()}, maximum)
+    return {
+        name: _split(source, caps[name], seed + index)
+        for index, (name, source) in enumerate(sorted(sources.items()))
+    }
+
+
+def _fair_shares(sizes: dict[str, int], maximum: int) -> dict[str, int]:
+    """Give every source the same, and what small ones leave over to the larger ones."""
+    left, shares = maximum, {}
+    for position, name in enumerate(sorted(sizes, key=lambda n: (sizes[n], n))):
+        shares[name] = max(MIN_PER_SOURCE, min(sizes[name], left // (len(sizes) - position)))
+        left -= shares[name]
+    return shares
+
+
+def _split(source: ForeignImages, cap: int, seed: int) -> ForeignSplit:
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:cap]
+    bounds = (SHARES[0] * len(order), (SHARES[0] + SHARES[1]) * len(order))
+    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
+    groups = source.groups
+    grouped = groups is not None and len(set(groups)) >= len(SHARES)
+    if grouped and groups is not None:
+        members: dict[str, list[int]] = {}
+        for index in order.tolist():
+            members.setdefault(groups[index], []).append(index)
+        # Largest first into the part that lacks most keeps the shares close.
+        wanted = [share * len(order) for share in SHARES]
+        for group in sorted(members.values(), key=len, reverse=True):
+            part = max(range(3), key=lambda k: wanted[k] - len(parts[k]))
+            parts[part].extend(group)
+        grouped = all(parts)
+    if not grouped:
+        first, second = int(bounds[0]), int(bounds[1])
+        rows = order.tolist()
+        parts = (rows[:first], rows[first:second], rows[second:])
+    train, calibration, test = (source.images[part] for part in parts)
+    return ForeignSplit(train, calibration, test, grouped or groups is None)
