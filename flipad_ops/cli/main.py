@@ -1,0 +1,35 @@
+"""Entry point: run the app, turn deliberate errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from flipad_ops.cli.exit_codes import INTERRUPTED, exit_code
+from flipad_ops.errors import FlipadError
+
+
+def main() -> None:
+    """Run `flipadops`; never returns."""
+    # Third parties must not phone home from a scan.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from flipad_ops.cli.app import app
+
+    try:
+        app()
+    except FlipadError as error:
+        sys.stderr.write(f"flipadops: {error}\n")
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("flipadops: interrupted\n")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of stdout went away (`| head`); leave quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()
