@@ -11,6 +11,7 @@ from flipad_ops.cli.demo import demo
 from flipad_ops.cli.doctor import doctor
 from flipad_ops.cli.fit import fit
 from flipad_ops.cli.register import register
+from flipad_ops.cli.sample import sample
 from flipad_ops.cli.scan import scan
 
 app = typer.Typer(
@@ -44,4 +45,5 @@ app.command()(demo)
 app.command()(register)
 app.command()(doctor)
 app.command()(fit)
+app.command()(sample)
 app.command()(scan)

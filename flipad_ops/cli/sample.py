@@ -1,0 +1,41 @@
+"""`flipadops sample`: own images as files, for a look or for a test of a scan."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sample(
+    uri: Annotated[str, typer.Argument(help="models:/NAME/VERSION", metavar="MODEL")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the PNG files.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many images.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 1_000_003,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Load a pickled model whose owner opted in.")
+    ] = False,
+    tracking_uri: Annotated[
+        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
+    ] = None,
+) -> None:
+    """Draw images from a registered generator and save them as 8-bit PNG files."""
+    from flipad_ops.errors import UsageError
+    from flipad_ops.images.png import save_png
+    from flipad_ops.registry.generators import load_generator
+
+    generator = load_generator(
+        uri, device=device, allow_pickle=allow_pickle, tracking_uri=tracking_uri
+    )
+    if len(generator.sample_shape) != 3:
+        raise UsageError(f"Samples of shape {list(generator.sample_shape)} are not images.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"Cannot make folder {out}: {error.strerror}.") from error
+    for index, image in enumerate(generator.sample(count, seed)):
+        save_png(image, out / f"{generator.name}-v{generator.version}-{seed}-{index:05d}.png")
+    sys.stderr.write(f"{count} images written to {out}\n")
