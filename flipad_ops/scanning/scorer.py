@@ -1,0 +1,85 @@
+"""What a scan needs of an attributor, as a protocol: scanning knows neither MLflow nor DeepSAD."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreBatch:
+    """Scores of a batch of images.
+
+    Parameters
+    ----------
+    score, p : (n,) float64
+        Squared distance to the centre; conformal p-value of "not ours". Low means ours.
+    attributed : (n,) bool
+        score <= threshold.
+    converged : (n,) bool
+        Whether the inversion reached its tolerance.
+    residual : (n, channels, height, width) float32 or None
+        What the inversion could not explain, when asked for.
+    """
+
+    score: NDArray[np.float64]
+    p: NDArray[np.float64]
+    attributed: NDArray[np.bool_]
+    converged: NDArray[np.bool_]
+    residual: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AttributorCard:
+    """Provenance and calibration of an attributor, for findings and the report.
+
+    Parameters
+    ----------
+    measured : mapping of "tpr" and each stratum to (value, low, high)
+        Held-out rates at the threshold with 95% intervals; false positive rates for strata.
+    strata : mapping of stratum to its number of null scores
+    own_scores, null_scores : sequences of float
+        Calibration scores, for histograms.
+    """
+
+    attributor_name: str
+    attributor_version: str
+    attributor_sha256: str
+    generator_name: str
+    generator_version: str
+    final_layer_sha256: str
+    decoder_sha256: str
+    equivalence_class: tuple[str, ...]
+    threshold: float
+    target_fnr: float
+    n_own_calibration: int
+    strata: Mapping[str, int]
+    measured: Mapping[str, tuple[float, float, float]]
+    own_scores: tuple[float, ...]
+    null_scores: Mapping[str, tuple[float, ...]]
+    code_version: str
+    seed: int
+    alpha: float
+    solver: str
+    tolerance: float
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Scorer(Protocol):
+    """A loaded attributor."""
+
+    name: str
+    version: str
+    image_shape: tuple[int, int, int]
+    threshold: float
+    p_floor: float
+    card: AttributorCard
+
+    def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
+        """Score (n, *image_shape) float32 pixels in [0, 1]."""
+        ...
