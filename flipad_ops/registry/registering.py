@@ -1,0 +1,131 @@
+"""Register a generator the way a fit can use it: pt2, any batch size, latent stated."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from flipad_ops.errors import GeneratorUnreadable, UsageError
+from flipad_ops.generators import LatentSpec, split_generator
+from flipad_ops.registry import tags as keys
+from flipad_ops.registry.store import first_line, no_such_thing, registry_errors, tracking
+from flipad_ops.registry.uris import parse_model
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def register_generator(
+    name: str,
+    module: torch.nn.Module,
+    metadata: Mapping[str, Any],
+    *,
+    tracking_uri: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> str:
+    """Log `module` as pt2 with a dynamic batch dimension and register it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Put into evaluation mode.
+    metadata : mapping
+        The "flipad" metadata: latent (required), activation, output_range.
+    check : bool
+        Verify the split first, so that a model which no attributor can serve is not registered.
+
+    Returns
+    -------
+    str
+        The new version.
+
+    Raises
+    ------
+    LatentUnknown, NotAttributable, GeneratorUnreadable, UsageError
+    """
+    ref = parse_model(name)
+    if ref.version or ref.alias:
+        raise UsageError(f"{name!r}: a new version gets its number from MLflow; give the name.")
+    if keys.is_attributor(ref.name):
+        raise UsageError(f"Names ending in {keys.SUFFIX} are kept for attributors.")
+    latent = LatentSpec.from_metadata(metadata)
+    module = module.eval()
+    found = dict(tags or {})
+    if check:
+        split = split_generator(module, metadata)
+        found[keys.LAYER] = split.layer.sha256()
+        found[keys.DECODER] = split.decoder_sha256
+    with tracking(tracking_uri) as client, registry_errors():
+        model_id = _log(module, latent, {"flipad": dict(metadata)})
+        ensure_model(client, ref.name)
+        version = client.create_model_version(
+            ref.name, f"models:/{model_id}", tags=found, model_id=model_id
+        )
+    return str(version.version)
+
+
+def ensure_model(client: MlflowClient, name: str, **fields: Any) -> None:
+    """Create the registered model unless it exists."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        if not no_such_thing(error):
+            raise
+        client.create_registered_model(name, **fields)
+
+
+def _log(module: torch.nn.Module, latent: LatentSpec, metadata: dict[str, Any]) -> str:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    # Two rows: torch.export turns a batch of one into a constant.
+    example = latent.sample(2, seed=0).numpy()
+    with torch.no_grad():
+        output = module(torch.from_numpy(example))
+    if not isinstance(output, torch.Tensor):
+        raise GeneratorUnreadable("The generator does not return one tensor.")
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype("float32"), (-1, *latent.shape))]),
+        Schema([TensorSpec(np.dtype("float32"), (-1, *output.shape[1:]))]),
+    )
+    try:
+        with quiet_mlflow():
+            info = mlflow.pytorch.log_model(
+                module,
+                name="generator",
+                serialization_format="pt2",
+                input_example=example,
+                signature=signature,
+                metadata=metadata,
+                # Inference of requirements starts a Python process for seconds; these suffice.
+                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            )
+    except MlflowException:
+        raise
+    except Exception as error:  # torch.export raises what its tracer stumbles over
+        raise GeneratorUnreadable(
+            f"torch.export cannot trace the generator: {first_line(error)}"
+        ) from error
+    return str(info.model_id)
+
+
+@contextmanager
+def quiet_mlflow() -> Iterator[None]:
+    """Keep MLflow's advice about requirements off the user's terminal; errors still show."""
+    logger = logging.getLogger("mlflow")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,71 @@
+"""The connection to MLflow: which store, quiet defaults, and errors in our own words."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from flipad_ops.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
+#: MLflow's fluent calls read one process-wide URI; two threads must not swap it under each other.
+_URI_LOCK = threading.RLock()
+
+
+@contextmanager
+def tracking(uri: str | None) -> Iterator[MlflowClient]:
+    """A client for `uri` (default: MLflow's own choice), with fluent calls going there too.
+
+    The process-wide URI is put back afterwards.
+    """
+    import mlflow
+
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    with _URI_LOCK:
+        was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+        before = mlflow.get_tracking_uri() if was_set else None
+        if uri:
+            with registry_errors():
+                mlflow.set_tracking_uri(uri)
+        try:
+            with registry_errors():
+                client = mlflow.MlflowClient()
+            yield client
+        finally:
+            if uri:
+                mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
+
+
+def no_such_thing(error: MlflowException) -> bool:
+    """Whether MLflow says that what was asked for does not exist."""
+    # A missing alias comes as INVALID_PARAMETER_VALUE.
+    return error.error_code in _ABSENT or str(error).rstrip(".").endswith("not found")
+
+
+@contextmanager
+def registry_errors() -> Iterator[None]:
+    """MLflow's and the network's errors as one sentence.
+
+    Raises
+    ------
+    UsageError
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise UsageError(f"MLflow refused: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first non-empty line of an error's message, or its class name."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,54 @@
+"""Names that flipad_ops writes into a registry: tag keys, aliases, attributor models."""
+
+from __future__ import annotations
+
+SUFFIX = "-attributor"
+
+#: On both sides.
+GENERATOR = "flipad.generator"
+GENERATOR_VERSION = "flipad.generator_version"
+LAYER = "flipad.final_layer_sha256"
+DECODER = "flipad.decoder_sha256"
+CONFIG = "flipad.config_sha256"
+CLASS = "flipad.equivalence_class"
+
+#: On a generator version.
+STATUS = "flipad.status"
+REASON = "flipad.reason"
+ATTRIBUTOR = "flipad.attributor"
+RUN = "flipad.fit_run"
+
+#: On a registered generator model, set by its owner.
+ALLOW_PICKLE = "flipad.allow_pickle"
+
+#: On an attributor version.
+FILES = "flipad.attributor_sha256"
+TPR = "flipad.tpr"
+FPR = "flipad.fpr"
+
+FITTING, FITTED, FAILED, UNATTRIBUTABLE, REUSED = (
+    "fitting",
+    "fitted",
+    "failed",
+    "unattributable",
+    "reused",
+)
+
+CURRENT = "current"
+#: MLflow keeps 5,000 characters of a tag; one sentence needs far fewer.
+TAG_LENGTH = 500
+
+
+def attributor_name(generator: str) -> str:
+    """The registered model that holds a generator's attributors."""
+    return f"{generator}{SUFFIX}"
+
+
+def is_attributor(name: str) -> bool:
+    """Whether a registered model's name is that of an attributor."""
+    return name.endswith(SUFFIX)
+
+
+def version_alias(generator_version: str) -> str:
+    """Alias of the attributor of one generator version (MLflow reserves plain `v3`)."""
+    return f"generator-v{generator_version}"

@@ -1,0 +1,96 @@
+"""How a user names a registered model: `models:/NAME/3`, `NAME@alias`, `NAME`, ..."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flipad_ops.errors import GeneratorNotFound, UsageError
+from flipad_ops.registry.store import no_such_thing, registry_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+_PATTERN = re.compile(r"(?:models:/)?(?P<name>[^/@:]+)(?:/(?P<version>\d+)|@(?P<alias>[\w-]+))?/?")
+HOW_TO_NAME = "write models:/NAME/VERSION, models:/NAME@ALIAS or NAME"
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A registered model, with a version or an alias or neither (its newest version)."""
+
+    name: str
+    version: str | None = None
+    alias: str | None = None
+
+    def __str__(self) -> str:
+        if self.version:
+            return f"models:/{self.name}/{self.version}"
+        return f"models:/{self.name}@{self.alias}" if self.alias else f"models:/{self.name}"
+
+
+def parse_model(text: str) -> ModelRef:
+    """Read any of the spellings; a UsageError otherwise."""
+    found = _PATTERN.fullmatch(text.strip())
+    if found is None or not found["name"].strip():
+        raise UsageError(f"{text!r} does not name a registered model: {HOW_TO_NAME}.")
+    version = found["version"]
+    return ModelRef(found["name"], str(int(version)) if version else None, found["alias"])
+
+
+def resolve(client: MlflowClient, ref: ModelRef) -> ModelVersion:
+    """The model version that `ref` names now, with its aliases.
+
+    Raises
+    ------
+    GeneratorNotFound
+        No such model, version or alias.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if ref.alias:
+            return client.get_model_version_by_alias(ref.name, ref.alias)
+        version = ref.version or newest_version(client, ref.name)
+        return client.get_model_version(ref.name, version)
+    except MlflowException as error:
+        if no_such_thing(error):
+            raise GeneratorNotFound(_missing(client, ref)) from error
+        with registry_errors():
+            raise
+
+
+def newest_version(client: MlflowClient, name: str) -> str:
+    """The highest version number of a registered model.
+
+    Raises
+    ------
+    GeneratorNotFound
+    """
+    with registry_errors():
+        found = client.search_model_versions(
+            f"name = '{quoted(name)}'", max_results=1, order_by=["version_number DESC"]
+        )
+    if not found:
+        raise GeneratorNotFound(f"No registered model {name!r} with a version.")
+    return str(found[0].version)
+
+
+def quoted(value: str) -> str:
+    """A value for a search filter between single quotes; a quote inside is refused."""
+    if "'" in value or "\\" in value:
+        raise UsageError(f"{value!r} is not a name that can be searched for.")
+    return value
+
+
+def _missing(client: MlflowClient, ref: ModelRef) -> str:
+    with registry_errors():
+        versions = client.search_model_versions(
+            f"name = '{quoted(ref.name)}'", max_results=1, order_by=["version_number DESC"]
+        )
+    if not versions:
+        return f"No registered model {ref.name!r}."
+    what = f"alias {ref.alias!r}" if ref.alias else f"version {ref.version}"
+    return f"Model {ref.name!r} has no {what}; its newest version is {versions[0].version}."

@@ -1,0 +1,67 @@
+"""Tiny random DCGANs, 16x16x3, and settings for fits of a second or two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flipad_ops.detection.deepsad import DeepSadSettings
+from flipad_ops.fit_settings import FitSettings
+from flipad_ops.inversion import InversionSettings
+
+LATENT = {"shape": [8, 1, 1], "distribution": "normal"}
+
+
+class TinyDcgan(nn.Module):
+    """8 -> 4x4 -> 8x8 -> 16x16x3."""
+
+    def __init__(self, width: int = 8, activation: str = "tanh") -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ConvTranspose2d(8, 2 * width, 4, 1, 0, bias=False),
+            nn.BatchNorm2d(2 * width),
+            nn.ReLU(),
+            nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.ConvTranspose2d(width, 3, 4, 2, 1),
+            nn.Tanh() if activation == "tanh" else nn.Softmax(dim=1),
+        )
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.body(latents)
+
+
+def tiny_generator(
+    seed: int, latent: bool = True, activation: str = "tanh"
+) -> tuple[TinyDcgan, dict[str, Any]]:
+    """A seeded random generator in evaluation mode and its "flipad" metadata."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = TinyDcgan(activation=activation)
+        # Default weights give flat grey images; these spread over the range.
+        for parameter in module.parameters():
+            if parameter.dim() == 4:
+                nn.init.normal_(parameter, std=0.3)
+        module.train()
+        with torch.no_grad():
+            for _ in range(20):
+                module(torch.randn(64, 8, 1, 1))
+    return module.eval(), {"latent": LATENT} if latent else {}
+
+
+def tiny_settings(**changes: Any) -> FitSettings:
+    fields: dict[str, Any] = {
+        "inversion": InversionSettings(max_iterations=60, tolerance=0.05),
+        "detector": DeepSadSettings(dim=16, epochs=4, batch_size=32),
+        "own_train": 120,
+        "own_calibration": 80,
+        "own_test": 40,
+        "anchor_samples": 64,
+        "channels": 8,
+        "min_negatives": 40,
+        "max_negatives": 160,
+    }
+    return FitSettings(**{**fields, **changes})
