@@ -1,0 +1,139 @@
+"""A folder of images as one tensor: how a fit gets its foreign images.
+
+With `patches=True` an image larger than the wanted size gives patches of that size instead of
+being skipped: first the tiles of a grid, which do not overlap, then, when `limit` asks for
+more, further patches at seeded random places. A few photographs then give thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flipad_ops.errors import DataError, ImageError, UsageError
+from flipad_ops.images.decode import DecodedImage, DecodeLimits, Pixels, decode
+from flipad_ops.images.fit import Shape, SizeRule, fit_to, match_channels
+from flipad_ops.images.patches import choose_places
+
+__all__ = ["FolderImages", "image_files", "load_folder"]
+
+Skips = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class FolderImages:
+    """What a folder held.
+
+    Parameters
+    ----------
+    images : Tensor (count, channels, height, width), float32 in [0, 1], on the 8-bit grid
+    names : tuple of str
+        Path below the folder; a patch adds "#top,left".
+    skipped : tuple of (str, str)
+        Path below the folder and the reason, one sentence.
+    """
+
+    images: Tensor
+    names: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def image_files(path: Path) -> list[Path]:
+    """Every file below `path` in name order, hidden ones left out."""
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(path).parts)
+    )
+
+
+def load_folder(
+    path: str | Path,
+    shape: Shape,
+    limit: int | None = None,
+    seed: int = 0,
+    *,
+    patches: bool = False,
+    size_rule: SizeRule = "reject",
+    limits: DecodeLimits = DecodeLimits(),
+) -> FolderImages:
+    """Read the images of a folder, recursively; unusable files are skipped with a reason.
+
+    Parameters
+    ----------
+    shape : (channels, height, width)
+    limit : int, optional
+        At most this many images, drawn by `seed`; returned in name order.
+    patches : bool
+        Cut larger images into patches instead of applying `size_rule`.
+
+    Raises
+    ------
+    UsageError
+        `path` is not a folder.
+    DataError
+        It holds no usable image.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder.")
+    if limit is not None and limit < 1:
+        raise UsageError("The limit on images must be positive.")
+    files = {file.relative_to(root).as_posix(): file for file in image_files(root)}
+    skipped: Skips = []
+    found: dict[str, Pixels] = {}
+    if patches:
+        sizes = _sizes(files, limits, skipped)
+        for name, places in choose_places(sizes, shape[1:], limit, seed, skipped).items():
+            pixels = match_channels(_read(files[name], limits).pixels, shape[0])
+            for top, left in places:
+                patch = pixels[top : top + shape[1], left : left + shape[2]].transpose(2, 0, 1)
+                found[f"{name}#{top},{left}"] = np.ascontiguousarray(patch)
+    else:
+        for name in _order(list(files), limit, seed):
+            try:
+                found[name] = fit_to(_read(files[name], limits), shape, size_rule)
+            except ImageError as error:
+                skipped.append((name, str(error)))
+            if len(found) == limit:
+                break
+        found = dict(sorted(found.items()))
+    if not found:
+        why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
+        raise DataError(f"{root} holds no usable image among {len(files)} files{why}.")
+    images = torch.from_numpy(np.stack(list(found.values()))).to(torch.float32) / 255
+    return FolderImages(images, tuple(found), tuple(sorted(skipped)))
+
+
+def _read(file: Path, limits: DecodeLimits) -> DecodedImage:
+    if file.stat().st_size > limits.max_bytes:
+        return decode(file.open("rb").read(limits.max_bytes + 1), limits)
+    return decode(file.read_bytes(), limits)
+
+
+def _sizes(
+    files: dict[str, Path], limits: DecodeLimits, skipped: Skips
+) -> dict[str, tuple[int, int]]:
+    # Decoding twice keeps one photograph in memory at a time instead of a folder of them.
+    sizes = {}
+    for name, file in files.items():
+        try:
+            sizes[name] = _read(file, limits).size
+        except ImageError as error:
+            skipped.append((name, str(error)))
+    return sizes
+
+
+def _order(names: list[str], limit: int | None, seed: int) -> Iterator[str]:
+    if limit is None:
+        yield from names
+    else:
+        yield from (names[i] for i in np.random.default_rng(seed).permutation(len(names)))

@@ -1,0 +1,123 @@
+"""From p-values to verdicts: false discovery rate over the scan, and groups of weak evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from flipad_ops.scanning.records import Finding, Row, Verdict
+
+
+def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """q-values (m,): the smallest false discovery rate at which each p is rejected."""
+    count = len(p)
+    if count == 0:
+        return np.zeros(0)
+    order = np.argsort(p, kind="stable")
+    adjusted = p[order] * count / np.arange(1, count + 1)
+    adjusted = np.minimum.accumulate(adjusted[::-1])[::-1].clip(max=1.0)
+    q = np.empty(count)
+    q[order] = adjusted
+    return q
+
+
+def decide(rows: Sequence[Row], *, fdr: float, floor: float) -> list[Finding]:
+    """Verdicts for the scored rows of one attributor, in their order.
+
+    `leak`: attributed by the threshold and q <= fdr. `review`: attributed, but the p-value is
+    not small enough among this many images. `clear`: above the threshold.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Scored rows only.
+    fdr : float
+        False discovery rate over the scan.
+    floor : float
+        Smallest p-value the calibration allows, 1 / (n + 1).
+    """
+    p = np.array([row.p for row in rows], dtype=np.float64)
+    q = benjamini_hochberg(p)
+    findings = []
+    for row, q_value in zip(rows, q.tolist(), strict=True):
+        verdict: Verdict = "clear"
+        why = ""
+        if row.attributed:
+            verdict = "leak" if q_value <= fdr else "review"
+        if verdict == "review":
+            at_floor = row.p is not None and row.p <= floor * (1 + 1e-9)
+            why = (
+                f"p is at the calibration floor {floor:.2g}, too coarse for {len(rows)} images "
+                f"at FDR {fdr:g}: calibrate with more foreign images or test by prefix"
+                if at_floor
+                else f"q = {q_value:.2g} is above the FDR {fdr:g}"
+            )
+        findings.append(Finding(row, q_value, verdict, why))
+    return findings
+
+
+@dataclass(frozen=True)
+class PrefixTest:
+    """More low p-values under one prefix than chance allows?
+
+    Parameters
+    ----------
+    prefix : str
+    scanned, attributed, leaks : int
+    expected : float
+        Attributed images expected if none were ours, at the largest measured FPR bound.
+    p : float
+        Binomial tail of `attributed` among `scanned` at that rate.
+    q : float
+        Benjamini-Hochberg adjusted over the prefixes.
+    """
+
+    prefix: str
+    scanned: int
+    attributed: int
+    leaks: int
+    expected: float
+    p: float
+    q: float = 1.0
+
+
+def prefix_of(key: str) -> str:
+    """Everything before the last slash; "" at the top."""
+    return key.rpartition("/")[0]
+
+
+def prefix_tests(findings: Sequence[Finding], false_positive_rate: float) -> list[PrefixTest]:
+    """One binomial test per prefix, against an upper bound of the false positive rate.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        Of one attributor.
+    false_positive_rate : float
+        Upper 95% bound of the worst calibration stratum, in (0, 1].
+    """
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(prefix_of(finding.row.key), []).append(finding)
+    tests = []
+    for prefix, members in sorted(groups.items()):
+        hits = sum(f.verdict != "clear" for f in members)
+        tests.append(
+            PrefixTest(
+                prefix=prefix,
+                scanned=len(members),
+                attributed=hits,
+                leaks=sum(f.verdict == "leak" for f in members),
+                expected=len(members) * false_positive_rate,
+                p=float(binom.sf(hits - 1, len(members), false_positive_rate)),
+            )
+        )
+    q = benjamini_hochberg(np.array([test.p for test in tests]))
+    return [
+        PrefixTest(**{**vars(test), "q": value})
+        for test, value in zip(tests, q.tolist(), strict=True)
+    ]

@@ -1,0 +1,87 @@
+"""Output formats by name. Each writer takes an outcome and a text stream."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from flipad_ops.errors import UsageError
+from flipad_ops.scanning.outputs.structured import write_csv, write_json, write_jsonl
+from flipad_ops.scanning.outputs.table import write_table
+from flipad_ops.scanning.run import ScanOutcome
+
+Writer = Callable[[ScanOutcome, TextIO], None]
+
+
+def _write_html(outcome: ScanOutcome, stream: TextIO) -> None:
+    from flipad_ops.scanning.report.page import render  # Jinja2 only when asked for
+
+    stream.write(render(outcome))
+
+
+WRITERS: dict[str, Writer] = {
+    "table": write_table,
+    "jsonl": write_jsonl,
+    "json": write_json,
+    "csv": write_csv,
+    "html": _write_html,
+}
+
+
+def parse_output(text: str) -> tuple[str, Path | None]:
+    """`FORMAT[=PATH]` to its parts.
+
+    Raises
+    ------
+    UsageError
+        Unknown format, empty path, or a format that needs a file.
+    """
+    name, equals, path = text.partition("=")
+    if name not in WRITERS:
+        raise UsageError(f"Unknown output format {name!r}; known are {', '.join(WRITERS)}.")
+    if equals and not path:
+        raise UsageError(f"Output {text!r} names no file after '='.")
+    return name, Path(path) if path else None
+
+
+def check_outputs(outputs: list[tuple[str, Path | None]]) -> None:
+    """Refuse before scanning what could not be written after it.
+
+    Raises
+    ------
+    UsageError
+        Two formats for stdout, or a folder that does not exist.
+    """
+    if sum(path is None for _, path in outputs) > 1:
+        raise UsageError("Only one output can go to stdout; give the others a file: FORMAT=PATH.")
+    for _, path in outputs:
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"Folder {path.parent} for output {path.name} does not exist.")
+
+
+def write_outputs(outcome: ScanOutcome, outputs: list[tuple[str, Path | None]]) -> None:
+    """Write every output; files appear whole or not at all."""
+    for name, path in outputs:
+        if path is None:
+            WRITERS[name](outcome, sys.stdout)
+            sys.stdout.flush()
+        else:
+            _write_whole(WRITERS[name], outcome, path)
+
+
+def _write_whole(writer: Writer, outcome: ScanOutcome, path: Path) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            writer(outcome, stream)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise

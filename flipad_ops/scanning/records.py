@@ -1,0 +1,76 @@
+"""The rows of a scan: one per object and attributor, whatever came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["scored", "skipped", "failed"]
+Verdict = Literal["leak", "review", "clear"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What happened to one object.
+
+    Parameters
+    ----------
+    key : str
+        Object key or path below the target, as listed; never trusted.
+    target : str
+        The target it was listed from.
+    size : int
+        Encoded bytes.
+    outcome : {"scored", "skipped", "failed"}
+        Skipped: not an image this attributor takes (stated reason). Failed: should have been
+        read and could not be.
+    reason : str
+        One sentence when not scored.
+    sha256 : str
+        Of the encoded bytes, once read.
+    attributor : str
+        "name/version" of the attributor asked.
+    score, p : float or None
+    attributed, converged : bool or None
+    """
+
+    key: str
+    target: str
+    size: int
+    outcome: Outcome
+    attributor: str
+    reason: str = ""
+    sha256: str = ""
+    etag: str = ""
+    score: float | None = None
+    p: float | None = None
+    attributed: bool | None = None
+    converged: bool | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A scored row with its decision.
+
+    Parameters
+    ----------
+    row : Row
+    q : float
+        Benjamini-Hochberg adjusted p over the scan.
+    verdict : {"leak", "review", "clear"}
+    why : str
+        Why a row is for review instead of a leak; empty otherwise.
+    """
+
+    row: Row
+    q: float
+    verdict: Verdict
+    why: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**self.row.to_dict(), "q": self.q, "verdict": self.verdict, "why": self.why}

@@ -1,0 +1,52 @@
+"""A file or folder as a scan target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from flipad_ops.errors import TargetError
+from flipad_ops.scanning.targets.base import Item
+
+
+class LocalTarget:
+    """A file, or a folder read recursively; hidden files and links out of it are left out."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.uri = str(path)
+
+    def list(self) -> Iterator[Item]:
+        """Files in key order."""
+        if not self.path.exists():
+            raise TargetError(f"No such file or folder: {self.path}.")
+        if self.path.is_file():
+            yield self._item(self.path, self.path.name)
+            return
+        root = self.path.resolve()
+
+        def refuse(error: OSError) -> None:
+            raise TargetError(f"Cannot list {error.filename}: {error.strerror}.") from error
+
+        for folder, folders, files in os.walk(root, onerror=refuse):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                file = Path(folder, name)
+                if name.startswith(".") or not file.resolve().is_relative_to(root):
+                    continue
+                if file.is_file():
+                    yield self._item(file, file.relative_to(root).as_posix())
+
+    def read(self, item: Item) -> bytes:
+        """The file's bytes."""
+        path = self.path if self.path.is_file() else self.path / item.key
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise TargetError(f"Cannot read {item.key}: {error.strerror}.") from error
+
+    @staticmethod
+    def _item(path: Path, key: str) -> Item:
+        stat = path.stat()
+        return Item(key, stat.st_size, stat.st_mtime, f"{stat.st_size:x}-{stat.st_mtime_ns:x}")
