@@ -83,6 +83,8 @@ class Attributor:
         name, version, decoder_sha256, final_layer_sha256, equivalence_class.
     evaluation : mapping
         Held-out figures by stratum, see `flipad_ops.evaluation`.
+    reference : Tensor, uint8, sample_shape, or None
+        A held-out own sample, shown beside findings.
     """
 
     layer: FinalLayer
@@ -95,6 +97,7 @@ class Attributor:
     settings: FitSettings
     generator: Mapping[str, Any]
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    reference: Tensor | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:

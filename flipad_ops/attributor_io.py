@@ -98,6 +98,8 @@ def _tensors(attributor: Attributor) -> dict[str, Tensor]:
     }
     if attributor.layer.bias is not None:
         tensors["layer.bias"] = attributor.layer.bias
+    if attributor.reference is not None:
+        tensors["reference"] = attributor.reference
     for name, scores in attributor.calibration.null_scores.items():
         tensors[f"calibration.null.{name}"] = torch.from_numpy(np.asarray(scores))
     for name, tensor in attributor.detector.state_dict().items():
@@ -139,6 +141,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         settings=settings,
         generator=fields["generator"],
         evaluation=fields["evaluation"],
+        reference=tensors.get("reference"),
         device=device,
     )
 

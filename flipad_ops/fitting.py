@@ -154,6 +154,7 @@ def fit_attributor(
         settings=settings,
         generator=describe(generator, equivalence_class),
         evaluation=evaluate_scores(test_scores["own"], strata, threshold),
+        reference=(own[2][0] * 255).round().to(torch.uint8),
         device=device,
     )
     return FitResult(

@@ -65,6 +65,7 @@ def scan(
     from flipad_ops.cli.progress import counter
     from flipad_ops.errors import UsageError
     from flipad_ops.images.decode import DecodeLimits
+    from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
     from flipad_ops.scanning.run import ScanRequest, run_scan
     from flipad_ops.scanning.summary import exit_code, summarise
@@ -88,6 +89,9 @@ def scan(
     scorers = load_scorers(model or [], all_models, device, tracking_uri)
     with counter("images", quiet=quiet) as progress:
         outcome = run_scan(request, scorers, progress)
+    if any(name == "html" for name, _ in outputs):
+        outcome.exhibits = collect_exhibits(outcome, scorers)
+        outcome.reference = reference_exhibit(scorers)
     write_outputs(outcome, outputs)
     summary = summarise(outcome)
     if not quiet:

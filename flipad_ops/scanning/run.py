@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from flipad_ops.errors import ImageError, NothingToScan, TargetError
 from flipad_ops.images.decode import DecodeLimits, decode
@@ -18,7 +20,10 @@ from flipad_ops.scanning.records import Finding, Row
 from flipad_ops.scanning.scorer import AttributorCard, Scorer
 from flipad_ops.scanning.targets import Item, Target
 
-Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+if TYPE_CHECKING:
+    from flipad_ops.scanning.exhibits import Exhibit
+
+Pixels = NDArray[np.uint8]
 
 #: Called with (done, found so far).
 Progress = Callable[[int, int], None]
@@ -62,6 +67,10 @@ class ScanOutcome:
     skipped, failed : list of Row
     cards : mapping of "name/version" to AttributorCard
     prefixes : mapping of "name/version" to list of PrefixTest
+    exhibits : list of Exhibit
+        Pictures for the report, filled by `collect_exhibits`.
+    reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
+        An own sample and its residual map, beside which findings are read.
     """
 
     request: ScanRequest
@@ -75,6 +84,8 @@ class ScanOutcome:
     seconds: float
     interrupted: bool = False
     warnings: list[str] = field(default_factory=list)
+    exhibits: list[Exhibit] = field(default_factory=list)
+    reference: tuple[Pixels, NDArray[np.float32]] | None = None
 
     @property
     def complete(self) -> bool:
@@ -137,7 +148,7 @@ def _conclude(
         bounds = [high for key, (_, _, high) in scorer.card.measured.items() if key != "tpr"]
         prefixes[name] = prefix_tests(decided, max([*bounds, scorer.p_floor]))
         needed = scorer.p_floor * len(scored) / max(request.fdr, 1e-12)
-        if scored and needed > 1:
+        if needed > 1 and any(finding.verdict == "review" for finding in decided):
             warnings.append(
                 f"{name}: the calibration floor p = {scorer.p_floor:.2g} cannot reach FDR "
                 f"{request.fdr:g} for single images among {len(scored)}; at least "

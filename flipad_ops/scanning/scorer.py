@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,8 @@ class AttributorCard:
     strata : mapping of stratum to its number of null scores
     own_scores, null_scores : sequences of float
         Calibration scores, for histograms.
+    reference : (height, width, channels) uint8 or None
+        A held-out own sample to read findings against.
     """
 
     attributor_name: str
@@ -67,7 +69,7 @@ class AttributorCard:
     alpha: float
     solver: str
     tolerance: float
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    reference: NDArray[np.uint8] | None = None
 
 
 class Scorer(Protocol):

@@ -1,0 +1,83 @@
+"""Pictures of the most certain findings, read again and checked against what was scored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flipad_ops.errors import ImageError, TargetError
+from flipad_ops.images.decode import decode
+from flipad_ops.images.fit import fit_to
+from flipad_ops.scanning.records import Finding
+from flipad_ops.scanning.run import ScanOutcome, label
+from flipad_ops.scanning.scorer import Scorer
+from flipad_ops.scanning.targets import Item
+
+#: The report shows at most this many.
+SHOWN = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """One pictured finding.
+
+    Parameters
+    ----------
+    finding : Finding
+    pixels : (height, width, channels) uint8
+    residual : (height, width) float32
+        Mean absolute inversion residual over channels, in target units.
+    """
+
+    finding: Finding
+    pixels: NDArray[np.uint8]
+    residual: NDArray[np.float32]
+
+
+def collect_exhibits(
+    outcome: ScanOutcome, scorers: Sequence[Scorer], shown: int = SHOWN
+) -> list[Exhibit]:
+    """Pictures for `outcome.of("leak", "review")`; an object that changed since is left out."""
+    by_name = {label(scorer): scorer for scorer in scorers}
+    targets = {target.uri: target for target in outcome.request.targets}
+    exhibits = []
+    for finding in outcome.of("leak", "review")[:shown]:
+        row = finding.row
+        scorer = by_name[row.attributor]
+        try:
+            data = targets[row.target].read(Item(row.key, row.size, 0.0, row.etag))
+            if hashlib.sha256(data).hexdigest() != row.sha256:
+                continue
+            image = decode(data, outcome.request.limits)
+            pixels = fit_to(image, scorer.image_shape, outcome.request.size_rule)
+        except (TargetError, ImageError):
+            continue
+        batch = scorer.score(torch.from_numpy(pixels)[None].float() / 255, residual=True)
+        if batch.residual is not None:
+            residual = residual_map(batch.residual[0])
+            exhibits.append(Exhibit(finding, pixels.transpose(1, 2, 0), residual))
+    return exhibits
+
+
+def reference_exhibit(
+    scorers: Sequence[Scorer],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+    """A held-out own sample of the first scorer that carries one, with its residual map."""
+    for scorer in scorers:
+        pixels = scorer.card.reference
+        if pixels is not None:
+            tensor = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].float() / 255
+            batch = scorer.score(tensor, residual=True)
+            if batch.residual is not None:
+                return pixels, residual_map(batch.residual[0])
+    return None
+
+
+def residual_map(residual: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(channels, height, width) to (height, width), mean absolute value."""
+    return np.asarray(np.abs(residual).mean(axis=0), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""The HTML leak report: one self-contained page."""

@@ -1,0 +1,91 @@
+"""Fill the report's template. Keys and names are attacker-controlled: autoescape is on, no URL
+is ever built from them, and the page's policy allows no script and no network."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from flipad_ops.images.png import thumbnail_uri
+from flipad_ops.scanning.exhibits import Exhibit
+from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
+from flipad_ops.scanning.report.heat import bar_uri, heat_uri
+from flipad_ops.scanning.run import ScanOutcome
+from flipad_ops.scanning.summary import summarise
+from flipad_ops.version import __version__
+
+#: Rows of skips and errors listed; the rest is counted.
+LISTED = 100
+
+
+def render(outcome: ScanOutcome) -> str:
+    """The whole page as text."""
+    environment = Environment(
+        loader=PackageLoader("flipad_ops.scanning.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    template = environment.get_template("page.html.j2")
+    scale = _scale(outcome.exhibits)
+    return template.render(
+        summary=summarise(outcome),
+        sections=[_section(outcome, name) for name in outcome.cards],
+        exhibits=[_exhibit(exhibit, scale) for exhibit in outcome.exhibits],
+        reference=None if outcome.reference is None else _pictures(*outcome.reference, scale),
+        scale=scale,
+        bar=bar_uri(),
+        more=max(0, len(outcome.of("leak", "review")) - len(outcome.exhibits)),
+        skipped=outcome.skipped[:LISTED],
+        failed=outcome.failed[:LISTED],
+        more_skipped=max(0, len(outcome.skipped) - LISTED),
+        more_failed=max(0, len(outcome.failed) - LISTED),
+        request=outcome.request,
+        command=shlex.join(["flipadops", *sys.argv[1:]]),
+        code_version=__version__,
+    )
+
+
+def _section(outcome: ScanOutcome, name: str) -> dict[str, Any]:
+    card = outcome.cards[name]
+    findings = [f for f in outcome.findings if f.row.attributor == name]
+    scores = [float(f.row.score) for f in findings if f.row.score is not None]
+    series = [Series("own, calibration", card.own_scores, "own")]
+    null = [value for values in card.null_scores.values() for value in values]
+    series += [Series("foreign, calibration", null, "foreign"), Series("this scan", scores, "scan")]
+    return {
+        "name": name,
+        "card": card,
+        "scored": len(findings),
+        "floor": outcome.floors[name],
+        "tests": outcome.prefixes[name],
+        "scores": score_histogram(series, card.threshold),
+        "p_values": p_histogram([float(f.row.p) for f in findings if f.row.p is not None]),
+    }
+
+
+def _exhibit(exhibit: Exhibit, scale: float) -> dict[str, Any]:
+    pictures = _pictures(exhibit.pixels, exhibit.residual, scale)
+    return {"finding": exhibit.finding, **pictures}
+
+
+def _pictures(pixels: Any, residual: Any, scale: float) -> dict[str, str]:
+    return {"image": thumbnail_uri(pixels), "heat": heat_uri(residual, scale)}
+
+
+def _scale(exhibits: list[Exhibit]) -> float:
+    """One scale for every map: the 99.5th percentile over all of them."""
+    if not exhibits:
+        return 1.0
+    values = np.concatenate([exhibit.residual.ravel() for exhibit in exhibits])
+    return float(np.quantile(values, 0.995)) or 1.0
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"

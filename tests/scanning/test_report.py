@@ -1,0 +1,87 @@
+"""The HTML report: complete, inert and readable, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
+from flipad_ops.scanning.outputs import write_outputs
+from flipad_ops.scanning.run import ScanRequest, run_scan
+from flipad_ops.scanning.targets import open_target
+from tests.scanning.fakes import DarkIsOurs
+from tests.scanning.test_run import save
+
+EVIL = "<script>document.title='owned'<.png"
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    for index in range(5):
+        save(tmp_path / "found" / "own" / f"{index}.png", 0.05)
+        save(tmp_path / "found" / "real" / f"{index}.png", 0.7)
+    save(tmp_path / "found" / "own" / EVIL, 0.05)
+    (tmp_path / "found" / "x<img src=x onerror=alert(1)>.png").write_bytes(b"no image")
+    scorer = DarkIsOurs()
+    outcome = run_scan(ScanRequest(targets=[open_target(str(tmp_path / "found"))]), [scorer])
+    outcome.exhibits = collect_exhibits(outcome, [scorer])
+    outcome.reference = reference_exhibit([scorer])
+    write_outputs(outcome, [("html", tmp_path / "report.html")])
+    return tmp_path / "report.html"
+
+
+def test_page_is_one_file_without_scripts_or_links(page: Path) -> None:
+    text = page.read_text()
+    assert "<script" not in text
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "default-src 'none'" in text
+    assert text.count('class="exhibit"') == 6
+    assert page.stat().st_size < 10_000_000
+
+
+def test_changed_objects_are_not_pictured(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", 0.05)
+    scorer = DarkIsOurs()
+    outcome = run_scan(ScanRequest(targets=[open_target(str(tmp_path))]), [scorer])
+    save(tmp_path / "a.png", 0.06)
+    assert collect_exhibits(outcome, [scorer]) == []
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not binary or not driver:
+        if os.environ.get("FLIPADOPS_REQUIRE_ALL"):
+            pytest.fail("Chromium and chromedriver are required here")
+        pytest.skip("needs chromium and chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in (
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ):  # fmt: skip
+        options.add_argument(flag)
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.mark.e2e
+def test_hostile_key_is_inert_in_a_browser(page: Path, browser: webdriver.Chrome) -> None:
+    browser.get(page.as_uri())
+    assert browser.title.startswith("LEAK")
+    assert "Suspected leak: 6 images" in browser.find_element(By.ID, "verdict").text
+    keys = [element.text for element in browser.find_elements(By.CLASS_NAME, "keyname")]
+    assert f"own/{EVIL}" in keys
+    widths = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
+    assert len(widths) == 2 * 7 + 1
+    assert all(widths)
+    assert len(browser.find_elements(By.TAG_NAME, "svg")) == 2
