@@ -55,7 +55,9 @@ class SplitGenerator:
             activations.append(call.input.float().cpu())
         return torch.cat(outputs), torch.cat(activations)
 
-    def batches(self, count: int, seed: int, batch_size: int = 64) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(
+        self, count: int, seed: int, batch_size: int = 64
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Stream `count` samples as (outputs, activations) without keeping them."""
         for latents in self.latent.sample(count, seed).split(batch_size):
             yield self.run(latents)

@@ -47,7 +47,9 @@ class FinalLayer:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(LayerKind):
-            raise NotAttributable(f"The last linear layer is a {self.kind}, which is not supported.")
+            raise NotAttributable(
+                f"The last linear layer is a {self.kind}, which is not supported."
+            )
         tensors = [self.weight] if self.bias is None else [self.weight, self.bias]
         if not all(bool(torch.isfinite(t).all()) for t in tensors):
             raise NotAttributable("The last linear layer holds NaN or infinite weights.")
