@@ -1,0 +1,1 @@
+"""The demo: small generators made from real photographs, attributed end to end."""
