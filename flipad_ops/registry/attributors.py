@@ -1,0 +1,215 @@
+"""Log an attributor, register it as one version, and tie it to its generator version."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flipad_ops.attributor_io import attributor_sha256, save_attributor
+from flipad_ops.fitting import FitResult
+from flipad_ops.registry import tags
+from flipad_ops.registry.card import model_card
+from flipad_ops.registry.registering import ensure_model, quiet_mlflow
+from flipad_ops.registry.store import no_such_thing, registry_errors
+from flipad_ops.registry.uris import quoted
+from flipad_ops.version import __version__
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+#: A new fit of the same generator version takes the aliases unless its held-out balanced
+#: accuracy is lower than the champion's by more than this.
+WORSE_BY = 0.005
+
+
+def log_attributor(
+    client: MlflowClient,
+    result: FitResult,
+    generator: ModelVersion,
+    *,
+    config_sha256: str,
+    run_id: str,
+    force: bool = False,
+    notes: Mapping[str, Any] | None = None,
+) -> tuple[ModelVersion, bool]:
+    """Log `result` in the active run and register it; then alias and tag (`publish`).
+
+    The version is created with all of its tags in one request, after everything that can fail:
+    there is no moment at which a half-described version exists.
+
+    Returns
+    -------
+    ModelVersion
+        The new version of `NAME-attributor`.
+    bool
+        Whether the aliases point at it, see `publish`.
+    """
+    name = tags.attributor_name(generator.name)
+    with tempfile.TemporaryDirectory(prefix="flipad-") as temporary, registry_errors():
+        folder = save_attributor(result.attributor, Path(temporary) / "attributor")
+        model_id = _log(result, folder)
+        link(client, run_id, generator)
+        ensure_model(
+            client,
+            name,
+            tags={tags.GENERATOR: generator.name},
+            description=f"Attributors of the versions of model {generator.name}, by flipad_ops.",
+        )
+        version = client.create_model_version(
+            name,
+            f"models:/{model_id}",
+            run_id=run_id,
+            tags=_tags(result, generator, config_sha256, attributor_sha256(folder)),
+            description=model_card(result, generator, notes or {}),
+            model_id=model_id,
+        )
+    return version, publish(client, version, generator, force=force)
+
+
+def find_attributor(
+    client: MlflowClient, generator: ModelVersion, config_sha256: str
+) -> ModelVersion | None:
+    """The newest attributor of this generator version and configuration, if there is one."""
+    name = tags.attributor_name(generator.name)
+    with registry_errors():
+        found = client.search_model_versions(
+            f"name = '{quoted(name)}' AND tags.`{tags.GENERATOR_VERSION}` = '{generator.version}' "
+            f"AND tags.`{tags.CONFIG}` = '{config_sha256}'",
+            order_by=["version_number DESC"],
+        )
+    return found[0] if found else None
+
+
+def publish(
+    client: MlflowClient, version: ModelVersion, generator: ModelVersion, *, force: bool
+) -> bool:
+    """Point aliases and the generator's tags at an attributor version; safe to repeat.
+
+    `generator-vN` goes to the best fit of generator version N; `current` to that of the newest
+    generator version. Returns False when an earlier, better fit kept them.
+    """
+    with registry_errors():
+        own = tags.version_alias(str(generator.version))
+        champion = by_alias(client, version.name, own)
+        if champion is not None and not force and is_worse(version, champion):
+            return False
+        client.set_registered_model_alias(version.name, own, str(version.version))
+        current = by_alias(client, version.name, tags.CURRENT)
+        newest = -1 if current is None else int(current.tags.get(tags.GENERATOR_VERSION, -1))
+        if int(generator.version) >= newest:
+            client.set_registered_model_alias(version.name, tags.CURRENT, str(version.version))
+        mark(
+            client,
+            generator,
+            {
+                tags.STATUS: tags.FITTED,
+                tags.ATTRIBUTOR: f"{version.name}/{version.version}",
+                tags.LAYER: version.tags[tags.LAYER],
+                tags.DECODER: version.tags[tags.DECODER],
+                tags.CONFIG: version.tags[tags.CONFIG],
+                tags.REASON: None,
+            },
+        )
+    return True
+
+
+def is_worse(new: ModelVersion, old: ModelVersion) -> bool:
+    """Whether `new` was validated clearly worse than `old` (both carry their figures as tags)."""
+    return _accuracy(new) < _accuracy(old) - WORSE_BY
+
+
+def _accuracy(version: ModelVersion) -> float:
+    try:
+        return (float(version.tags[tags.TPR]) + 1 - float(version.tags[tags.FPR])) / 2
+    except (KeyError, ValueError):
+        return 0.0
+
+
+def mark(client: MlflowClient, version: ModelVersion, values: Mapping[str, str | None]) -> None:
+    """Set tags of a model version; None removes one. Only what differs is sent."""
+    for key, value in values.items():
+        before = version.tags.get(key)
+        if value is None and before is not None:
+            client.delete_model_version_tag(version.name, str(version.version), key)
+        elif value is not None and before != value[: tags.TAG_LENGTH]:
+            client.set_model_version_tag(
+                version.name, str(version.version), key, value[: tags.TAG_LENGTH]
+            )
+
+
+def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    """The version behind an alias, or None."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if no_such_thing(error):
+            return None
+        raise
+
+
+def link(client: MlflowClient, run_id: str, generator: ModelVersion) -> None:
+    """Enter the generator's logged model as an input of the run: MLflow's own lineage."""
+    from mlflow.entities import LoggedModelInput
+
+    model_id = logged_model_id(generator)
+    if model_id:
+        client.log_inputs(run_id, models=[LoggedModelInput(model_id)])
+
+
+def logged_model_id(version: ModelVersion) -> str | None:
+    """The logged model behind a version; MLflow tells it only through the source."""
+    source = str(version.source or "")
+    return source.removeprefix("models:/") if source.startswith("models:/m-") else None
+
+
+def _log(result: FitResult, folder: Path) -> str:
+    import mlflow
+
+    from flipad_ops.registry import pyfunc
+
+    with quiet_mlflow():
+        info = mlflow.pyfunc.log_model(
+            name="attributor",
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={pyfunc.ARTIFACT: str(folder)},
+            signature=pyfunc.signature(result.attributor.calibration.threshold),
+            pip_requirements=[f"flipad-ops=={__version__}"],
+            input_example=_example(result),
+            metadata={"flipad": dict(result.attributor.generator)},
+        )
+    return str(info.model_id)
+
+
+def _example(result: FitResult) -> Any:
+    """A held-out own image as a PNG, so that the UI shows how to call the model."""
+    import pandas as pd
+
+    from flipad_ops.images.png import encode_png
+
+    image = result.examples["own"][0]
+    if image.dim() != 3 or image.shape[0] not in (1, 3):
+        return None
+    return pd.DataFrame({"image": [encode_png(image)]})
+
+
+def _tags(
+    result: FitResult, generator: ModelVersion, config_sha256: str, files_sha256: str
+) -> dict[str, str]:
+    facts, evaluation = result.attributor.generator, result.attributor.evaluation
+    fprs = [stratum["fpr"]["value"] for stratum in evaluation["strata"].values()]
+    return {
+        tags.GENERATOR: generator.name,
+        tags.GENERATOR_VERSION: str(generator.version),
+        tags.LAYER: facts["final_layer_sha256"],
+        tags.DECODER: facts["decoder_sha256"],
+        tags.CONFIG: config_sha256,
+        tags.CLASS: ", ".join(facts["equivalence_class"])[: tags.TAG_LENGTH],
+        tags.FILES: files_sha256,
+        tags.TPR: f"{evaluation['tpr']['value']:.6f}",
+        tags.FPR: f"{max(fprs):.6f}",
+    }

@@ -1,0 +1,81 @@
+"""The model card: what a reader of the MLflow UI should know without reading code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flipad_ops.fitting import FitResult
+from flipad_ops.version import __version__
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+
+def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, Any]) -> str:
+    """Markdown for the description of an attributor version.
+
+    Parameters
+    ----------
+    notes : mapping
+        Further rows of the provenance table.
+    """
+    attributor = result.attributor
+    calibration, settings = attributor.calibration, attributor.settings
+    tpr = attributor.evaluation["tpr"]
+    where = f"models:/{generator.name}/{generator.version}"
+    rows = [
+        f"| {name} | {_rate(stratum['fpr'])} | {stratum['auc']:.4f} "
+        f"| {len(calibration.null_scores[name])} |"
+        for name, stratum in sorted(attributor.evaluation["strata"].items())
+    ]
+    shared = attributor.generator["equivalence_class"]
+    facts = {
+        "generator": where,
+        "final layer": f"{attributor.layer.kind}, sha256 `{attributor.layer.sha256()[:16]}`",
+        "decoder": f"sha256 `{str(attributor.generator['decoder_sha256'])[:16]}`",
+        "images": "x".join(str(n) for n in attributor.sample_shape)
+        + " (channels, height, width), 8 bit",
+        "threshold": f"{calibration.threshold:.6g} (target false negative rate {settings.fnr:g}, "
+        f"{len(calibration.own_scores)} held-out own images)",
+        "smallest p-value": f"{calibration.floor:.4g}",
+        "inversion": f"alpha {settings.inversion.alpha:g}, {settings.inversion.data_term} target, "
+        f"relative gap {settings.inversion.tolerance:g}, {result.unconverged:.1%} not converged",
+        "seed": settings.seed,
+        "code": f"flipad_ops {__version__}",
+        **notes,
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
+    lines = [
+        f"**Was this image made by `{where}`?** Encoded images in (column `image`); per image a "
+        "score (squared distance, low means *ours*), a p-value of *not ours* (small means *ours*) "
+        "and `attributed` (score at or below the threshold).",
+        "",
+        f"Own images recognised (held out): **{_rate(tpr)}** of {tpr['count']}.",
+        "",
+        "| foreign source | wrongly attributed (95% interval) | AUC | calibration images |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        "| | |",
+        "|---|---|",
+        table,
+        "",
+    ]
+    if len(shared) > 1:
+        lines += [f"Shares its final layer with and cannot tell apart: {', '.join(shared)}.", ""]
+    if not result.grouped:
+        lines += [
+            "Some foreign images of one origin may sit in training and test: the rates above may "
+            "be optimistic.",
+            "",
+        ]
+    lines += [
+        "An attribution is statistical suspicion, not proof; rates hold for sources like those "
+        "named here."
+    ]
+    return "\n".join(lines)
+
+
+def _rate(rate: Mapping[str, Any]) -> str:
+    return f"{rate['value']:.2%} ({rate['low']:.2%} to {rate['high']:.2%})"

@@ -1,0 +1,88 @@
+"""Equivalence classes: versions with the same final layer cannot be told apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flipad_ops.errors import GeneratorNotFound
+from flipad_ops.registry import tags
+from flipad_ops.registry.attributors import mark
+from flipad_ops.registry.store import registry_errors
+from flipad_ops.registry.uris import parse_model, resolve
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+
+def same_layer(client: MlflowClient, layer_sha256: str) -> list[ModelVersion]:
+    """Generator versions known to have this final layer, of any model, oldest first.
+
+    Known means tagged: by `register`, `doctor` or a fit. (The same decoder implies the same
+    final layer, so one hash decides.)
+    """
+    with registry_errors():
+        found = client.search_model_versions(
+            f"tags.`{tags.LAYER}` = '{layer_sha256}'", max_results=1000
+        )
+    generators = [version for version in found if not tags.is_attributor(version.name)]
+    return sorted(generators, key=lambda v: (v.creation_timestamp, v.name, int(v.version)))
+
+
+def class_members(
+    client: MlflowClient, version: ModelVersion, layer_sha256: str
+) -> dict[str, ModelVersion]:
+    """The class of `version` by "name/version", itself included; alone, just itself."""
+    members = {f"{v.name}/{v.version}": v for v in same_layer(client, layer_sha256)}
+    members.setdefault(f"{version.name}/{version.version}", version)
+    return members
+
+
+def reuse_attributor(
+    client: MlflowClient, version: ModelVersion, members: dict[str, ModelVersion]
+) -> ModelVersion | None:
+    """Give `version` the attributor of its class, if a member has one.
+
+    Tags the class on every member and on the attributor, so that findings name all of it.
+    """
+    own = f"{version.name}/{version.version}"
+    for name, member in members.items():
+        stated = member.tags.get(tags.ATTRIBUTOR)
+        if name == own or not stated:
+            continue
+        try:
+            attributor = resolve(client, parse_model(stated))
+        except GeneratorNotFound:  # gone: the next member may have one
+            continue
+        with registry_errors():
+            mark(
+                client,
+                version,
+                {tags.STATUS: tags.REUSED, tags.ATTRIBUTOR: stated, tags.REASON: None},
+            )
+            name_class(client, members, attributor)
+            if attributor.name == tags.attributor_name(version.name):
+                alias = tags.version_alias(str(version.version))
+                client.set_registered_model_alias(attributor.name, alias, str(attributor.version))
+        return attributor
+    return None
+
+
+def reused_attributor(client: MlflowClient, version: ModelVersion) -> ModelVersion | None:
+    """The attributor that an earlier `reuse_attributor` gave to `version`, if it still exists."""
+    stated = version.tags.get(tags.ATTRIBUTOR)
+    if version.tags.get(tags.STATUS) != tags.REUSED or not stated:
+        return None
+    try:
+        return resolve(client, parse_model(stated))
+    except GeneratorNotFound:
+        return None
+
+
+def name_class(
+    client: MlflowClient, members: dict[str, ModelVersion], attributor: ModelVersion
+) -> None:
+    """Write the members' names on each of them and on their attributor."""
+    names = ", ".join(members)
+    for member in [*members.values(), attributor]:
+        mark(client, member, {tags.CLASS: names if len(members) > 1 else None})

@@ -1,0 +1,153 @@
+"""Build a generator from a Python callable and a file of weights."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from flipad_ops.errors import GeneratorUnreadable, UsageError
+from flipad_ops.registry.store import first_line
+
+
+def build_generator(
+    factory: str,
+    arguments: Sequence[str] = (),
+    weights: Path | None = None,
+    weights_key: str | None = None,
+) -> nn.Module:
+    """Call `package.module:callable` with arguments and load the weights into what it returns.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        "key=value" or "value"; values are Python literals, anything else is text.
+    weights : Path, optional
+        A .safetensors file, or a torch file read with `weights_only=True`.
+    weights_key : str, optional
+        Key of the state dict in a torch checkpoint.
+
+    Raises
+    ------
+    UsageError
+        No such module or callable, or it refuses the arguments.
+    GeneratorUnreadable
+        The weights cannot be read or do not fit.
+    """
+    build = find_callable(factory)
+    positional, named = parse_arguments(arguments)
+    try:
+        module = build(*positional, **named)
+    except Exception as error:  # the factory is the user's code
+        raise UsageError(f"{factory} failed: {first_line(error)}") from error
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"{factory} returned a {type(module).__name__}, not a torch module.")
+    if weights is not None:
+        try:
+            module.load_state_dict(dict(read_weights(weights, weights_key)))
+        except RuntimeError as error:
+            why = " ".join(str(error).split())[:300]
+            raise GeneratorUnreadable(f"{weights} does not fit {factory}: {why}") from error
+    return module.eval()
+
+
+def find_callable(text: str) -> Callable[..., Any]:
+    """`package.module:callable`, the working directory included, as for `python -m`."""
+    module_name, _, attribute = text.partition(":")
+    if not module_name or not attribute:
+        raise UsageError(f"{text!r} is not of the form package.module:callable.")
+    here = os.getcwd()
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # importing runs the user's code
+        raise UsageError(f"{text!r} cannot be imported: {first_line(error)}") from error
+    finally:
+        if added:
+            sys.path.remove(here)
+    if not callable(found):
+        raise UsageError(f"{text!r} is not callable.")
+    return found  # type: ignore[no-any-return]
+
+
+def parse_arguments(arguments: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:
+    """Split "key=value" from "value"; each value a literal where it is one, text otherwise."""
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    for text in arguments:
+        key, equals, value = text.partition("=")
+        if equals and key.isidentifier():
+            named[key] = _literal(value)
+        elif named:
+            raise UsageError(f"Argument {text!r} stands after named ones.")
+        else:
+            positional.append(_literal(text))
+    return positional, named
+
+
+def read_weights(path: Path, key: str | None = None) -> Mapping[str, Tensor]:
+    """A state dict from a .safetensors or torch file, without unpickling objects.
+
+    Raises
+    ------
+    UsageError
+        No such file.
+    GeneratorUnreadable
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} is not a file.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError) as error:
+        raise GeneratorUnreadable(f"{path} cannot be read: {first_line(error)}") from error
+    except Exception as error:  # torch's unpickler fails in many ways
+        raise GeneratorUnreadable(
+            f"{path} is not a file of plain tensors: {first_line(error)}"
+        ) from error
+    if key is not None:
+        if not isinstance(state, Mapping) or key not in state:
+            raise GeneratorUnreadable(f"{path} has no key {key!r}; it has {_keys(state)}.")
+        state = state[key]
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise GeneratorUnreadable(
+            f"{path} is not a state dict{f' at {key!r}' if key else ''}: name its key with "
+            f"--weights-key; it has {_keys(state)}."
+        )
+    return state
+
+
+def numbers(text: str, *, whole: bool, option: str) -> list[float]:
+    """Comma-separated numbers; a UsageError names `option`."""
+    try:
+        return [int(part) if whole else float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"{option}: {text!r} is not a list of numbers such as 100,1,1.") from error
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _keys(state: Any) -> str:
+    if not isinstance(state, Mapping):
+        return f"a {type(state).__name__}"
+    names = [str(key) for key in list(state)[:8]]
+    return ", ".join(names) + (", ..." if len(state) > 8 else "")

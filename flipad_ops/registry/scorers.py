@@ -1,0 +1,241 @@
+"""Attributors for a scan: by generator, by attributor, from a folder, or all of a registry."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from flipad_ops.attributor import Attributor
+from flipad_ops.attributor_io import JSON_NAME, attributor_sha256, load_attributor
+from flipad_ops.errors import (
+    AttributorCorrupt,
+    AttributorMissing,
+    GeneratorNotFound,
+    LayerMismatch,
+    UsageError,
+)
+from flipad_ops.registry import tags
+from flipad_ops.registry.generators import download
+from flipad_ops.registry.store import registry_errors, tracking
+from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
+from flipad_ops.scanning.scorer import AttributorCard, ScoreBatch, Scorer
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+
+class LoadedScorer:
+    """An attributor as a scan sees it; see `flipad_ops.scanning.scorer.Scorer`."""
+
+    def __init__(self, attributor: Attributor, card: AttributorCard) -> None:
+        channels, height, width = attributor.sample_shape
+        self.attributor = attributor
+        self.card = card
+        self.name = card.attributor_name
+        self.version = card.attributor_version
+        self.image_shape = (channels, height, width)
+        self.threshold = attributor.calibration.threshold
+        self.p_floor = attributor.calibration.floor
+
+    def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
+        """Score (n, *image_shape) float32 pixels in [0, 1]."""
+        result = self.attributor.score(pixels)
+        return ScoreBatch(
+            score=result.score,
+            p=result.p,
+            attributed=result.attributed,
+            converged=result.converged,
+            residual=result.residual.numpy() if residual else None,
+        )
+
+
+def load_scorers(
+    models: Sequence[str],
+    all_models: bool = False,
+    device: str = "cpu",
+    tracking_uri: str | None = None,
+) -> list[Scorer]:
+    """Load the attributors that `models` name, each once, in that order.
+
+    Parameters
+    ----------
+    models : sequence of str
+        NAME (its `current` attributor), NAME/VERSION or NAME@ALIAS of a generator; the same of
+        an attributor model; or a folder written by `save_attributor`.
+    all_models : bool
+        The `current` attributor of every generator as well.
+
+    Raises
+    ------
+    GeneratorNotFound, AttributorMissing, AttributorCorrupt, AttributorUncalibrated, LayerMismatch
+    """
+    scorers: list[Scorer] = []
+    folders = [text for text in models if (Path(text) / JSON_NAME).is_file()]
+    names = [text for text in models if text not in folders]
+    for text in folders:
+        scorers.append(from_folder(Path(text), device))
+    if names or all_models:
+        with tracking(tracking_uri) as client:
+            versions = [attributor_version(client, parse_model(text)) for text in names]
+            versions += current_attributors(client) if all_models else []
+            unique = {(v.name, str(v.version)): v for v in versions}
+            scorers += [from_version(client, version, device) for version in unique.values()]
+    return scorers
+
+
+def attributor_version(client: MlflowClient, ref: ModelRef) -> ModelVersion:
+    """The attributor version for a generator or attributor reference.
+
+    Raises
+    ------
+    GeneratorNotFound, AttributorMissing
+    """
+    if tags.is_attributor(ref.name):
+        if not ref.version and not ref.alias:
+            ref = ModelRef(ref.name, alias=tags.CURRENT)
+        return _resolve(client, ref, f"There is no attributor {ref}.")
+    name = tags.attributor_name(ref.name)
+    if not ref.version and not ref.alias:
+        try:
+            return resolve(client, ModelRef(name, alias=tags.CURRENT))
+        except GeneratorNotFound:
+            pass  # say what is wrong with its newest version
+    generator = resolve(client, ref)
+    where = f"models:/{generator.name}/{generator.version}"
+    stated = generator.tags.get(tags.ATTRIBUTOR, "")
+    if stated:
+        return _resolve(client, parse_model(stated), f"The attributor {stated} of {where} is gone.")
+    raise AttributorMissing(_why_missing(generator, where))
+
+
+def current_attributors(client: MlflowClient) -> list[ModelVersion]:
+    """The `current` version of every attributor model, by name.
+
+    Raises
+    ------
+    AttributorMissing
+        There is none.
+    """
+    with registry_errors():
+        models: list[Any] = []
+        token = None
+        while True:
+            page = client.search_registered_models(
+                f"name LIKE '%{quoted(tags.SUFFIX)}'", page_token=token
+            )
+            models += page
+            token = page.token
+            if not token:
+                break
+        found = [
+            client.get_model_version(model.name, str(model.aliases[tags.CURRENT]))
+            for model in models
+            if tags.CURRENT in model.aliases
+        ]
+    if not found:
+        raise AttributorMissing("The registry holds no attributor: run flipadops fit first.")
+    return sorted(found, key=lambda version: str(version.name))
+
+
+def from_version(client: MlflowClient, version: ModelVersion, device: str) -> LoadedScorer:
+    """Fetch and check an attributor version."""
+    where = f"{version.name}/{version.version}"
+    with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
+        root = download(version, Path(temporary)) / "artifacts" / "attributor"
+        if not (root / JSON_NAME).is_file():
+            raise AttributorCorrupt(f"{where} holds no attributor ({JSON_NAME}).")
+        stated = version.tags.get(tags.FILES)
+        if stated and stated != attributor_sha256(root):
+            raise AttributorCorrupt(f"The files of {where} are not those that were registered.")
+        scorer = from_folder(root, device, version)
+    _check_layer(client, scorer, where)
+    return scorer
+
+
+def from_folder(folder: Path, device: str, version: ModelVersion | None = None) -> LoadedScorer:
+    """Load an attributor folder; `version` says what it is called in the registry."""
+    attributor = load_attributor(folder, device)
+    if len(attributor.sample_shape) != 3:
+        raise UsageError(
+            f"This attributor is for samples of shape {list(attributor.sample_shape)}, not images."
+        )
+    written_by = json.loads((folder / JSON_NAME).read_text()).get("code_version", "")
+    return LoadedScorer(
+        attributor, _card(attributor, attributor_sha256(folder), written_by, version)
+    )
+
+
+def _card(
+    attributor: Attributor, sha256: str, written_by: str, version: ModelVersion | None
+) -> AttributorCard:
+    facts, calibration = attributor.generator, attributor.calibration
+    settings, evaluation = attributor.settings, attributor.evaluation
+    shared = tuple(facts["equivalence_class"])
+    if version is not None and version.tags.get(tags.CLASS):
+        # Versions that joined the class after the fit are named by the tag alone.
+        shared = tuple(version.tags[tags.CLASS].split(", "))
+    reference = attributor.reference
+    return AttributorCard(
+        attributor_name=version.name if version else tags.attributor_name(facts["name"]),
+        attributor_version=str(version.version) if version else "local",
+        attributor_sha256=sha256,
+        generator_name=facts["name"],
+        generator_version=facts["version"],
+        final_layer_sha256=facts["final_layer_sha256"],
+        decoder_sha256=facts["decoder_sha256"],
+        equivalence_class=shared,
+        threshold=calibration.threshold,
+        target_fnr=settings.fnr,
+        n_own_calibration=len(calibration.own_scores),
+        strata={name: len(scores) for name, scores in calibration.null_scores.items()},
+        measured={"tpr": _interval(evaluation["tpr"])}
+        | {name: _interval(stratum["fpr"]) for name, stratum in evaluation["strata"].items()},
+        own_scores=tuple(calibration.own_scores.tolist()),
+        null_scores={name: tuple(s.tolist()) for name, s in calibration.null_scores.items()},
+        code_version=written_by,
+        seed=settings.seed,
+        alpha=settings.inversion.alpha,
+        solver=settings.inversion.solver,
+        tolerance=settings.inversion.tolerance,
+        reference=None if reference is None else reference.permute(1, 2, 0).numpy(),
+    )
+
+
+def _interval(rate: Mapping[str, float]) -> tuple[float, float, float]:
+    return rate["value"], rate["low"], rate["high"]
+
+
+def _check_layer(client: MlflowClient, scorer: LoadedScorer, where: str) -> None:
+    card = scorer.card
+    try:
+        generator = resolve(client, ModelRef(card.generator_name, card.generator_version))
+    except GeneratorNotFound:
+        return  # deleted since; its images may still be about
+    stated = generator.tags.get(tags.LAYER)
+    if stated and stated != card.final_layer_sha256:
+        raise LayerMismatch(
+            f"{where} was fitted for final layer {card.final_layer_sha256[:12]} but "
+            f"models:/{generator.name}/{generator.version} has {stated[:12]}: fit it again."
+        )
+
+
+def _resolve(client: MlflowClient, ref: ModelRef, missing: str) -> ModelVersion:
+    try:
+        return resolve(client, ref)
+    except GeneratorNotFound as error:
+        raise AttributorMissing(missing) from error
+
+
+def _why_missing(generator: ModelVersion, where: str) -> str:
+    status, reason = generator.tags.get(tags.STATUS), generator.tags.get(tags.REASON, "")
+    if status in (tags.FAILED, tags.UNATTRIBUTABLE) and reason:
+        return f"{where} has no attributor, its fit failed: {reason}"
+    if status == tags.FITTING:
+        return f"{where} has no attributor yet: its fit is under way or was cut short."
+    return f"{where} has no attributor: run flipadops fit {where}."

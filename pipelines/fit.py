@@ -1,0 +1,217 @@
+"""Fit the attributor of a registered generator version, from the registry and back into it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flipad_ops.errors import FlipadError, NotAttributable, UsageError
+from flipad_ops.fitting import FitResult, Progress, fit_attributor, silent
+from flipad_ops.registry import tags
+from flipad_ops.registry.attributors import find_attributor, log_attributor, mark, publish
+from flipad_ops.registry.classes import (
+    class_members,
+    name_class,
+    reuse_attributor,
+    reused_attributor,
+)
+from flipad_ops.registry.generators import load_version
+from flipad_ops.registry.store import first_line, registry_errors, tracking
+from flipad_ops.registry.uris import ModelRef, parse_model, resolve
+from pipelines.evidence import log_data, log_request, log_result
+from pipelines.gate import OWN_CHECKED, build_manifest, check_manifest, require
+from pipelines.negatives import gather, image_shape
+from pipelines.request import FitOutcome, FitRequest
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+__all__ = ["FitOutcome", "FitRequest", "run_fit"]
+
+
+def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
+    """Load, split, gather, gate, fit, evaluate, log, register.
+
+    Repeating it is safe: a version that has an attributor of this configuration is left as it
+    is (its aliases and tags are completed if a kill cut them short), and a failed or killed fit
+    leaves a status and a reason on the generator version and no attributor version.
+
+    Raises
+    ------
+    FlipadError
+    """
+    settings = request.fit_settings()
+    _check_folders(request)
+    config = request.config_sha256()
+    with tracking(request.tracking_uri) as client:
+        version = resolve(client, parse_model(request.uri))
+        if tags.is_attributor(version.name):
+            raise UsageError(f"{version.name} is an attributor; name the generator.")
+        found = None if request.force else find_attributor(client, version, config)
+        if found is not None:
+            champion = publish(client, found, version, force=False)
+            return _outcome("exists", version, found, champion=champion)
+        shared = None if request.force else reused_attributor(client, version)
+        if shared is not None:
+            return _outcome("reused", version, shared)
+        with _fit_run(client, version, request) as run_id:
+            progress("load", 0, 0)
+            generator = load_version(
+                client, version, device=request.device, allow_pickle=request.allow_pickle
+            )
+            hashes = {
+                tags.LAYER: generator.layer.sha256(),
+                tags.DECODER: generator.decoder_sha256,
+            }
+            with registry_errors():
+                mark(client, version, hashes)
+            members = class_members(client, version, generator.layer.sha256())
+            reused = None if request.force else reuse_attributor(client, version, members)
+            if reused is not None:
+                return _outcome("reused", version, reused, run_id=run_id)
+            shape = image_shape(generator)
+            progress("negatives", 0, 0)
+            gathered = gather(client, generator, request, settings, progress)
+            with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
+                folder = Path(temporary)
+                log_request(generator, settings, _named(request, config))
+                progress("gate", 0, 0)
+                own = generator.sample(OWN_CHECKED, settings.seed * 1000 + 2)
+                manifest = build_manifest(gathered, own)
+                failures = check_manifest(manifest, shape, settings, folder / "data_docs")
+                log_data(gathered, manifest, folder / "data_docs")
+                require(failures)
+                result = fit_attributor(
+                    generator,
+                    gathered.images,
+                    settings,
+                    equivalence_class=tuple(members),
+                    device=request.device,
+                    progress=progress,
+                )
+                progress("log", 0, 0)
+                log_result(result, folder)
+            outcome = _register(client, result, version, config, run_id, request, gathered.notes)
+            attributor = resolve(client, ModelRef(outcome.attributor, outcome.version))
+            with registry_errors():
+                name_class(client, members, attributor)
+            return outcome
+
+
+def _register(
+    client: MlflowClient,
+    result: FitResult,
+    version: ModelVersion,
+    config: str,
+    run_id: str,
+    request: FitRequest,
+    notes: list[str],
+) -> FitOutcome:
+    sources = ", ".join(
+        f"{name} ({len(scores)} test images)"
+        for name, scores in result.test_scores.items()
+        if name != "own"
+    )
+    logged, champion = log_attributor(
+        client,
+        result,
+        version,
+        config_sha256=config,
+        run_id=run_id,
+        force=request.force,
+        notes={
+            "foreign sources": sources,
+            "recipe": request.recipe,
+            "left out": notes or "nothing",
+        },
+    )
+    return _outcome(
+        "fitted",
+        version,
+        logged,
+        run_id=run_id,
+        threshold=result.attributor.calibration.threshold,
+        evaluation=result.attributor.evaluation,
+        timings=result.timings,
+        champion=champion,
+        notes=tuple(notes),
+    )
+
+
+@contextmanager
+def _fit_run(client: MlflowClient, version: ModelVersion, request: FitRequest) -> Iterator[str]:
+    """An MLflow run around a fit; failures end it and leave their reason on the version."""
+    import mlflow
+
+    with registry_errors():
+        if not mlflow.environment_variables.MLFLOW_RUN_ID.defined:
+            # `mlflow run` has made the run and its experiment already.
+            mlflow.set_experiment(request.experiment)
+        run = mlflow.start_run(
+            run_name=f"fit {version.name} v{version.version}",
+            tags={tags.GENERATOR: version.name, tags.GENERATOR_VERSION: str(version.version)},
+        )
+    run_id = str(run.info.run_id)
+    status = "KILLED"
+    try:
+        with registry_errors():
+            mark(client, version, {tags.STATUS: tags.FITTING, tags.RUN: run_id})
+        yield run_id
+        status = "FINISHED"
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt):
+            status = "FAILED"
+        _leave_reason(client, version, error)
+        raise
+    finally:
+        mlflow.end_run(status)
+
+
+def _leave_reason(client: MlflowClient, version: ModelVersion, error: BaseException) -> None:
+    reason = first_line(error)
+    if isinstance(error, KeyboardInterrupt):
+        reason = "interrupted"
+    elif not isinstance(error, FlipadError):
+        reason = f"{type(error).__name__}: {reason}"
+    state = tags.UNATTRIBUTABLE if isinstance(error, NotAttributable) else tags.FAILED
+    try:
+        fresh = client.get_model_version(version.name, str(version.version))
+        if fresh.tags.get(tags.ATTRIBUTOR):
+            # An earlier attributor still serves this version.
+            state = tags.FITTED
+        mark(client, fresh, {tags.STATUS: state, tags.REASON: reason})
+    except Exception:  # the registry may be what failed; the first error is the one to show
+        return
+
+
+def _check_folders(request: FitRequest) -> None:
+    for folder in request.negatives:
+        if not Path(folder).is_dir():
+            raise UsageError(f"{folder} is not a folder.")
+
+
+def _named(request: FitRequest, config: str) -> dict[str, Any]:
+    return {
+        "recipe": request.recipe,
+        "negatives": ", ".join(request.negatives),
+        "negatives_models": ", ".join(request.negatives_models),
+        "device": request.device,
+        "config_sha256": config,
+    }
+
+
+def _outcome(
+    status: Any, generator: ModelVersion, attributor: ModelVersion, **fields: Any
+) -> FitOutcome:
+    return FitOutcome(
+        status=status,
+        generator=generator.name,
+        generator_version=str(generator.version),
+        attributor=attributor.name,
+        version=str(attributor.version),
+        **fields,
+    )
