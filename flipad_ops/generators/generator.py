@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +50,8 @@ class SplitGenerator:
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (batch, *sample_shape) and activations z (batch, *layer.input_shape)."""
         outputs, activations = [], []
-        for chunk in latents.to(self.device).split(latents.shape[0] if self.batched else 1):
+        size = latents.shape[0] if self.batched else 1
+        for chunk in torch.split(latents.to(self.device), size):
             output, call, _ = run_traced(self.forward, chunk)
             outputs.append(output.float().cpu())
             activations.append(call.input.float().cpu())
@@ -59,7 +61,7 @@ class SplitGenerator:
         self, count: int, seed: int, batch_size: int = 64
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Stream `count` samples as (outputs, activations) without keeping them."""
-        for latents in self.latent.sample(count, seed).split(batch_size):
+        for latents in torch.split(self.latent.sample(count, seed), batch_size):
             yield self.run(latents)
 
     def sample(self, count: int, seed: int, batch_size: int = 64) -> Tensor:
@@ -108,7 +110,7 @@ def split_generator(
     if isinstance(forward, torch.nn.Module):
         if state is None:
             state = dict(forward.state_dict())
-        if not isinstance(forward, torch.fx.GraphModule):
+        with suppress(NotImplementedError):  # what torch.export made knows no modes
             forward = forward.eval()
     layer, output_map, shape = discover(forward, latent, metadata, batched=batched, device=device)
     return SplitGenerator(

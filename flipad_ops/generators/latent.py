@@ -35,7 +35,7 @@ class LatentSpec:
     distribution: Distribution = "normal"
 
     def __post_init__(self) -> None:
-        if not self.shape or any(not isinstance(n, int) or n < 1 for n in self.shape):
+        if not self.shape or any(type(n) is not int or n < 1 for n in self.shape):
             raise LatentUnknown(f"Latent shape {list(self.shape)} is not a list of positive sizes.")
         if math.prod(self.shape) > 2**24:
             raise LatentUnknown(f"Latent shape {list(self.shape)} is absurdly large.")

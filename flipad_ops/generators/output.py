@@ -7,6 +7,7 @@ Pixels are float32 tensors in [0, 1]; *outputs* are what sigma returns (for tanh
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -41,8 +42,8 @@ class OutputMap:
     def __post_init__(self) -> None:
         if self.activation not in get_args(ActivationName):
             raise UsageError(f"Unknown output activation {self.activation!r}.")
-        if not self.low < self.high:
-            raise UsageError(f"Output range [{self.low}, {self.high}] is empty.")
+        if not (self.low < self.high and math.isfinite(self.high - self.low)):
+            raise UsageError(f"Output range [{self.low}, {self.high}] is empty or infinite.")
 
     def to_pixels(self, output: Tensor) -> Tensor:
         """Outputs to pixels in [0, 1]; any shape, clamped."""
@@ -91,10 +92,12 @@ class OutputMap:
         -------
         lower, upper : Tensor
             Same shape; -inf at black and +inf at white, where clipping loses the value.
+            A pixel that sigma cannot reach gets the nearest finite target.
         """
         half = step / 2
-        lower = self.inverse(self.to_output((pixels - half).clamp(0.0, 1.0)))
-        upper = self.inverse(self.to_output((pixels + half).clamp(0.0, 1.0)))
+        below, above = (pixels - half).clamp(0.0, 1.0), (pixels + half).clamp(0.0, 1.0)
+        lower = torch.minimum(self.inverse(self.to_output(below)), self.point_target(above))
+        upper = torch.maximum(self.inverse(self.to_output(above)), self.point_target(below))
         infinity = torch.full_like(lower, torch.inf)
         lower = torch.where(pixels - half <= 0.0, -infinity, lower)
         upper = torch.where(pixels + half >= 1.0, infinity, upper)

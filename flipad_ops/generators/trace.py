@@ -61,14 +61,14 @@ class LinearCall:
         )
 
 
-class LastLinear(TorchDispatchMode):
+class LastLinear(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Keeps the last convolution or matrix product seen while active.
 
     `calls` counts them, so that a later run can be checked to have taken the same path.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.last: LinearCall | None = None
         self.unsupported: str | None = None
         self.calls = 0
@@ -171,7 +171,7 @@ def run_traced(generator: Generator, latents: Tensor) -> tuple[Tensor, LinearCal
         raise NotAttributable(f"The generator returns a {type(output).__name__}, not a tensor.")
     if output.shape[:1] != latents.shape[:1]:
         raise NotAttributable(
-            f"The generator returned {output.shape[0]} samples for {latents.shape[0]} latents."
+            f"The generator returned shape {list(output.shape)} for {latents.shape[0]} latents."
         )
     if tracer.unsupported:
         raise NotAttributable(f"The last linear operation is {tracer.unsupported}.")

@@ -1,159 +1,189 @@
-"""Discovery and verification of G = sigma o L o F on generators of different build."""
+"""Splits that must be found, whatever the generator is made of."""
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrizations
 
-from flipad_ops.errors import GeneratorUnreadable, LatentUnknown, NotAttributable
-from flipad_ops.generators import split_generator
-from tests.generators.builds import (
-    ACTIVATIONS,
-    FLAT,
-    LATENT,
-    Modulated,
-    conv_transpose,
-    mlp,
-    upsample_conv,
-)
+from flipad_ops.errors import NotAttributable
+from flipad_ops.generators import SplitGenerator, split_generator
+from tests.generators.toys import ACTIVATIONS, KINDS, METADATA, export, seeded, toy
 
 
-def export(module: nn.Module, example: Tensor, dynamic: bool = True) -> nn.Module:
-    shapes = ({0: torch.export.Dim("batch")},) if dynamic else None
-    return torch.export.export(module, (example,), dynamic_shapes=shapes).module()
-
-
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@pytest.mark.parametrize(
-    ("build", "kind", "metadata"),
-    [
-        (conv_transpose, "conv_transpose2d", LATENT),
-        (upsample_conv, "conv2d", LATENT),
-        (mlp, "linear", FLAT),
-    ],
-)
-def test_split_is_found(build: Any, kind: str, metadata: Any, activation: str) -> None:
-    generator = split_generator(build(activation), metadata)
-    assert generator.layer.kind == kind
-    assert generator.output_map.activation == activation
-    output, z = generator.run(generator.latent.sample(3, seed=5))
-    again = generator.output_map.activate(generator.layer(z)).reshape(output.shape)
-    torch.testing.assert_close(again, output, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("dynamic", [True, False])
-def test_exported_program_gives_the_same_split_and_hashes(dynamic: bool) -> None:
-    module = conv_transpose()
-    example = torch.randn(2 if dynamic else 1, 8, 1, 1)
-    plain = split_generator(module, LATENT)
-    program = split_generator(export(module, example, dynamic), LATENT, batched=dynamic)
-    assert program.layer.sha256() == plain.layer.sha256()
-    assert program.decoder_sha256 == plain.decoder_sha256
-    torch.testing.assert_close(program.sample(5, 3), plain.sample(5, 3), atol=1 / 255, rtol=0)
-
-
-def test_hashes_change_with_one_weight() -> None:
-    module = conv_transpose()
-    before = split_generator(module, LATENT)
+def assert_exact(split: SplitGenerator, forward: nn.Module) -> None:
+    """sigma(L(z)) is what the generator gives, on latents that discovery never saw."""
+    latents = split.latent.sample(5, seed=99)
     with torch.no_grad():
-        module[0].weight[0, 0, 0, 0] += 0.5  # type: ignore[index, operator]
-    inner = split_generator(module, LATENT)
-    assert inner.layer.sha256() == before.layer.sha256()
-    assert inner.decoder_sha256 != before.decoder_sha256
+        expected = torch.cat([forward(latent) for latent in latents.split(1)])
+    outputs, z = split.run(latents)
+    rebuilt = split.output_map.activate(split.layer(z)).reshape(expected.shape)
+    assert split.sample_shape == expected.shape[1:]
+    torch.testing.assert_close(outputs, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(rebuilt, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_module(kind: str, activation: str) -> None:
+    module = toy(kind, ACTIVATIONS[activation]())
+    split = split_generator(module, METADATA)
+    assert split.layer.kind == ("conv2d" if kind == "upsample" else kind)
+    assert split.output_map.activation == activation
+    assert (split.output_map.low, split.output_map.high) == (float(activation != "sigmoid") * -1, 1)
+    last = [m for m in module if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear))][-1]
+    assert torch.equal(split.layer.weight, last.weight)
+    assert split.layer.bias is not None
+    assert torch.equal(split.layer.bias, last.bias)
+    assert_exact(split, module)
+
+
+@pytest.mark.parametrize("batch", ["dynamic", "one"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_exported_program(kind: str, batch: str) -> None:
+    module = toy(kind)
+    program = export(module, batch)
+    split = split_generator(program, METADATA, batched=batch == "dynamic")
+    plain = split_generator(module, METADATA)
+    assert split.layer.sha256() == plain.layer.sha256()
+    assert split.decoder_sha256 == plain.decoder_sha256
+    assert split.output_map == plain.output_map
+    assert_exact(split, module)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_exported_activation(activation: str) -> None:
+    split = split_generator(export(toy("linear", ACTIVATIONS[activation]())), METADATA)
+    assert split.output_map.activation == activation
+
+
+def test_a_program_for_one_latent_refuses_to_be_called_batched() -> None:
+    from flipad_ops.errors import GeneratorUnreadable
+
+    with pytest.raises(GeneratorUnreadable, match=r"failed on latents of shape \(4, 4\)"):
+        split_generator(export(toy("linear"), "one"), METADATA)
+
+
+def test_symbolically_traced_module_is_put_into_evaluation_mode() -> None:
+    traced = torch.fx.symbolic_trace(toy("conv_transpose2d")).train()
+    split = split_generator(traced, METADATA)
+    assert not traced.training
+    assert_exact(split, traced)
+
+
+def test_functional_forward() -> None:
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Parameter(torch.randn(4, 6, 4, 4))
+            self.second = nn.Parameter(torch.randn(6, 3, 3, 3))
+
+        def forward(self, latents: Tensor) -> Tensor:
+            x = F.conv_transpose2d(latents[:, :, None, None], self.first).relu_()
+            x = F.conv_transpose2d(x, self.second, None, 2, 1, 1)
+            return x.tanh_()
+
+    module = seeded(lambda: nn.Sequential(Functional()))
+    split = split_generator(module, METADATA)
+    assert split.layer.bias is None
+    assert split.layer.geometry() == {
+        "kind": "conv_transpose2d",
+        "input_shape": [6, 4, 4],
+        "output_shape": [3, 8, 8],
+        "stride": [2, 2],
+        "padding": [1, 1],
+        "output_padding": [1, 1],
+        "dilation": [1, 1],
+        "groups": 1,
+    }
+    assert_exact(split, module)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        nn.Conv2d(6, 3, (3, 5), stride=(2, 1), padding=(2, 3), dilation=(2, 1), groups=3),
+        nn.Conv2d(6, 3, 3, padding="same", padding_mode="zeros"),
+        nn.ConvTranspose2d(6, 3, 3, (2, 3), (1, 0), (1, 2), groups=3, dilation=(1, 2)),
+    ],
+    ids=["strided", "same", "transposed"],
+)
+def test_geometry_survives(last: nn.Module) -> None:
+    module = seeded(lambda: nn.Sequential(*toy("conv_transpose2d")[:4], last, nn.Tanh()))
+    assert_exact(split_generator(module, METADATA), module)
+    program = export(module)
+    assert_exact(split_generator(program, METADATA), program)
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_weight_norm_gives_the_effective_weight(exported: bool) -> None:
+    last = parametrizations.weight_norm(nn.ConvTranspose2d(6, 3, 4, 2, 1))
+    module = seeded(lambda: nn.Sequential(*toy("conv_transpose2d")[:4], last, nn.Tanh()))
+    split = split_generator(export(module) if exported else module, METADATA)
+    assert torch.equal(split.layer.weight, last.weight)
+    assert_exact(split, module)
+
+
+def test_spectral_norm_in_evaluation_mode() -> None:
+    last = parametrizations.spectral_norm(nn.Conv2d(6, 3, 3))
+    module = seeded(lambda: nn.Sequential(*toy("conv_transpose2d")[:4], last, nn.Tanh()))
+    assert_exact(split_generator(module, METADATA), module)
+
+
+def test_inference_mode_inside_the_generator() -> None:
+    module = toy("conv2d")
+    split = split_generator(torch.inference_mode()(module.forward), METADATA)
+    assert split.layer.sha256() == split_generator(module, METADATA).layer.sha256()
+
+
+def test_plain_callable_with_its_own_state() -> None:
+    module = toy("conv2d")
+    split = split_generator(lambda z: module(z), METADATA, state=module.state_dict())
+    assert split.decoder_sha256 == split_generator(module, METADATA).decoder_sha256
+
+
+@pytest.mark.parametrize("wrap", [lambda x: SimpleNamespace(sample=x), lambda x: (x, None)])
+def test_wrapped_outputs(wrap: object) -> None:
+    module = toy("conv2d")
+    split = split_generator(lambda z: wrap(module(z)), METADATA)  # type: ignore[operator]
+    assert split.layer.kind == "conv2d"
+
+
+def test_faint_output_is_not_taken_for_tanh() -> None:
+    module = toy("linear", nn.Identity())
     with torch.no_grad():
-        module[5].weight[0, 0, 0, 0] += 0.5  # type: ignore[index, operator]
-    assert split_generator(module, LATENT).layer.sha256() != before.layer.sha256()
+        for parameter in module[2].parameters():
+            parameter.mul_(0.003)
+    split = split_generator(module, METADATA)
+    linear = split.layer(split.run(split.latent.sample(4, 0))[1])
+    assert 0 < float((linear - linear.tanh()).abs().max()) < 1e-4
+    assert split.output_map.activation == "identity"
 
 
-def test_functional_generator_and_weight_norm() -> None:
-    weight = torch.randn(3, 8, 3, 3, generator=torch.Generator().manual_seed(0))
-
-    def functional(latent: Tensor) -> Tensor:
-        return torch.sigmoid(F.conv2d(latent.expand(-1, -1, 6, 6), weight, padding=1))
-
-    assert split_generator(functional, LATENT).layer.kind == "conv2d"
-    module = conv_transpose()
-    nn.utils.parametrizations.weight_norm(module[5])  # type: ignore[index]
-    assert split_generator(module, LATENT).output_map.activation == "tanh"
-
-
-class Tail(nn.Module):
-    def __init__(self, tail: Any) -> None:
-        super().__init__()
-        self.body, self.tail = conv_transpose("identity"), tail
-
-    def forward(self, latent: Tensor) -> Any:
-        return self.tail(self.body(latent))
+def test_metadata_overrides_range_and_activation() -> None:
+    metadata = {**METADATA, "activation": "identity", "output_range": [0, 2]}
+    found = split_generator(toy("linear", nn.Identity()), metadata).output_map
+    assert (found.activation, found.low, found.high) == ("identity", 0.0, 2.0)
+    with pytest.raises(NotAttributable, match=r"\(sigmoid off by .*\)"):
+        split_generator(toy("linear"), {**METADATA, "activation": "sigmoid"})
 
 
 @pytest.mark.parametrize(
-    ("module", "words"),
+    ("extra", "message"),
     [
-        (Tail(torch.relu), "not an invertible activation"),
-        (Tail(lambda y: y.softmax(dim=1)), "not an invertible activation"),
-        (Tail(lambda y: F.avg_pool2d(y, 2)), "something other than an activation"),
-        (Tail(lambda y: y * torch.nan), "NaN"),
-        (Tail(lambda y: {"image": y}), "not a tensor"),
-        (Tail(lambda y: y[:1]), "returned shape"),
-        (Modulated(), "change with the latent"),
-        (nn.ReLU(), "no convolution"),
+        ({"activation": "relu"}, "known are tanh, sigmoid, identity"),
+        ({"output_range": [1, -1]}, "is not \\[low, high\\]"),
+        ({"output_range": [0, float("inf")]}, "is not \\[low, high\\]"),
+        ({"output_range": [0, float("nan")]}, "is not \\[low, high\\]"),
+        ({"output_range": [0, 1, 2]}, "is not \\[low, high\\]"),
+        ({"output_range": 1}, "is not \\[low, high\\]"),
+        ({"output_range": ["a", "b"]}, "is not \\[low, high\\]"),
     ],
 )
-def test_what_cannot_be_attributed_is_refused_with_a_reason(module: Any, words: str) -> None:
-    with pytest.raises(NotAttributable, match=words):
-        split_generator(module, LATENT)
-
-
-def test_training_mode_export_is_refused() -> None:
-    module = conv_transpose().train()
-    with pytest.raises(NotAttributable, match="training mode"):
-        split_generator(lambda z: module.train()(z), LATENT)
-
-
-def test_one_dimensional_and_broken_generators() -> None:
-    with pytest.raises(NotAttributable, match="1-d convolution"):
-        split_generator(nn.Conv1d(8, 3, 1), {"latent": {"shape": [8, 5]}})
-    with pytest.raises(GeneratorUnreadable, match="latents of shape"):
-        split_generator(conv_transpose(), {"latent": {"shape": [9, 1, 1]}})
-
-
-@pytest.mark.parametrize(
-    ("metadata", "words"),
-    [
-        (None, "does not state its latent shape"),
-        ({"latent": {}}, "does not state"),
-        ({"latent": {"shape": "100"}}, "not a list"),
-        ({"latent": {"shape": [0, 1]}}, "positive sizes"),
-        ({"latent": {"shape": [2**30]}}, "absurdly"),
-        ({"latent": {"shape": [8, 1, 1], "distribution": "cauchy"}}, "normal, uniform"),
-    ],
-)
-def test_latent_must_be_stated(metadata: Any, words: str) -> None:
-    with pytest.raises(LatentUnknown, match=words):
-        split_generator(conv_transpose(), metadata)
-
-
-def test_owner_states_activation_and_range() -> None:
-    metadata = {**LATENT, "activation": "identity", "output_range": [0, 2]}
-    output_map = split_generator(conv_transpose("identity"), metadata).output_map
-    assert (output_map.low, output_map.high) == (0.0, 2.0)
-    with pytest.raises(NotAttributable, match="known are"):
-        split_generator(conv_transpose(), {**LATENT, "activation": "relu"})
-    with pytest.raises(NotAttributable, match="not an invertible"):
-        split_generator(conv_transpose(), {**LATENT, "activation": "sigmoid"})
-    with pytest.raises(NotAttributable, match="output_range"):
-        split_generator(conv_transpose(), {**LATENT, "output_range": [1, 1]})
-
-
-def test_samples_depend_on_the_seed_alone() -> None:
-    generator = split_generator(conv_transpose(), LATENT)
-    one, other = generator.sample(10, 7, batch_size=3), generator.sample(10, 7, batch_size=10)
-    torch.testing.assert_close(one, other, atol=1 / 255, rtol=0)
-    assert not torch.equal(one, generator.sample(10, 8))
-    assert torch.equal(one, (one * 255).round() / 255)
-    assert generator.mean_activation(20, 1).shape == generator.layer.input_shape
-    assert generator.activation_minimum() == 0.0
+def test_metadata_that_makes_no_sense(extra: dict[str, object], message: str) -> None:
+    with pytest.raises(NotAttributable, match=message):
+        split_generator(toy("linear"), {**METADATA, **extra})
