@@ -26,7 +26,7 @@ from PIL import Image
 
 from flipad_ops.errors import ImageError, ImageTooLarge, NotAnImage, UsageError
 
-__all__ = ["DecodeLimits", "DecodedImage", "Pixels", "decode", "sniff"]
+__all__ = ["DEFAULT_LIMITS", "DecodeLimits", "DecodedImage", "Pixels", "decode", "sniff"]
 
 Pixels = NDArray[np.uint8]
 
@@ -53,6 +53,9 @@ class DecodeLimits:
     def __post_init__(self) -> None:
         if self.max_bytes < 1 or self.max_pixels < 1:
             raise UsageError("Decode limits must be positive.")
+
+
+DEFAULT_LIMITS = DecodeLimits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +110,7 @@ def sniff(data: bytes) -> str | None:
     return None
 
 
-def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> DecodedImage:
+def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     """Decode one image from its bytes.
 
     Raises

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.errors import DataError, ImageError, UsageError
-from flipad_ops.images.decode import DecodedImage, DecodeLimits, Pixels, decode
+from flipad_ops.images.decode import DEFAULT_LIMITS, DecodedImage, DecodeLimits, Pixels, decode
 from flipad_ops.images.fit import Shape, SizeRule, fit_to, match_channels
 from flipad_ops.images.patches import choose_places
 
@@ -63,7 +63,7 @@ def load_folder(
     *,
     patches: bool = False,
     size_rule: SizeRule = "reject",
-    limits: DecodeLimits = DecodeLimits(),
+    limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> FolderImages:
     """Read the images of a folder, recursively; unusable files are skipped with a reason.
 

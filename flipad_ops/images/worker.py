@@ -1,0 +1,85 @@
+"""A decoding process: `python -m flipad_ops.images.worker FD`, talking over a socket.
+
+It gets bytes that strangers wrote, so it may die: nothing but this image is lost then. Replies
+are a short JSON header and raw pixels, never a pickle: its parent trusts it no more than the
+images.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from flipad_ops.images.decoder import Decoded, DecodeJob
+
+#: Address space of one worker: enough for the largest image allowed, not for a bomb.
+MEMORY_BYTES = 4 << 30
+
+
+def pack(blobs: list[bytes]) -> bytes:
+    """Blobs to one message: count, lengths, contents."""
+    lengths = struct.pack(f"<I{len(blobs)}Q", len(blobs), *map(len, blobs))
+    return b"".join((lengths, *blobs))
+
+
+def unpack(message: bytes) -> list[bytes]:
+    """The inverse of `pack`."""
+    (count,) = struct.unpack_from("<I", message)
+    lengths = struct.unpack_from(f"<{count}Q", message, 4)
+    blobs, place = [], 4 + 8 * count
+    for length in lengths:
+        blobs.append(message[place : place + length])
+        place += length
+    return blobs
+
+
+def encode_reply(decoded: Decoded) -> bytes:
+    """Header line, then the pixels of every shape that fitted."""
+    header = [fit if isinstance(fit, str) else None for fit in decoded.fits]
+    pixels = [fit.tobytes() for fit in decoded.fits if not isinstance(fit, str)]
+    return b"".join((json.dumps(header).encode(), b"\n", *pixels))
+
+
+def decode_reply(message: bytes, job: DecodeJob) -> Decoded:
+    """The inverse of `encode_reply`; ValueError when it is not what `job` asks for."""
+    header, _, body = message.partition(b"\n")
+    reasons = json.loads(header)
+    if not isinstance(reasons, list) or len(reasons) != len(job.shapes):
+        raise ValueError("The header does not fit the job.")
+    fits: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | str] = []
+    place = 0
+    for reason, shape in zip(reasons, job.shapes, strict=True):
+        if reason is None:
+            count = shape[0] * shape[1] * shape[2]
+            fits.append(np.frombuffer(body, np.uint8, count, place).reshape(shape))
+            place += count
+        else:
+            fits.append(str(reason))
+    return Decoded(tuple(fits))
+
+
+def main() -> None:
+    """Serve until the parent closes its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    # As root some systems allow raising a limit again; lowering it is all that is wanted.
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with Connection(int(sys.argv[1])) as parent:
+        try:
+            job = DecodeJob.from_json(parent.recv_bytes())
+            while True:
+                for data in unpack(parent.recv_bytes()):
+                    parent.send_bytes(encode_reply(job.run(data)))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
