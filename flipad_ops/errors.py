@@ -26,6 +26,7 @@ classes to process exit codes.
     |   +-- LayerMismatch          fitted for another final layer than the one registered
     +-- TargetError                a scan target cannot be listed or read
     |   +-- NothingToScan          listed, and no image in it
+    |   +-- ObjectGone             listed, and deleted before it was read
     +-- StateError                 ledger or resume state that does not fit this run
 """
 
@@ -51,6 +52,7 @@ __all__ = [
     "NotAnImage",
     "NotAttributable",
     "NothingToScan",
+    "ObjectGone",
     "PickleRefused",
     "StateError",
     "TargetError",
@@ -149,6 +151,10 @@ class TargetError(FlipadError):
 
 class NothingToScan(TargetError):
     """The target holds no image."""
+
+
+class ObjectGone(TargetError):
+    """The object was deleted after it was listed (never ends a scan)."""
 
 
 class StateError(FlipadError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -68,6 +69,7 @@ def scan(
     from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
     from flipad_ops.scanning.run import ScanRequest, run_scan
+    from flipad_ops.scanning.selection import Selection
     from flipad_ops.scanning.summary import exit_code, summarise
     from flipad_ops.scanning.targets import open_target
 
@@ -82,7 +84,7 @@ def scan(
         size_rule=size_rule.value,
         limits=DecodeLimits(max_bytes=parse_size(max_object_size)),
         max_errors=max_errors,
-        limit=limit,
+        selection=Selection(limit=limit),
     )
     from flipad_ops.registry.scorers import load_scorers
 
@@ -97,7 +99,7 @@ def scan(
     if not quiet:
         for warning in outcome.warnings:
             sys.stderr.write(f"warning: {warning}\n")
-        for row in outcome.failed[:10]:
+        for row in islice(outcome.failed, 10):
             sys.stderr.write(f"error: {row.key!r}: {row.reason}\n")
         sys.stderr.write(
             f"{summary['scored']} scored, {summary['leak']} leaks, {summary['review']} for review, "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from flipad_ops.scanning.records import Finding, Row, Verdict
+from flipad_ops.scanning.records import Finding, Row
 
 
 def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -42,22 +42,26 @@ def decide(rows: Sequence[Row], *, fdr: float, floor: float) -> list[Finding]:
     """
     p = np.array([row.p for row in rows], dtype=np.float64)
     q = benjamini_hochberg(p)
-    findings = []
-    for row, q_value in zip(rows, q.tolist(), strict=True):
-        verdict: Verdict = "clear"
-        why = ""
-        if row.attributed:
-            verdict = "leak" if q_value <= fdr else "review"
-        if verdict == "review":
-            at_floor = row.p is not None and row.p <= floor * (1 + 1e-9)
-            why = (
-                f"p is at the calibration floor {floor:.2g}, too coarse for {len(rows)} images "
-                f"at FDR {fdr:g}: calibrate with more foreign images or test by prefix"
-                if at_floor
-                else f"q = {q_value:.2g} is above the FDR {fdr:g}"
-            )
-        findings.append(Finding(row, q_value, verdict, why))
-    return findings
+    return [
+        judge(row, q_value, fdr=fdr, floor=floor, count=len(rows))
+        for row, q_value in zip(rows, q.tolist(), strict=True)
+    ]
+
+
+def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Finding:
+    """The verdict of one scored row among `count`, given its q-value; see `decide`."""
+    if not row.attributed:
+        return Finding(row, q, "clear")
+    if q <= fdr:
+        return Finding(row, q, "leak")
+    at_floor = row.p is not None and row.p <= floor * (1 + 1e-9)
+    why = (
+        f"p is at the calibration floor {floor:.2g}, too coarse for {count} images "
+        f"at FDR {fdr:g}: calibrate with more foreign images or test by prefix"
+        if at_floor
+        else f"q = {q:.2g} is above the FDR {fdr:g}"
+    )
+    return Finding(row, q, "review", why)
 
 
 @dataclass(frozen=True)
@@ -90,32 +94,33 @@ def prefix_of(key: str) -> str:
     return key.rpartition("/")[0]
 
 
-def prefix_tests(findings: Sequence[Finding], false_positive_rate: float) -> list[PrefixTest]:
+def prefix_tests(findings: Iterable[Finding], false_positive_rate: float) -> list[PrefixTest]:
     """One binomial test per prefix, against an upper bound of the false positive rate.
 
     Parameters
     ----------
-    findings : sequence of Finding
+    findings : iterable of Finding
         Of one attributor.
     false_positive_rate : float
         Upper 95% bound of the worst calibration stratum, in (0, 1].
     """
-    groups: dict[str, list[Finding]] = {}
+    counts: dict[str, list[int]] = {}
     for finding in findings:
-        groups.setdefault(prefix_of(finding.row.key), []).append(finding)
-    tests = []
-    for prefix, members in sorted(groups.items()):
-        hits = sum(f.verdict != "clear" for f in members)
-        tests.append(
-            PrefixTest(
-                prefix=prefix,
-                scanned=len(members),
-                attributed=hits,
-                leaks=sum(f.verdict == "leak" for f in members),
-                expected=len(members) * false_positive_rate,
-                p=float(binom.sf(hits - 1, len(members), false_positive_rate)),
-            )
+        count = counts.setdefault(prefix_of(finding.row.key), [0, 0, 0])
+        count[0] += 1
+        count[1] += finding.verdict != "clear"
+        count[2] += finding.verdict == "leak"
+    tests = [
+        PrefixTest(
+            prefix=prefix,
+            scanned=scanned,
+            attributed=hits,
+            leaks=leaks,
+            expected=scanned * false_positive_rate,
+            p=float(binom.sf(hits - 1, scanned, false_positive_rate)),
         )
+        for prefix, (scanned, hits, leaks) in sorted(counts.items())
+    ]
     q = benjamini_hochberg(np.array([test.p for test in tests]))
     return [
         PrefixTest(**{**vars(test), "q": value})

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from flipad_ops.errors import ImageError, TargetError
 from flipad_ops.images.decode import decode
 from flipad_ops.images.fit import fit_to
+from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.records import Finding
-from flipad_ops.scanning.run import ScanOutcome, label
-from flipad_ops.scanning.scorer import Scorer
+from flipad_ops.scanning.scorer import Scorer, label
 from flipad_ops.scanning.targets import Item
 
 #: The report shows at most this many.
@@ -50,7 +50,8 @@ def collect_exhibits(
         row = finding.row
         scorer = by_name[row.attributor]
         try:
-            data = targets[row.target].read(Item(row.key, row.size, 0.0, row.etag))
+            item = Item(row.key, row.size, 0.0, row.etag)
+            data = targets[row.target].read(item, outcome.request.limits.max_bytes).data
             if hashlib.sha256(data).hexdigest() != row.sha256:
                 continue
             image = decode(data, outcome.request.limits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Outcome = Literal["scored", "skipped", "failed"]
@@ -49,7 +49,12 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self)
+        return dict(vars(self))
+
+
+def replace_row(row: Row, **changes: object) -> Row:
+    """A copy of `row` with some fields changed."""
+    return Row(**{**vars(row), **changes})
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,17 @@ class Finding:
     verdict : {"leak", "review", "clear"}
     why : str
         Why a row is for review instead of a leak; empty otherwise.
+    suppressed : str
+        Why it does not count although flagged: in the baseline, or allowed; empty otherwise.
     """
 
     row: Row
     q: float
     verdict: Verdict
     why: str = ""
+    suppressed: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {**self.row.to_dict(), "q": self.q, "verdict": self.verdict, "why": self.why}
+        decision = {"q": self.q, "verdict": self.verdict, "why": self.why}
+        return {**self.row.to_dict(), **decision, "suppressed": self.suppressed}

@@ -2,249 +2,195 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from flipad_ops.errors import ImageError, NothingToScan, TargetError
-from flipad_ops.images.decode import DecodeLimits, decode
-from flipad_ops.images.fit import Shape, SizeRule, fit_to
-from flipad_ops.scanning.decisions import PrefixTest, decide, prefix_tests
-from flipad_ops.scanning.records import Finding, Row
-from flipad_ops.scanning.scorer import AttributorCard, Scorer
-from flipad_ops.scanning.targets import Item, Target
-
-if TYPE_CHECKING:
-    from flipad_ops.scanning.exhibits import Exhibit
-
-Pixels = NDArray[np.uint8]
+from flipad_ops.errors import NothingToScan, StateError
+from flipad_ops.images.decoder import DecodeJob, Decoder, InlineDecoder
+from flipad_ops.images.worker_client import WorkerDecoder
+from flipad_ops.scanning.decisions import benjamini_hochberg, judge, prefix_tests
+from flipad_ops.scanning.lanes import Lane
+from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.outcome import ScanOutcome, Stream
+from flipad_ops.scanning.pipeline import Fetched, Kept, Pipeline, Plumbing
+from flipad_ops.scanning.records import Finding, Row, replace_row
+from flipad_ops.scanning.request import ScanRequest
+from flipad_ops.scanning.scorer import Scorer, label
 
 #: Called with (done, found so far).
 Progress = Callable[[int, int], None]
 
+#: Decoded pixels waiting to be scored, in bytes, decide how many objects may be under way.
+PIXEL_BYTES = 256_000_000
+COMMIT_SECONDS = 1.0
 
-@dataclass(frozen=True)
-class ScanRequest:
-    """What to scan and how to decide.
-
-    Parameters
-    ----------
-    targets : sequence of Target
-    fdr : float
-        False discovery rate over the scan, per attributor.
-    batch_size : int
-    size_rule : {"reject", "centre-crop", "resize"}
-    limits : DecodeLimits
-    max_errors : int
-        More failed objects than this make the scan incomplete.
-    limit : int or None
-        Read at most this many objects.
-    """
-
-    targets: Sequence[Target]
-    fdr: float = 0.01
-    batch_size: int = 64
-    size_rule: SizeRule = "reject"
-    limits: DecodeLimits = field(default_factory=DecodeLimits)
-    max_errors: int = 0
-    limit: int | None = None
-
-
-@dataclass(eq=False)
-class ScanOutcome:
-    """Everything outputs and exit codes need.
-
-    Parameters
-    ----------
-    findings : list of Finding
-        Every scored row with its decision, attributor by attributor, in listing order.
-    skipped, failed : list of Row
-    cards : mapping of "name/version" to AttributorCard
-    prefixes : mapping of "name/version" to list of PrefixTest
-    exhibits : list of Exhibit
-        Pictures for the report, filled by `collect_exhibits`.
-    reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
-        An own sample and its residual map, beside which findings are read.
-    """
-
-    request: ScanRequest
-    findings: list[Finding]
-    skipped: list[Row]
-    failed: list[Row]
-    cards: dict[str, AttributorCard]
-    prefixes: dict[str, list[PrefixTest]]
-    floors: dict[str, float]
-    started: str
-    seconds: float
-    interrupted: bool = False
-    warnings: list[str] = field(default_factory=list)
-    exhibits: list[Exhibit] = field(default_factory=list)
-    reference: tuple[Pixels, NDArray[np.float32]] | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Everything listed was read, within the errors allowed."""
-        return not self.interrupted and len(self.failed) <= self.request.max_errors
-
-    def of(self, *verdicts: str) -> list[Finding]:
-        """Findings with one of the verdicts, most certain first."""
-        chosen = [f for f in self.findings if f.verdict in verdicts]
-        return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+__all__ = ["Progress", "ScanOutcome", "ScanRequest", "label", "run_scan"]
 
 
 def run_scan(
-    request: ScanRequest, scorers: Sequence[Scorer], progress: Progress = lambda done, found: None
+    request: ScanRequest,
+    scorers: Sequence[Scorer],
+    progress: Progress = lambda done, found: None,
+    *,
+    ledger: Ledger | None = None,
+    stop: Callable[[], int] = lambda: 0,
 ) -> ScanOutcome:
-    """Scan every target with every scorer; reading and decoding is shared.
+    """Scan every target with every scorer; listing, reading and decoding are shared.
+
+    Parameters
+    ----------
+    ledger : Ledger, optional
+        Where rows are kept; objects it knows at their ETag are not read again.
+    stop : callable
+        Asked between batches for the signal that should end the scan; 0 goes on.
 
     Raises
     ------
     TargetError
-        A target cannot be listed.
+        A target cannot be listed at all.
     NothingToScan
-        The targets hold no file, or no image that any scorer takes.
+        The targets hold nothing that was chosen.
+    StateError
+        The ledger was made for other models or filters.
     """
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    rows: list[Row] = []
-    lanes = [_Lane(scorer, request, rows) for scorer in scorers]
-    done, interrupted = 0, False
-    try:
-        for target, item in _items(request):
-            _read_into(lanes, target, item, request, rows)
-            done += 1
-            progress(done, sum(lane.found for lane in lanes))
-        for lane in lanes:
-            lane.flush()
-        progress(done, sum(lane.found for lane in lanes))
-    except KeyboardInterrupt:
-        interrupted = True
-    if done == 0 and not interrupted:
+    ledger = Ledger() if ledger is None else ledger
+    names = [label(scorer) for scorer in scorers]
+    if len(set(names)) < len(names):
+        raise StateError("An attributor is named twice.")
+    ledger.begin(request.fingerprint({label(s): s.card.attributor_sha256 for s in scorers}))
+    work = _Work(scorers, ledger, request, progress)
+    with _pipeline(request, scorers, ledger) as pipeline:
+        try:
+            for result in pipeline.results(lambda: stop() != 0):
+                work.take(result)
+            ended = stop()
+            if not ended:
+                work.flush()
+        except KeyboardInterrupt:
+            ended = int(signal.SIGINT)
+        finally:
+            ledger.commit()
+    if work.done == 0 and not ended:
+        if pipeline.listing_error is not None:
+            raise pipeline.listing_error
         raise NothingToScan(f"Nothing to scan in {', '.join(t.uri for t in request.targets)}.")
-    return _conclude(request, scorers, rows, started, time.perf_counter() - clock, interrupted)
+    outcome = conclude(request, scorers, ledger)
+    outcome.started, outcome.seconds = started, time.perf_counter() - clock
+    outcome.signal, outcome.reused = ended, work.reused
+    if pipeline.listing_error is not None:
+        outcome.broken.append(f"The listing broke off: {pipeline.listing_error}")
+    ledger.finish(outcome.complete)
+    return outcome
 
 
-def _conclude(
-    request: ScanRequest,
-    scorers: Sequence[Scorer],
-    rows: list[Row],
-    started: str,
-    seconds: float,
-    interrupted: bool,
-) -> ScanOutcome:
-    findings: list[Finding] = []
-    prefixes: dict[str, list[PrefixTest]] = {}
-    warnings: list[str] = []
+def conclude(request: ScanRequest, scorers: Sequence[Scorer], ledger: Ledger) -> ScanOutcome:
+    """Decide over the rows of the ledger's current run."""
+    streams: list[Stream[Finding]] = []
+    outcome = ScanOutcome(
+        request=request,
+        findings=Stream(lambda: (f for s in streams for f in s), 0),
+        skipped=Stream(lambda: ledger.rows("skipped"), ledger.count("skipped")),
+        failed=Stream(lambda: ledger.rows("failed"), ledger.count("failed")),
+        cards={label(scorer): scorer.card for scorer in scorers},
+        prefixes={},
+        floors={label(scorer): scorer.p_floor for scorer in scorers},
+        started="",
+        seconds=0.0,
+    )
     for scorer in scorers:
-        name = label(scorer)
-        scored = [row for row in rows if row.attributor == name and row.outcome == "scored"]
-        decided = decide(scored, fdr=request.fdr, floor=scorer.p_floor)
-        findings += decided
+        stream = _findings(request, scorer, ledger)
+        streams.append(stream)
         bounds = [high for key, (_, _, high) in scorer.card.measured.items() if key != "tpr"]
-        prefixes[name] = prefix_tests(decided, max([*bounds, scorer.p_floor]))
-        needed = scorer.p_floor * len(scored) / max(request.fdr, 1e-12)
-        if needed > 1 and any(finding.verdict == "review" for finding in decided):
-            warnings.append(
-                f"{name}: the calibration floor p = {scorer.p_floor:.2g} cannot reach FDR "
-                f"{request.fdr:g} for single images among {len(scored)}; at least "
+        rate = max([*bounds, scorer.p_floor])
+        outcome.prefixes[label(scorer)] = prefix_tests(stream, rate)
+        needed = scorer.p_floor * len(stream) / max(request.fdr, 1e-12)
+        if needed > 1 and any(finding.verdict == "review" for finding in stream):
+            outcome.warnings.append(
+                f"{label(scorer)}: the calibration floor p = {scorer.p_floor:.2g} cannot reach "
+                f"FDR {request.fdr:g} for single images among {len(stream)}; at least "
                 f"{int(np.ceil(needed))} equally strong ones are needed together."
             )
-    return ScanOutcome(
-        request=request,
-        findings=findings,
-        skipped=[row for row in rows if row.outcome == "skipped"],
-        failed=[row for row in rows if row.outcome == "failed"],
-        cards={label(scorer): scorer.card for scorer in scorers},
-        prefixes=prefixes,
-        floors={label(scorer): scorer.p_floor for scorer in scorers},
-        started=started,
-        seconds=seconds,
-        interrupted=interrupted,
-        warnings=warnings,
+    outcome.findings = Stream(lambda: (f for s in streams for f in s), sum(map(len, streams)))
+    return outcome
+
+
+def _findings(request: ScanRequest, scorer: Scorer, ledger: Ledger) -> Stream[Finding]:
+    """Decisions for one attributor; only the q-values are held, eight bytes an image."""
+    name, fdr, floor = label(scorer), request.fdr, scorer.p_floor
+    q_values = benjamini_hochberg(ledger.p_values(name))
+
+    def read() -> Iterator[Finding]:
+        rows = ledger.rows("scored", name)
+        for row, q in zip(rows, q_values, strict=True):
+            finding = judge(row, float(q), fdr=fdr, floor=floor, count=len(q_values))
+            why = request.suppress(finding) if finding.verdict != "clear" else ""
+            yield finding if not why else Finding(row, finding.q, finding.verdict, finding.why, why)
+
+    return Stream(read, len(q_values))
+
+
+def _pipeline(request: ScanRequest, scorers: Sequence[Scorer], ledger: Ledger) -> Pipeline:
+    shapes = tuple(dict.fromkeys(scorer.image_shape for scorer in scorers))
+    job = DecodeJob(shapes, request.size_rule, request.limits)
+    decoders: list[Decoder] = [
+        WorkerDecoder(job, request.decode_seconds) for _ in range(request.processes)
+    ] or [InlineDecoder(job)]
+    image = max(1, sum(c * h * w for c, h, w in shapes))
+    plumbing = Plumbing(
+        fetchers=max(target.concurrency for target in request.targets),
+        window=max(2 * request.batch_size, min(4 * request.batch_size + 64, PIXEL_BYTES // image)),
+        max_bytes=request.limits.max_bytes,
     )
+    picked = request.selection.pick(request.targets)
+    return Pipeline(picked, ledger.reader(), len(scorers), decoders, plumbing)
 
 
-def label(scorer: Scorer) -> str:
-    """ "name/version", the key of a scorer in rows and outcomes."""
-    return f"{scorer.name}/{scorer.version}"
+class _Work:
+    """The consumer's side: rows into the ledger, pixels into the lanes."""
 
+    def __init__(
+        self, scorers: Sequence[Scorer], ledger: Ledger, request: ScanRequest, progress: Progress
+    ) -> None:
+        self.ledger, self.progress = ledger, progress
+        self.lanes = [Lane(scorer, ledger, request.batch_size) for scorer in scorers]
+        shapes = list(dict.fromkeys(lane.shape for lane in self.lanes))
+        self.places = [shapes.index(lane.shape) for lane in self.lanes]
+        self.done = self.reused = 0
 
-def _items(request: ScanRequest) -> Iterator[tuple[Target, Item]]:
-    count = 0
-    for target in request.targets:
-        for item in target.list():
-            if request.limit is not None and count >= request.limit:
-                return
-            count += 1
-            yield target, item
-
-
-def _read_into(
-    lanes: Iterable[_Lane], target: Target, item: Item, request: ScanRequest, rows: list[Row]
-) -> None:
-    """Read and decode once; hand the pixels to every lane that takes their size."""
-    problem: tuple[str, str] | None = None
-    try:
-        image = decode(target.read(item), request.limits)
-    except TargetError as error:
-        problem = ("failed", str(error))
-    except ImageError as error:
-        problem = ("skipped", str(error))
-    for lane in lanes:
-        base = Row(item.key, target.uri, item.size, "scored", lane.name, etag=item.etag)
-        if problem is not None:
-            rows.append(replace_row(base, outcome=problem[0], reason=problem[1]))
-            continue
-        base = replace_row(base, sha256=image.sha256)
-        try:
-            pixels = fit_to(image, lane.shape, request.size_rule)
-        except ImageError as error:
-            rows.append(replace_row(base, outcome="skipped", reason=str(error)))
-            continue
-        lane.add(base, pixels)
-
-
-def replace_row(row: Row, **changes: object) -> Row:
-    """A copy of `row` with some fields changed."""
-    return Row(**{**vars(row), **changes})
-
-
-class _Lane:
-    """Collects one scorer's images into batches."""
-
-    def __init__(self, scorer: Scorer, request: ScanRequest, rows: list[Row]) -> None:
-        self.scorer, self.rows, self.size = scorer, rows, request.batch_size
-        self.name, self.shape = label(scorer), scorer.image_shape
-        self.waiting: list[tuple[Row, Pixels]] = []
-        self.found = 0
-
-    def add(self, row: Row, pixels: Pixels) -> None:
-        self.waiting.append((row, pixels))
-        if len(self.waiting) >= self.size:
-            self.flush()
+    def take(self, result: Fetched | Kept | None) -> None:
+        """One result of the pipeline."""
+        if isinstance(result, Kept):
+            self.ledger.keep(result.target, result.keys)
+            self.done += len(result.keys)
+            self.reused += len(result.keys)
+        elif result is not None:
+            self._take_fetched(result)
+            self.done += 1
+        self.ledger.commit(every=COMMIT_SECONDS)
+        self.progress(self.done, sum(lane.found for lane in self.lanes))
 
     def flush(self) -> None:
-        if not self.waiting:
-            return
-        stacked = np.stack([pixels for _, pixels in self.waiting])
-        batch = self.scorer.score(torch.from_numpy(stacked).float() / 255)
-        for index, (row, _) in enumerate(self.waiting):
-            self.rows.append(
-                replace_row(
-                    row,
-                    score=float(batch.score[index]),
-                    p=float(batch.p[index]),
-                    attributed=bool(batch.attributed[index]),
-                    converged=bool(batch.converged[index]),
-                )
-            )
-        self.found += int(batch.attributed.sum())
-        self.waiting.clear()
+        """Score what is left."""
+        for lane in self.lanes:
+            lane.flush()
+        self.progress(self.done, sum(lane.found for lane in self.lanes))
 
-
-__all__ = ["Progress", "ScanOutcome", "ScanRequest", "Shape", "label", "run_scan"]
+    def _take_fetched(self, got: Fetched) -> None:
+        item = got.item
+        for lane, place in zip(self.lanes, self.places, strict=True):
+            row = Row(
+                item.key, got.target.uri, item.size, "scored", lane.name,
+                sha256=got.sha256, etag=item.etag,
+            )  # fmt: skip
+            fit = got.reason if got.decoded is None else got.decoded.fits[place]
+            if got.outcome or isinstance(fit, str):
+                reason = got.reason or str(fit)
+                outcome = got.outcome or "skipped"
+                self.ledger.add(replace_row(row, outcome=outcome, reason=reason), got.position)
+            else:
+                lane.add(row, got.position, fit)

@@ -85,3 +85,8 @@ class Scorer(Protocol):
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
         """Score (n, *image_shape) float32 pixels in [0, 1]."""
         ...
+
+
+def label(scorer: Scorer) -> str:
+    """ "name/version", the key of a scorer in rows and outcomes."""
+    return f"{scorer.name}/{scorer.version}"

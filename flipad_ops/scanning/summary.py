@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Literal
 
-from flipad_ops.scanning.run import ScanOutcome
+from flipad_ops.scanning.outcome import ScanOutcome
 
 FailOn = Literal["leak", "review", "never"]
 
 
 def verdict(outcome: ScanOutcome) -> str:
     """ "leak", "review", "incomplete" or "clean": the scan's one word."""
-    if outcome.of("leak"):
+    if outcome.tally.verdicts["leak"]:
         return "leak"
-    if outcome.of("review"):
+    if outcome.tally.verdicts["review"]:
         return "review"
     return "clean" if outcome.complete and outcome.findings else "incomplete"
 
 
 def summarise(outcome: ScanOutcome) -> dict[str, Any]:
     """Counts and verdict, JSON-ready."""
-    counts = Counter(finding.verdict for finding in outcome.findings)
+    tally = outcome.tally
     return {
         "verdict": verdict(outcome),
         "complete": outcome.complete,
         "interrupted": outcome.interrupted,
         "targets": [target.uri for target in outcome.request.targets],
         "scored": len(outcome.findings),
-        "leak": counts["leak"],
-        "review": counts["review"],
-        "clear": counts["clear"],
+        "leak": tally.verdicts["leak"],
+        "review": tally.verdicts["review"],
+        "clear": tally.verdicts["clear"],
+        "suppressed": tally.suppressed,
+        "reused": outcome.reused,
         "skipped": len(outcome.skipped),
-        "skipped_by_reason": dict(Counter(_kind(row.reason) for row in outcome.skipped)),
+        "skipped_by_reason": dict(tally.skips),
         "failed": len(outcome.failed),
-        "not_converged": sum(finding.row.converged is False for finding in outcome.findings),
+        "not_converged": tally.not_converged,
+        "broken": outcome.broken,
         "fdr": outcome.request.fdr,
+        "selection": outcome.request.selection.describe(),
         "started": outcome.started,
         "seconds": round(outcome.seconds, 3),
         "attributors": {
@@ -57,17 +60,12 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
 
 
 def exit_code(outcome: ScanOutcome, fail_on: FailOn = "leak") -> int:
-    """0, 3, 4, 5 or 130, in the order of precedence of `docs/scan.md`."""
+    """0, 3, 4, 5, 130 or 143, in the order of precedence of `docs/scan.md`."""
     if outcome.interrupted:
-        return 130
+        return 128 + outcome.signal
     stopping = {"leak": ("leak",), "review": ("leak", "review"), "never": ()}[fail_on]
-    if stopping and outcome.of(*stopping):
+    if any(outcome.tally.verdicts[name] for name in stopping):
         return 3
     if not outcome.complete:
         return 4
     return 0 if outcome.findings else 5
-
-
-def _kind(reason: str) -> str:
-    """A reason without its numbers, so that alike ones are counted together."""
-    return "".join("N" if c.isdigit() else c for c in reason).replace("NN", "N")[:60]

@@ -15,7 +15,7 @@ from flipad_ops.errors import NothingToScan, TargetError, UsageError
 from flipad_ops.scanning.outputs import WRITERS, check_outputs, parse_output, write_outputs
 from flipad_ops.scanning.run import ScanOutcome, ScanRequest, run_scan
 from flipad_ops.scanning.summary import exit_code, summarise
-from flipad_ops.scanning.targets import open_target
+from flipad_ops.scanning.targets import Content, Item, LocalTarget, open_target
 from tests.scanning.fakes import DarkIsOurs
 
 
@@ -39,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def scan(path: Path, **changes: object) -> ScanOutcome:
+    changes.setdefault("workers", 0)
     request = ScanRequest(targets=[open_target(str(path))], **changes)  # type: ignore[arg-type]
     return run_scan(request, [DarkIsOurs()])
 
@@ -74,14 +75,14 @@ def test_exit_codes(folder: Path, tmp_path: Path) -> None:
 def test_an_unreadable_file_makes_the_scan_incomplete(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Path.read_bytes
+    read = LocalTarget.read
 
-    def broken(path: Path) -> bytes:
-        if path.name == "1.png":
-            raise OSError(5, "Input/output error")
-        return read(path)
+    def broken(self: LocalTarget, item: Item, max_bytes: int) -> Content:
+        if item.key.endswith("1.png"):
+            raise TargetError("Cannot read 1.png: Input/output error.")
+        return read(self, item, max_bytes)
 
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    monkeypatch.setattr(LocalTarget, "read", broken)
     clean = scan(folder / "real")
     assert not clean.complete
     assert exit_code(clean) == 4

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TextIO
 
 from flipad_ops.errors import UsageError
+from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.outputs.structured import write_csv, write_json, write_jsonl
 from flipad_ops.scanning.outputs.table import write_table
-from flipad_ops.scanning.run import ScanOutcome
 
 Writer = Callable[[ScanOutcome, TextIO], None]
 

@@ -7,11 +7,11 @@ import json
 from dataclasses import fields
 from typing import Any, TextIO
 
+from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.records import Row
-from flipad_ops.scanning.run import ScanOutcome
 from flipad_ops.scanning.summary import summarise
 
-COLUMNS = [field.name for field in fields(Row)] + ["q", "verdict", "why"]
+COLUMNS = [field.name for field in fields(Row)] + ["q", "verdict", "why", "suppressed"]
 
 
 def rows(outcome: ScanOutcome) -> list[dict[str, Any]]:

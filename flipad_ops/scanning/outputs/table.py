@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from flipad_ops.scanning.run import ScanOutcome
+from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.summary import summarise
 
 #: More findings than this are counted, not listed.

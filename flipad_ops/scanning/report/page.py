@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flipad_ops.images.png import thumbnail_uri
 from flipad_ops.scanning.exhibits import Exhibit
+from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
 from flipad_ops.scanning.report.heat import bar_uri, heat_uri
-from flipad_ops.scanning.run import ScanOutcome
 from flipad_ops.scanning.summary import summarise
 from flipad_ops.version import __version__
 
@@ -42,8 +43,8 @@ def render(outcome: ScanOutcome) -> str:
         scale=scale,
         bar=bar_uri(),
         more=max(0, len(outcome.of("leak", "review")) - len(outcome.exhibits)),
-        skipped=outcome.skipped[:LISTED],
-        failed=outcome.failed[:LISTED],
+        skipped=list(islice(outcome.skipped, LISTED)),
+        failed=list(islice(outcome.failed, LISTED)),
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
         request=outcome.request,

@@ -1,9 +1,9 @@
 """Places a scan reads from, behind one small protocol."""
 
-from flipad_ops.scanning.targets.base import Item, Target
+from flipad_ops.scanning.targets.base import Content, Item, Target
 from flipad_ops.scanning.targets.local import LocalTarget
 
-__all__ = ["Item", "LocalTarget", "Target", "open_target"]
+__all__ = ["Content", "Item", "LocalTarget", "Target", "open_target"]
 
 
 def open_target(text: str) -> Target:

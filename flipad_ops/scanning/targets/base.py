@@ -16,11 +16,11 @@ class Item:
     key : str
         Unique within its target, with "/" between parts.
     size : int
-        Bytes.
+        Bytes; 0 when the listing does not say.
     modified : float
         Seconds since the epoch.
     etag : str
-        Changes when the content does.
+        Changes when the content does; empty when the listing does not say.
     """
 
     key: str
@@ -29,15 +29,35 @@ class Item:
     etag: str
 
 
+@dataclass(frozen=True)
+class Content:
+    """What was read: the bytes, and the ETag they had when read."""
+
+    data: bytes
+    etag: str
+
+
 class Target(Protocol):
     """Something that lists objects and reads them."""
 
     uri: str
+    #: How many reads are worth having under way at a time.
+    concurrency: int
 
     def list(self) -> Iterator[Item]:
         """Every object, in key order. Raises TargetError when it cannot be listed."""
         ...
 
-    def read(self, item: Item) -> bytes:
-        """The object's bytes. Raises TargetError when it cannot be read."""
+    def read(self, item: Item, max_bytes: int) -> Content:
+        """The object as it is now; called from several threads.
+
+        Raises
+        ------
+        ImageTooLarge
+            It has grown over `max_bytes`; not read.
+        ObjectGone
+            It was deleted after it was listed.
+        TargetError
+            It cannot be read.
+        """
         ...

@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from flipad_ops.errors import TargetError
-from flipad_ops.scanning.targets.base import Item
+from flipad_ops.errors import ImageTooLarge, ObjectGone, TargetError
+from flipad_ops.scanning.targets.base import Content, Item
 
 
 class LocalTarget:
     """A file, or a folder read recursively; hidden files and links out of it are left out."""
+
+    concurrency = 4
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -38,13 +40,20 @@ class LocalTarget:
                 if file.is_file():
                     yield self._item(file, file.relative_to(root).as_posix())
 
-    def read(self, item: Item) -> bytes:
+    def read(self, item: Item, max_bytes: int) -> Content:
         """The file's bytes."""
         path = self.path if self.path.is_file() else self.path / item.key
         try:
-            return path.read_bytes()
+            with path.open("rb") as stream:
+                now = self._item(path, item.key)
+                data = stream.read(max_bytes + 1)
+        except FileNotFoundError as error:
+            raise ObjectGone("Deleted since it was listed.") from error
         except OSError as error:
             raise TargetError(f"Cannot read {item.key}: {error.strerror}.") from error
+        if len(data) > max_bytes:
+            raise ImageTooLarge(f"Over the limit of {max_bytes} bytes.")
+        return Content(data, now.etag)
 
     @staticmethod
     def _item(path: Path, key: str) -> Item:

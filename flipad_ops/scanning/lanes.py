@@ -1,0 +1,98 @@
+"""One lane per attributor: collects decoded images into batches, scores them, fills the ledger."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.records import Row, replace_row
+from flipad_ops.scanning.scorer import ScoreBatch, Scorer, label
+
+Pixels = NDArray[np.uint8]
+
+
+class Lane:
+    """Scores for one attributor; the same bytes under many keys are scored once.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    ledger : Ledger
+    batch_size : int
+        Halved, for good, whenever a batch does not fit into memory.
+    """
+
+    def __init__(self, scorer: Scorer, ledger: Ledger, batch_size: int) -> None:
+        self.scorer, self.ledger, self.batch_size = scorer, ledger, batch_size
+        self.name, self.shape = label(scorer), scorer.image_shape
+        self.found = 0
+        self._pixels: dict[str, Pixels] = {}
+        self._rows: dict[str, list[tuple[Row, int]]] = {}
+
+    def add(self, row: Row, position: int, pixels: Pixels) -> None:
+        """Take one image; scores when a batch is full."""
+        same = self._rows.get(row.sha256)
+        if same is not None:
+            same.append((row, position))
+            return
+        before = self.ledger.by_content(self.name, row.sha256)
+        if before is not None:
+            self._put(row, position, *before)
+            return
+        self._pixels[row.sha256] = pixels
+        self._rows[row.sha256] = [(row, position)]
+        if len(self._pixels) >= self.batch_size:
+            self.flush()
+
+    def flush(self) -> None:
+        """Score what is waiting."""
+        if not self._pixels:
+            return
+        batch = self._score(np.stack(list(self._pixels.values())))
+        for index, members in enumerate(self._rows.values()):
+            values = (
+                float(batch.score[index]),
+                float(batch.p[index]),
+                bool(batch.attributed[index]),
+                bool(batch.converged[index]),
+            )
+            for row, position in members:
+                self._put(row, position, *values)
+        self._pixels.clear()
+        self._rows.clear()
+        self.ledger.commit()  # a batch is dear: no later crash may lose it
+
+    def _put(
+        self, row: Row, position: int, score: float, p: float, attributed: bool, converged: bool
+    ) -> None:
+        self.found += attributed
+        scored = replace_row(row, score=score, p=p, attributed=attributed, converged=converged)
+        self.ledger.add(scored, position)
+
+    def _score(self, pixels: Pixels) -> ScoreBatch:
+        try:
+            return self.scorer.score(torch.from_numpy(pixels).float() / 255)
+        except (MemoryError, RuntimeError) as error:
+            if len(pixels) < 2 or not _out_of_memory(error):
+                raise
+        # Outside the except block: its traceback would keep the failed batch's tensors alive.
+        half = (len(pixels) + 1) // 2
+        self.batch_size = min(self.batch_size, half)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        first, second = self._score(pixels[:half]), self._score(pixels[half:])
+        return ScoreBatch(
+            score=np.concatenate([first.score, second.score]),
+            p=np.concatenate([first.p, second.p]),
+            attributed=np.concatenate([first.attributed, second.attributed]),
+            converged=np.concatenate([first.converged, second.converged]),
+        )
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text

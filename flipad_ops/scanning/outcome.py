@@ -1,0 +1,136 @@
+"""What a scan found, streamed from the ledger as often as somebody asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flipad_ops.scanning.decisions import PrefixTest
+from flipad_ops.scanning.records import Finding, Row
+from flipad_ops.scanning.request import ScanRequest
+from flipad_ops.scanning.scorer import AttributorCard
+
+if TYPE_CHECKING:
+    from flipad_ops.scanning.exhibits import Exhibit
+
+Pixels = NDArray[np.uint8]
+T = TypeVar("T")
+
+
+class Stream(Collection[T], Generic[T]):
+    """A collection that reads its items anew on every pass instead of holding them."""
+
+    def __init__(self, open_: Callable[[], Iterator[T]], count: int) -> None:
+        self._open, self._count = open_, count
+
+    def __iter__(self) -> Iterator[T]:
+        return self._open()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, item: object) -> bool:
+        return any(item == other for other in self)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts over all findings and skips, made in one pass."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    suppressed: int = 0
+    not_converged: int = 0
+    skips: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(eq=False)
+class ScanOutcome:
+    """Everything outputs and exit codes need.
+
+    Parameters
+    ----------
+    findings : collection of Finding
+        Every scored row with its decision, attributor by attributor, in listing order.
+    skipped, failed : collection of Row
+    cards : mapping of "name/version" to AttributorCard
+    prefixes : mapping of "name/version" to list of PrefixTest
+    signal : int
+        The signal that interrupted the scan; 0 if none.
+    broken : list of str
+        Why the scan is incomplete whatever the errors allowed, e.g. a listing that broke off.
+    exhibits : list of Exhibit
+        Pictures for the report, filled by `collect_exhibits`.
+    reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
+        An own sample and its residual map, beside which findings are read.
+    """
+
+    request: ScanRequest
+    findings: Collection[Finding]
+    skipped: Collection[Row]
+    failed: Collection[Row]
+    cards: dict[str, AttributorCard]
+    prefixes: dict[str, list[PrefixTest]]
+    floors: dict[str, float]
+    started: str
+    seconds: float
+    signal: int = 0
+    broken: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    reused: int = 0
+    exhibits: list[Exhibit] = field(default_factory=list)
+    reference: tuple[Pixels, NDArray[np.float32]] | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """A signal ended the scan early."""
+        return self.signal != 0
+
+    @property
+    def complete(self) -> bool:
+        """Everything listed was read, within the errors allowed."""
+        return (
+            not self.interrupted
+            and not self.broken
+            and len(self.failed) <= self.request.max_errors * max(1, len(self.cards))
+        )
+
+    @cached_property
+    def tally(self) -> Tally:
+        """Counts, made on first use."""
+        verdicts: Counter[str] = Counter()
+        suppressed = not_converged = 0
+        for finding in self.findings:
+            if finding.suppressed:
+                suppressed += 1
+            else:
+                verdicts[finding.verdict] += 1
+            not_converged += finding.row.converged is False
+        skips = Counter(kind_of(row.reason) for row in self.skipped)
+        return Tally(verdicts, suppressed, not_converged, skips)
+
+    @cached_property
+    def flagged(self) -> list[Finding]:
+        """Leaks and reviews that are not suppressed, most certain first."""
+        chosen = [f for f in self.findings if f.verdict != "clear" and not f.suppressed]
+        return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+
+    def of(self, *verdicts: str) -> list[Finding]:
+        """Findings with one of the verdicts, most certain first; suppressed ones left out."""
+        if "clear" in verdicts:
+            chosen = [f for f in self.findings if f.verdict in verdicts and not f.suppressed]
+            return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+        return [finding for finding in self.flagged if finding.verdict in verdicts]
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its numbers, so that alike ones are counted together."""
+    digits = "".join("0" if c.isdigit() else c for c in reason)
+    while "00" in digits:
+        digits = digits.replace("00", "0")
+    return digits.replace("0", "N")[:60]

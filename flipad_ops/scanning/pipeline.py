@@ -1,0 +1,264 @@
+"""List, look up, fetch and decode as overlapping stages, in threads and processes.
+
+The consumer gets results in listing order, whatever order they were completed in. Memory is
+bounded twice: `window` objects may be under way, and `budget` bytes of fetched content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from flipad_ops.errors import FlipadError, ImageError, ObjectGone, TargetError
+from flipad_ops.images.decoder import Decoded, Decoder
+from flipad_ops.scanning.budget import Budget
+from flipad_ops.scanning.ledger import Known
+from flipad_ops.scanning.selection import Picked
+from flipad_ops.scanning.targets.base import Item, Target
+
+#: Objects looked up in the ledger at a time, and images sent to a decoder at a time.
+LOOKUP, CHUNK, CHUNK_BYTES = 256, 16, 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Fetched:
+    """One object on its way: read, and decoded unless `outcome` says why not."""
+
+    position: int
+    target: Target
+    item: Item
+    outcome: str = ""
+    reason: str = ""
+    sha256: str = ""
+    decoded: Decoded | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Objects of one target that the ledger knows at their ETag; (key, position) pairs."""
+
+    target: str
+    keys: list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Plumbing:
+    """Sizes of the pipeline.
+
+    Parameters
+    ----------
+    fetchers : int
+        Threads that read.
+    window : int
+        Objects under way at most.
+    max_bytes : int
+        Larger objects are skipped unread.
+    budget : int
+        Bytes fetched and not yet decoded at most.
+    """
+
+    fetchers: int
+    window: int
+    max_bytes: int
+    budget: int = 256_000_000
+
+
+class Pipeline:
+    """Iterate to get `Kept` and `Fetched`; use as a context manager.
+
+    Parameters
+    ----------
+    picked : iterable of (Target, Item)
+    known : Known or None
+        Earlier rows; closed by the pipeline.
+    attributors : int
+        Rows that an object has when nothing is missing.
+    decoders : sequence of Decoder
+        One per decoding thread.
+    """
+
+    def __init__(
+        self,
+        picked: Iterable[Picked],
+        known: Known | None,
+        attributors: int,
+        decoders: list[Decoder],
+        plumbing: Plumbing,
+    ) -> None:
+        self.listing_error: FlipadError | None = None
+        self._picked, self._known, self._attributors = picked, known, attributors
+        self._decoders, self._plumbing = decoders, plumbing
+        self._budget = Budget(plumbing.budget)
+        self._slots = threading.Semaphore(plumbing.window)
+        self._closing = threading.Event()
+        self._crash: BaseException | None = None
+        self._to_fetch: queue.SimpleQueue[tuple[int, int, Target, Item] | None] = (
+            queue.SimpleQueue()
+        )
+        self._to_decode: queue.SimpleQueue[tuple[int, Fetched, bytes, int] | None] = (
+            queue.SimpleQueue()
+        )
+        self._out: queue.SimpleQueue[tuple[int, Fetched | Kept | None]] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Pipeline:
+        jobs: list[Callable[[], None]] = [self._feed, *[self._fetch] * self._plumbing.fetchers]
+        jobs += [lambda decoder=decoder: self._decode(decoder) for decoder in self._decoders]  # type: ignore[misc]
+        for job in jobs:
+            thread = threading.Thread(target=self._guarded, args=(job,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._closing.set()
+        self._budget.open()
+        for _ in range(self._plumbing.fetchers):
+            self._to_fetch.put(None)
+        for _ in self._decoders:
+            self._to_decode.put(None)
+        for decoder in self._decoders:
+            if error[0] is not None:
+                decoder.close()  # in the middle of an image, if need be
+        for thread in self._threads:
+            thread.join(timeout=5)
+        for decoder in self._decoders:
+            decoder.close()
+
+    def results(self, stop: Callable[[], bool]) -> Iterator[Fetched | Kept | None]:
+        """In listing order; None now and then, so that the caller can look around."""
+        early: dict[int, Fetched | Kept] = {}
+        total, following = -1, 0
+        while following != total:
+            if stop():
+                return
+            try:
+                number, result = self._out.get(timeout=0.1)
+            except queue.Empty:
+                yield None
+                continue
+            if self._crash is not None:
+                raise self._crash
+            if result is None:
+                total = number
+                continue
+            early[number] = result
+            while following in early:
+                ready = early.pop(following)
+                following += 1
+                self._slots.release()
+                yield ready
+
+    def _guarded(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:
+            # An error of ours (decoders that an interruption closed raise too): wake the consumer.
+            if not self._closing.is_set():
+                self._crash = error
+                self._out.put((-1, None))
+
+    def _take_slot(self) -> bool:
+        while not self._closing.is_set():
+            if self._slots.acquire(timeout=0.2):
+                return True
+        return False
+
+    def _feed(self) -> None:
+        number, position = 0, 0
+        try:
+            for target, items in _chunks(self._picked):
+                kept: set[str] = set()
+                if self._known is not None:
+                    etags = {item.key: item.etag for item in items}
+                    kept = self._known.unchanged(target.uri, etags, self._attributors)
+                if kept:
+                    if not self._take_slot():
+                        return
+                    places = [(i.key, position + n) for n, i in enumerate(items) if i.key in kept]
+                    self._out.put((number, Kept(target.uri, places)))
+                    number += 1
+                for place, item in enumerate(items, position):
+                    if item.key in kept:
+                        continue
+                    if not self._take_slot():
+                        return
+                    self._to_fetch.put((number, place, target, item))
+                    number += 1
+                position += len(items)
+        except TargetError as error:
+            self.listing_error = error
+        finally:
+            if self._known is not None:
+                self._known.close()
+        self._out.put((number, None))
+
+    def _fetch(self) -> None:
+        limit = self._plumbing.max_bytes
+        while (task := self._to_fetch.get()) is not None and not self._closing.is_set():
+            number, position, target, item = task
+            if item.size > limit:
+                reason = f"{item.size} bytes, over the limit of {limit}."
+                self._out.put((number, Fetched(position, target, item, "skipped", reason)))
+                continue
+            held = self._budget.take(item.size)
+            try:
+                content = target.read(item, limit)
+            except (ImageError, ObjectGone, TargetError) as error:
+                self._budget.give(held)
+                lost = isinstance(error, TargetError) and not isinstance(error, ObjectGone)
+                outcome = "failed" if lost else "skipped"
+                self._out.put((number, Fetched(position, target, item, outcome, str(error))))
+                continue
+            now = Item(item.key, len(content.data), item.modified, content.etag)
+            digest = hashlib.sha256(content.data).hexdigest()
+            fetched = Fetched(position, target, now, sha256=digest)
+            self._to_decode.put((number, fetched, content.data, held))
+
+    def _decode(self, decoder: Decoder) -> None:
+        while (first := self._to_decode.get()) is not None and not self._closing.is_set():
+            chunk, size = [first], len(first[2])
+            with suppress(queue.Empty):
+                while len(chunk) < CHUNK and size < CHUNK_BYTES:
+                    more = self._to_decode.get_nowait()
+                    if more is None:
+                        self._to_decode.put(None)
+                        break
+                    chunk.append(more)
+                    size += len(more[2])
+            replies = decoder.decode([data for _, _, data, _ in chunk])
+            for (number, fetched, _, held), decoded in zip(chunk, replies, strict=True):
+                self._budget.give(held)
+                outcome = "failed" if decoded.died else ""
+                self._out.put(
+                    (
+                        number,
+                        Fetched(
+                            fetched.position, fetched.target, fetched.item, outcome, decoded.died,
+                            fetched.sha256, decoded,
+                        ),
+                    )
+                )  # fmt: skip
+
+
+def _chunks(picked: Iterable[Picked]) -> Iterator[tuple[Target, list[Item]]]:
+    """Runs of items of one target, the first one small so that work begins at once."""
+    size, items = 16, list[Item]()
+    current: Target | None = None
+    try:
+        for target, item in picked:
+            if items and current is not None and (target is not current or len(items) >= size):
+                yield current, items
+                items, size = [], LOOKUP
+            current = target
+            items.append(item)
+    except TargetError:
+        if items and current is not None:  # what was listed before is scanned all the same
+            yield current, items
+        raise
+    if items and current is not None:
+        yield current, items

@@ -1,0 +1,129 @@
+"""The ledger between scans: incremental, resumable, and strict about what it was made for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flipad_ops.errors import StateError
+from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.run import ScanOutcome, ScanRequest, run_scan
+from flipad_ops.scanning.selection import Selection
+from tests.scanning.fakes import DarkIsOurs
+from tests.scanning.test_engine import Counting, Slow, png, rows
+
+
+def scan(target: Slow, state: Path, scorer: DarkIsOurs, **fields: object) -> ScanOutcome:
+    fields = {"workers": 0, "batch_size": 8, **fields}
+    request = ScanRequest([target], **fields)  # type: ignore[arg-type]
+    return run_scan(request, [scorer], ledger=Ledger(state))
+
+
+@pytest.fixture
+def target() -> Slow:
+    return Slow({f"{i:03d}.png": png(0.05 if i % 5 == 0 else 0.7, i) for i in range(60)})
+
+
+def test_second_scan_reads_what_changed_and_reports_all(target: Slow, tmp_path: Path) -> None:
+    first = scan(target, tmp_path / "s.db", DarkIsOurs())
+    before = rows(first)
+    target.reads.clear()
+    assert rows(scan(target, tmp_path / "s.db", DarkIsOurs())) == before
+    assert target.reads == []
+    target.objects["001.png"] = png(0.05, 500)
+    del target.objects["002.png"]
+    target.objects["new.png"] = target.objects["003.png"]
+    scorer = Counting()
+    outcome = scan(target, tmp_path / "s.db", scorer)
+    assert sorted(target.reads) == ["001.png", "new.png"]
+    assert scorer.batches == [1]
+    assert outcome.reused == 58
+    assert [row.key for row in rows(outcome)] == list(target.objects)
+
+
+def test_failed_objects_are_tried_again(target: Slow, tmp_path: Path) -> None:
+    target.broken = frozenset({"007.png"})
+    assert not scan(target, tmp_path / "s.db", DarkIsOurs()).complete
+    target.broken, target.reads = frozenset(), []
+    assert scan(target, tmp_path / "s.db", DarkIsOurs()).complete
+    assert target.reads == ["007.png"]
+
+
+def test_other_models_or_filters_are_refused(target: Slow, tmp_path: Path) -> None:
+    scan(target, tmp_path / "s.db", DarkIsOurs())
+    with pytest.raises(StateError, match="filters"):
+        scan(target, tmp_path / "s.db", DarkIsOurs(), selection=Selection(limit=3))
+    with pytest.raises(StateError, match="models"):
+        scan(target, tmp_path / "s.db", DarkIsOurs(name="other"))
+    with pytest.raises(StateError, match="size rule"):
+        scan(target, tmp_path / "s.db", DarkIsOurs(), size_rule="resize")
+    assert scan(target, tmp_path / "s.db", DarkIsOurs(), fdr=0.2).complete
+
+
+def test_files_that_are_no_ledger(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="no ledger"):
+        Ledger(tmp_path / "none.db", must_exist=True)
+    (tmp_path / "text.db").write_text("hello, this is a text of some length " * 30)
+    with pytest.raises(StateError, match="cannot be used"):
+        Ledger(tmp_path / "text.db").begin({})
+    other = sqlite3.connect(tmp_path / "other.db")
+    other.execute("CREATE TABLE mine (x)")
+    other.close()
+    with pytest.raises(StateError, match="no ledger"):
+        Ledger(tmp_path / "other.db").begin({})
+
+
+def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    target = Slow({name: png(0.05, 1)})
+    assert [f.row.key for f in scan(target, tmp_path / "s.db", DarkIsOurs()).findings] == [name]
+    target.reads.clear()
+    assert [f.row.key for f in scan(target, tmp_path / "s.db", DarkIsOurs()).findings] == [name]
+    assert target.reads == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.run import ScanRequest, run_scan
+from flipad_ops.scanning.targets import open_target
+from tests.scanning.fakes import DarkIsOurs
+
+class Deadly(DarkIsOurs):
+    left = int(sys.argv[3])
+    def score(self, pixels, residual=False):
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.left -= 1
+        return super().score(pixels, residual)
+
+request = ScanRequest([open_target(sys.argv[1])], batch_size=5, workers=0)
+run_scan(request, [Deadly()], ledger=Ledger(Path(sys.argv[2])))
+"""
+
+
+@pytest.mark.e2e
+def test_resume_after_kill_repeats_only_the_batch_in_flight(tmp_path: Path) -> None:
+    folder = tmp_path / "found"
+    folder.mkdir()
+    for index in range(60):
+        (folder / f"{index:03d}.png").write_bytes(png(0.05, index))
+    command = [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "s.db")]
+    for batches in (4, 3):
+        ended = subprocess.run([*command, str(batches)], timeout=120, check=False)
+        assert ended.returncode == -signal.SIGKILL
+    from flipad_ops.scanning.targets import open_target
+
+    scorer = Counting()
+    request = ScanRequest([open_target(str(folder))], batch_size=5, workers=0)
+    outcome = run_scan(request, [scorer], ledger=Ledger(tmp_path / "s.db", must_exist=True))
+    assert len(outcome.findings) == 60
+    assert outcome.complete
+    assert sum(scorer.batches) == 60 - 7 * 5
