@@ -56,7 +56,7 @@ def signature(threshold: float) -> ModelSignature:
     )
 
 
-class AttributorModel(PythonModel):  # type: ignore[misc]
+class AttributorModel(PythonModel):
     """Decodes, inverts and scores each row of the `image` column.
 
     A row whose image cannot be used gets its reason in `error`. A request without a single

@@ -1,0 +1,54 @@
+"""`flipadops doctor`: can this version be attributed, and if not, what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    uri: Annotated[
+        str, typer.Argument(help="models:/NAME/VERSION, NAME@ALIAS or NAME.", metavar="MODEL")
+    ],
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Load a pickled model whose owner opted in.")
+    ] = False,
+    no_tags: Annotated[
+        bool, typer.Option("--no-tags", help="Do not record the hashes on the version.")
+    ] = False,
+    tracking_uri: Annotated[
+        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the diagnosis as JSON.")] = False,
+) -> None:
+    """Say what a fit would find in a generator version and how to mend what is missing.
+
+    Exit codes: 0 attributable, 2 not (or no such model).
+    """
+    from flipad_ops.cli.exit_codes import USAGE
+    from flipad_ops.registry.diagnosis import diagnose
+
+    found = diagnose(
+        uri,
+        device=device,
+        allow_pickle=allow_pickle,
+        tracking_uri=tracking_uri,
+        write_tags=not no_tags,
+    )
+    if as_json:
+        sys.stdout.write(json.dumps(found.to_dict(), indent=2) + "\n")
+    else:
+        verdict = "can be attributed" if found.attributable else "cannot be attributed"
+        lines = [f"{found.model} {verdict}"]
+        lines += [f"  {label:20} {value}" for label, value in found.facts.items()]
+        if found.problem:
+            lines.append(f"  {'problem':20} {found.problem}")
+        if found.remedy:
+            lines.append(f"  {'remedy':20} {found.remedy}")
+        sys.stdout.write("\n".join(lines) + "\n")
+    if not found.attributable:
+        raise typer.Exit(USAGE)

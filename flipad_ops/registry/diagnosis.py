@@ -1,0 +1,171 @@
+"""What a fit would find in a registered version, and how to mend what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flipad_ops.errors import (
+    FlipadError,
+    GeneratorError,
+    GeneratorUnreadable,
+    LatentUnknown,
+    NotAttributable,
+    PickleRefused,
+    UsageError,
+)
+from flipad_ops.generators import SplitGenerator
+from flipad_ops.registry import tags
+from flipad_ops.registry.attributors import mark
+from flipad_ops.registry.classes import class_members
+from flipad_ops.registry.generators import METADATA_TAG, load_version
+from flipad_ops.registry.store import tracking
+from flipad_ops.registry.uris import parse_model, resolve
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One version examined.
+
+    Parameters
+    ----------
+    attributable : bool
+    facts : mapping of label to text
+        What was found, in the order to show it.
+    problem, remedy : str
+        Why it cannot be attributed and what to do; empty when it can.
+    error : FlipadError or None
+    """
+
+    model: str
+    attributable: bool
+    facts: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+    remedy: str = ""
+    error: FlipadError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "model": self.model,
+            "attributable": self.attributable,
+            **dict(self.facts),
+            "problem": self.problem,
+            "remedy": self.remedy,
+        }
+
+
+def diagnose(
+    uri: str,
+    *,
+    device: str = "cpu",
+    allow_pickle: bool = False,
+    tracking_uri: str | None = None,
+    write_tags: bool = True,
+) -> Diagnosis:
+    """Load and split the version that `uri` names and say what came of it.
+
+    Parameters
+    ----------
+    write_tags : bool
+        Record the final layer's and the decoder's hash on the version, by which versions that
+        cannot be told apart are found.
+
+    Raises
+    ------
+    GeneratorNotFound
+        Anything else wrong with the generator is part of the diagnosis.
+    """
+    with tracking(tracking_uri) as client:
+        version = resolve(client, parse_model(uri))
+        if tags.is_attributor(version.name):
+            raise UsageError(f"{version.name} is an attributor; name the generator.")
+        where = f"models:/{version.name}/{version.version}"
+        try:
+            generator = load_version(client, version, device=device, allow_pickle=allow_pickle)
+        except GeneratorError as error:
+            return Diagnosis(
+                where,
+                attributable=False,
+                facts=_status(version),
+                problem=str(error),
+                remedy=remedy(error, version),
+                error=error,
+            )
+        layer = generator.layer.sha256()
+        if write_tags:
+            mark(client, version, {tags.LAYER: layer, tags.DECODER: generator.decoder_sha256})
+        members = class_members(client, version, layer)
+        facts = {**_split_facts(generator), **_status(version)}
+        if len(members) > 1:
+            facts["equivalence class"] = f"{', '.join(members)} (cannot be told apart)"
+    return Diagnosis(where, attributable=True, facts=facts)
+
+
+def remedy(error: FlipadError, version: ModelVersion) -> str:
+    """What to do about an error that a fit of `version` would end with."""
+    name, number = version.name, version.version
+    tag = f"MlflowClient().set_model_version_tag({name!r}, '{number}', '{METADATA_TAG}', '{{}}')"
+    if isinstance(error, LatentUnknown):
+        stated = '{"latent": {"shape": [100, 1, 1], "distribution": "normal"}}'
+        return f"State the latent (with your own shape): {tag.format(stated)}"
+    if isinstance(error, PickleRefused):
+        return (
+            "Log it again with mlflow.pytorch.log_model(..., serialization_format='pt2', "
+            "input_example=<two latents>); or, if you trust whoever logged it, "
+            f"MlflowClient().set_registered_model_tag({name!r}, '{tags.ALLOW_PICKLE}', 'true') "
+            "and pass --allow-pickle"
+        )
+    if isinstance(error, NotAttributable):
+        return (
+            "If you know the output activation or range, state it: "
+            + tag.format('{"activation": "tanh", "output_range": [-1, 1]}')
+            + " (activations: tanh, sigmoid, identity). Otherwise the architecture is not one "
+            "that FLIPAD covers: it needs a last linear layer followed by an invertible activation"
+        )
+    if isinstance(error, GeneratorUnreadable):
+        return (
+            "Log the bare generator module (latent in, images out) with "
+            "mlflow.pytorch.log_model(..., serialization_format='pt2', input_example=<two "
+            "latents>), or use flipadops register"
+        )
+    return ""
+
+
+def _split_facts(generator: SplitGenerator) -> dict[str, str]:
+    layer, output = generator.layer, generator.output_map
+    size = "x".join(str(n) for n in layer.weight.shape)
+    facts = {
+        "final layer": f"{layer.kind}, weight {size}"
+        + ("" if layer.bias is None else ", bias")
+        + f", {list(layer.input_shape)} to {list(layer.output_shape)}",
+    }
+    if layer.kind != "linear":
+        facts["geometry"] = (
+            f"stride {layer.stride}, padding {layer.padding}, dilation {layer.dilation}, "
+            f"groups {layer.groups}"
+        )
+    minimum = generator.activation_minimum()
+    return {
+        **facts,
+        "activation": f"{output.activation}, outputs {output.low:g} to {output.high:g}",
+        "features": "end in a ReLU (never negative)" if minimum >= 0 else "of either sign",
+        "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}",
+        "samples": f"{list(generator.sample_shape)}"
+        + ("" if generator.batched else ", one at a time (exported at batch size 1)"),
+        "final layer sha256": layer.sha256(),
+        "decoder sha256": generator.decoder_sha256,
+    }
+
+
+def _status(version: ModelVersion) -> dict[str, str]:
+    found = {
+        "status": version.tags.get(tags.STATUS, "not fitted"),
+        "attributor": version.tags.get(tags.ATTRIBUTOR, ""),
+        "reason": version.tags.get(tags.REASON, ""),
+    }
+    return {key: value for key, value in found.items() if value}
