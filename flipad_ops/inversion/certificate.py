@@ -26,12 +26,12 @@ def dual_value(box: Box, l1: L1, v: Tensor, adjoint: Tensor) -> Tensor:
     adjoint : Tensor, (batch, *input_shape)
         W^T v.
     """
-    limit = l1.feasible_scale(-adjoint).double()
+    limit = l1.feasible_scale(-adjoint) * (1 - 1e-7)
     square = per_image(v.square())
     linear = box.support(v)
     # Without the floor's conjugate D(t) = -t^2/2 |v|^2 - t sup, so the best t is explicit.
     best = (-linear / square.clamp_min(1e-300)).clamp_min(0.0)
-    t = torch.minimum(best, limit * (1 - 1e-7)) if l1.floor is None else limit * (1 - 1e-7)
+    t = torch.minimum(best if l1.floor is None else torch.ones_like(best), limit)
     shape = (-1,) + (1,) * (adjoint.dim() - 1)
     penalty = l1.conjugate(-adjoint * t.to(adjoint.dtype).reshape(shape))
     return (-0.5 * t.square() * square - t * linear - penalty).clamp_min(0.0)

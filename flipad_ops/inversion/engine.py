@@ -13,12 +13,11 @@ from flipad_ops.generators.output import OutputMap
 from flipad_ops.inversion.operators.layer import LayerOperator
 from flipad_ops.inversion.result import InversionResult, concatenate
 from flipad_ops.inversion.settings import InversionSettings
-from flipad_ops.inversion.solvers.base import Problem, Solver, Stop
-from flipad_ops.inversion.solvers.fista import Fista
+from flipad_ops.inversion.solvers import Problem, Stop, make_solver
 from flipad_ops.inversion.terms import L1, Box
 
-#: Images solved together; bounds the memory of one call.
-CHUNK = 16
+#: Most images handed to the solver at once, and the bytes of their activations.
+CHUNK, CHUNK_BYTES = 256, 2**28
 
 
 class FinalLayerInverter:
@@ -58,7 +57,7 @@ class FinalLayerInverter:
         self.operator = LayerOperator(layer, device)
         self.anchor = anchor.detach().to(self.device, torch.float32)
         self.offset = layer(self.anchor[None].double()).float()
-        self.solver: Solver = Fista(self.operator)
+        self.solver = make_solver(layer, self.operator, self.settings.solver)
 
     def invert(
         self,
@@ -83,10 +82,11 @@ class FinalLayerInverter:
         """
         self._check(pixels)
         parts, total = [], pixels.shape[0]
-        for start in range(0, total, CHUNK):
-            parts.append(self._invert_chunk(pixels[start : start + CHUNK], step))
+        chunk = max(1, min(CHUNK, CHUNK_BYTES // (4 * self.anchor.numel())))
+        for start in range(0, total, chunk):
+            parts.append(self._invert_chunk(pixels[start : start + chunk], step))
             if progress is not None:
-                progress(min(start + CHUNK, total), total)
+                progress(min(start + chunk, total), total)
         return concatenate(parts)
 
     def target(self, pixels: Tensor, step: float) -> Box:

@@ -71,10 +71,10 @@ class L1:
         return per_image(self.weight * d.abs())
 
     def feasible_scale(self, q: Tensor) -> Tensor:
-        """Largest t <= 1 with g*(t q) finite, per image, (batch,)."""
+        """Largest t with g*(t q) finite, per image, float64, (batch,)."""
         size = q if self.floor is not None else q.abs()
-        worst = (size / self.weight).flatten(1).amax(1)
-        return 1.0 / worst.clamp_min(1.0)
+        worst = (size / self.weight).flatten(1).amax(1).double()
+        return 1.0 / worst.clamp_min(1e-30)
 
     def conjugate(self, q: Tensor) -> Tensor:
         """g* at a feasible q, per image, float64: zero without a floor."""

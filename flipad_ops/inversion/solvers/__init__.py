@@ -1,6 +1,17 @@
 """Solvers of the lasso behind one interface."""
 
 from flipad_ops.inversion.solvers.base import Problem, Solution, Solver, Stop
+from flipad_ops.inversion.solvers.choose import has_fast_solver, make_solver
 from flipad_ops.inversion.solvers.fista import Fista
+from flipad_ops.inversion.solvers.splitting import Splitting
 
-__all__ = ["Fista", "Problem", "Solution", "Solver", "Stop"]
+__all__ = [
+    "Fista",
+    "Problem",
+    "Solution",
+    "Solver",
+    "Splitting",
+    "Stop",
+    "has_fast_solver",
+    "make_solver",
+]

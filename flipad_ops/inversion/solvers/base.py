@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from flipad_ops.inversion.terms import L1, Box
@@ -38,6 +39,20 @@ class Solution:
     iterations: Tensor
     gap: Tensor
     objective: Tensor
+
+    def select(self, rows: slice) -> Solution:
+        """The solutions of some images."""
+        return Solution(self.d[rows], self.iterations[rows], self.gap[rows], self.objective[rows])
+
+
+def join(parts: list[Solution]) -> Solution:
+    """Solutions of consecutive batches as one."""
+    return Solution(
+        *(
+            torch.cat([getattr(part, name) for part in parts])
+            for name in ("d", "iterations", "gap", "objective")
+        )
+    )
 
 
 class Solver(Protocol):
