@@ -1,0 +1,76 @@
+"""The public face DCGAN, by the commands of docs/face-dcgan.md: register, fit, scan."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def commands(page: Path) -> list[str]:
+    """The lines after "$ " of a page's console blocks."""
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.S)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the page's commands have run."""
+    pytest.importorskip("gan_face_generate")
+    folder = tmp_path_factory.mktemp("faces")
+    (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
+    script = "set -euo pipefail\n" + "\n".join(commands(ROOT / "docs" / "face-dcgan.md"))
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder
+
+
+def attributed(folder: Path) -> dict[str, tuple[int, int]]:
+    """(attributed, scanned) by kind."""
+    counts: dict[str, tuple[int, int]] = {}
+    for image in json.loads((folder / "scan.json").read_text())["images"]:
+        assert image["outcome"] == "scored", image
+        kind = image["key"].split("/")[0]
+        hits, total = counts.get(kind, (0, 0))
+        counts[kind] = hits + bool(image["attributed"]), total + 1
+    return counts
+
+
+def test_own_images_are_found_and_foreign_ones_rejected(scanned: Path) -> None:
+    counts = attributed(scanned)
+    assert {kind: total for kind, (_, total) in counts.items()} == {
+        "own": 400,
+        "other-gan": 200,
+        "photos": 200,
+    }
+    assert counts["own"][0] / 400 >= 0.985
+    assert counts["photos"][0] / 200 <= 0.01
+    assert counts["other-gan"][0] / 200 <= 0.02
+
+
+def test_every_image_was_inverted_to_tolerance(scanned: Path) -> None:
+    images = json.loads((scanned / "scan.json").read_text())["images"]
+    assert sum(image["converged"] is False for image in images) <= 0.01 * len(images)
+
+
+def test_report_names_the_generator_and_shows_pictures(scanned: Path) -> None:
+    text = (scanned / "report.html").read_text()
+    assert "faces version 1" in text
+    assert text.count('class="exhibit"') == 50
