@@ -55,8 +55,13 @@ class DeepSadSettings:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> DeepSadSettings:
-        """Inverse of `to_dict`."""
-        return cls(**{**fields, "milestones": tuple(fields["milestones"])})
+        """Inverse of `to_dict`; absent fields keep their default, an unknown one is refused."""
+        unknown = sorted(set(fields) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise UsageError(f"Unknown detector setting {unknown[0]!r}.")
+        if "milestones" in fields:
+            fields = {**fields, "milestones": tuple(fields["milestones"])}
+        return cls(**fields)
 
 
 class DeepSad(nn.Module):
@@ -72,14 +77,15 @@ class DeepSad(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, *shape) to squared distances (batch,)."""
-        return (self.network(features) - self.centre).square().sum(dim=1)
+        embedding: Tensor = self.network(features)
+        return (embedding - self.centre).square().sum(dim=1)
 
     @torch.no_grad()
     def score(self, features: Tensor) -> Tensor:
         """Like `forward`, without gradients and independent of the batch's size."""
         self.eval()
         scores = []
-        for chunk in features.split(SCORE_CHUNK):
+        for chunk in torch.split(features, SCORE_CHUNK):
             padded = chunk.new_zeros(SCORE_CHUNK, *chunk.shape[1:])
             padded[: len(chunk)] = chunk
             scores.append(self(padded)[: len(chunk)])
@@ -128,7 +134,8 @@ def train_deepsad(
     for epoch in range(settings.epochs):
         model.train()
         total, count = 0.0, 0
-        for batch in torch.randperm(len(features), generator=order).split(settings.batch_size):
+        shuffled = torch.randperm(len(features), generator=order)
+        for batch in torch.split(shuffled, settings.batch_size):
             if len(batch) < 2:  # batch norm needs two
                 continue
             distance = model(features[batch].to(device))
@@ -149,7 +156,7 @@ def train_deepsad(
 def _initial_centre(model: DeepSad, own: Tensor, batch_size: int, device: str) -> Tensor:
     model.eval()
     total = torch.zeros_like(model.centre)
-    for chunk in own.split(batch_size):
+    for chunk in torch.split(own, batch_size):
         total += model.network(chunk.to(device)).sum(dim=0)
     centre = total / len(own)
     sign = torch.where(centre < 0, -1.0, 1.0)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
+
+from flipad_ops.detection import Rate, auc, can_certify, conformal_p, p_floor, threshold_at_fnr
+from flipad_ops.errors import AttributorUncalibrated
+
+few = st.integers(0, 6).map(float)  # few values, hence many ties
+
+
+def scores(least: int = 1) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.float64, st.integers(least, 40), elements=few)
+
+
+@given(arrays(np.float64, st.integers(1, 300), elements=st.floats(0, 1e6)), st.floats(0.001, 0.4))
+def test_at_most_the_tolerated_share_of_own_scores_lies_above(own: np.ndarray, fnr: float) -> None:
+    threshold = threshold_at_fnr(own, fnr)
+    assert threshold in own
+    assert (own > threshold).sum() <= fnr * len(own)
+
+
+def test_threshold_uses_the_rate_it_was_granted() -> None:
+    own = np.random.default_rng(0).permutation(1000.0 + np.arange(1000))
+    assert (own > threshold_at_fnr(own, 0.005)).sum() in (4, 5)
+    assert (own > threshold_at_fnr(own, 0.1)).sum() in (99, 100)
+    assert threshold_at_fnr(own[:100], 0.005) == own[:100].max()
+
+
+@pytest.mark.parametrize("own", [[], [1.0, math.nan], [math.inf]])
+def test_threshold_needs_finite_scores(own: list[float]) -> None:
+    with pytest.raises(AttributorUncalibrated, match="finite scores of held-out own samples"):
+        threshold_at_fnr(np.array(own), 0.005)
+
+
+@pytest.mark.parametrize(("count", "fnr", "can"), [(100, 0.005, False), (200, 0.005, True)])
+def test_can_certify(count: int, fnr: float, can: bool) -> None:
+    assert can_certify(count, fnr) is can
+
+
+@given(scores(0), st.dictionaries(st.sampled_from("abc"), scores(), min_size=1))
+def test_conformal_p_is_what_its_formula_says(
+    values: np.ndarray, null: dict[str, np.ndarray]
+) -> None:
+    expected = [
+        max((1 + sum(n <= s for n in stratum)) / (len(stratum) + 1) for stratum in null.values())
+        for s in values
+    ]
+    found = conformal_p(values, null)
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+    assert ((p_floor(null) <= found) & (found <= 1)).all()
+
+
+def test_conformal_p_is_super_uniform_under_the_null() -> None:
+    """P(p <= u) <= u when a foreign image comes from any one of the strata."""
+    source = np.random.default_rng(1)
+    trials, levels = 20_000, np.array([0.01, 0.05, 0.1, 0.25, 0.5])
+    p = np.empty(trials)
+    for trial in range(trials):
+        null = {"a": source.normal(0, 1, 99), "b": source.normal(0.5, 2, 19)}
+        p[trial] = conformal_p(source.normal(0, 1, 1), null)[0]
+    rates = (p[:, None] <= levels).mean(axis=0)
+    assert (rates <= levels + 3 * np.sqrt(levels * (1 - levels) / trials)).all()
+
+
+def test_one_stratum_makes_exactly_uniform_p() -> None:
+    source = np.random.default_rng(2)
+    p = np.array([conformal_p(source.random(1), {"a": source.random(19)})[0] for _ in range(8000)])
+    counts = np.bincount(np.rint(p * 20).astype(int), minlength=21)[1:]
+    assert (np.abs(counts - 400) < 4.5 * np.sqrt(400 * 0.95)).all()
+
+
+def test_floor() -> None:
+    null = {"a": np.ones(99), "b": np.ones(9)}
+    assert p_floor(null) == 0.1 == conformal_p(np.zeros(1), null)[0]
+    assert p_floor({}) == 1.0
+
+
+@pytest.mark.parametrize("null", [{}, {"a": np.ones(3), "b": np.ones(0)}])
+def test_conformal_p_needs_every_stratum(null: dict[str, np.ndarray]) -> None:
+    with pytest.raises(AttributorUncalibrated, match="in every stratum"):
+        conformal_p(np.ones(1), null)
+
+
+@given(st.integers(1, 400), st.data(), st.sampled_from([0.9, 0.95, 0.99]))
+def test_interval_is_clopper_pearson(count: int, data: st.DataObject, level: float) -> None:
+    hits = data.draw(st.integers(0, count))
+    rate = Rate.of(hits, count, level)
+    expected = binomtest(hits, count).proportion_ci(level, method="exact")
+    assert (rate.value, rate.count) == (hits / count, count)
+    assert (rate.low, rate.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_interval_of_nothing() -> None:
+    rate = Rate.of(0, 0)
+    assert math.isnan(rate.value)
+    assert (rate.low, rate.high, rate.count) == (0.0, 1.0, 0)
+
+
+@given(scores(), scores())
+def test_auc_agrees_with_sklearn(own: np.ndarray, foreign: np.ndarray) -> None:
+    labels = np.r_[np.zeros(len(own)), np.ones(len(foreign))]
+    expected = roc_auc_score(labels, np.r_[own, foreign])
+    assert auc(own, foreign) == pytest.approx(expected, abs=1e-12)
+
+
+def test_auc_of_nothing() -> None:
+    assert math.isnan(auc(np.ones(0), np.ones(3)))
+    assert math.isnan(auc(np.ones(3), np.ones(0)))
