@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.detection import DeepSad, FeatureMap, conformal_p, p_floor
-from flipad_ops.errors import LayerMismatch, WrongImageSize
+from flipad_ops.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.inversion import FinalLayerInverter, InversionResult
@@ -124,6 +124,8 @@ class Attributor:
         """Invert and score (n, *sample_shape) pixels; see `invert` for errors."""
         result = self.invert(pixels, step)
         score = self.score_activations(result.z)
+        if not np.isfinite(score).all():  # NaN would pass for "not ours"
+            raise InversionError("An image's inversion gave no finite score.")
         return Attribution(
             score=score,
             p=conformal_p(score, self.calibration.null_scores),

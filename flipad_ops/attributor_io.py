@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration
 from flipad_ops.detection import DeepSad, FeatureMap
-from flipad_ops.errors import AttributorCorrupt, AttributorUncalibrated, FlipadError
+from flipad_ops.errors import (
+    AttributorCorrupt,
+    AttributorError,
+    AttributorUncalibrated,
+    FlipadError,
+)
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.version import __version__
@@ -46,7 +52,9 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
         "evaluation": dict(attributor.evaluation),
         "tensors_sha256": _file_sha256(folder / TENSORS_NAME),
     }
-    (folder / JSON_NAME).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n")
+    (folder / JSON_NAME).write_text(
+        json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
     return folder
 
 
@@ -58,7 +66,7 @@ def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
     AttributorCorrupt
         A file is missing, altered, of another format, or does not fit together.
     AttributorUncalibrated
-        No null scores were stored.
+        No threshold or no null scores were stored.
     """
     folder = Path(folder)
     fields = _read_json(folder / JSON_NAME)
@@ -71,12 +79,24 @@ def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
         if _file_sha256(folder / TENSORS_NAME) != fields["tensors_sha256"]:
             raise AttributorCorrupt(f"{TENSORS_NAME} was altered after the attributor was saved.")
         return _assemble(fields, load_file(folder / TENSORS_NAME), device)
-    except FlipadError:
+    except AttributorError:
         raise
-    except FileNotFoundError as error:
-        raise AttributorCorrupt(f"The attributor lacks its file {TENSORS_NAME}.") from error
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise AttributorCorrupt(f"The attributor's files do not fit together: {error}") from error
+    except OSError as error:
+        raise AttributorCorrupt(
+            f"The attributor's file {TENSORS_NAME} is missing or unreadable."
+        ) from error
+    except KeyError as error:
+        raise AttributorCorrupt(f"The attributor's files lack {error}.") from error
+    except (
+        FlipadError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise AttributorCorrupt(f"The attributor's files do not fit together: {reason}") from error
 
 
 def attributor_sha256(folder: str | Path) -> str:
@@ -94,14 +114,14 @@ def _tensors(attributor: Attributor) -> dict[str, Tensor]:
         "features.mean": attributor.features.mean,
         "features.std": attributor.features.std,
         "features.channels": attributor.features.channels,
-        "calibration.own": torch.from_numpy(attributor.calibration.own_scores),
+        "calibration.own": torch.tensor(attributor.calibration.own_scores),
     }
     if attributor.layer.bias is not None:
         tensors["layer.bias"] = attributor.layer.bias
     if attributor.reference is not None:
         tensors["reference"] = attributor.reference
     for name, scores in attributor.calibration.null_scores.items():
-        tensors[f"calibration.null.{name}"] = torch.from_numpy(np.asarray(scores))
+        tensors[f"calibration.null.{name}"] = torch.tensor(np.asarray(scores))
     for name, tensor in attributor.detector.state_dict().items():
         tensors[f"detector.{name}"] = tensor
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -120,36 +140,45 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     )
     if layer.sha256() != fields["generator"]["final_layer_sha256"]:
         raise AttributorCorrupt("The stored final layer does not match its recorded hash.")
+    sample_shape = tuple(fields["sample_shape"])
+    if math.prod(sample_shape) != math.prod(layer.output_shape):
+        raise AttributorCorrupt(
+            f"The stored sample shape {list(sample_shape)} is not what the final layer makes."
+        )
+    reference = tensors.get("reference")
+    if reference is not None and tuple(reference.shape) != sample_shape:
+        raise AttributorCorrupt("The stored reference image does not have the sample shape.")
     detector = DeepSad(features.shape, settings.detector.dim)
     prefix = "detector."
     detector.load_state_dict(
         {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
     )
+    threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
-    if not null:
-        raise AttributorUncalibrated("The attributor holds no foreign calibration scores.")
+    if not null or any(len(s) == 0 or not np.isfinite(s).all() for s in null.values()):
+        raise AttributorUncalibrated("The attributor holds no finite foreign calibration scores.")
+    if not math.isfinite(threshold):
+        raise AttributorUncalibrated("The attributor holds no finite threshold.")
     return Attributor(
         layer=layer,
         output_map=OutputMap(**fields["output_map"]),
         anchor=tensors["anchor"],
-        sample_shape=tuple(fields["sample_shape"]),
+        sample_shape=sample_shape,
         features=features,
         detector=detector,
-        calibration=Calibration(
-            float(fields["threshold"]), tensors["calibration.own"].numpy(), null
-        ),
+        calibration=Calibration(threshold, tensors["calibration.own"].numpy(), null),
         settings=settings,
         generator=fields["generator"],
         evaluation=fields["evaluation"],
-        reference=tensors.get("reference"),
+        reference=reference,
         device=device,
     )
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(path.read_text())
-    except FileNotFoundError as error:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
         raise AttributorCorrupt(f"{path.parent} holds no attributor ({path.name}).") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise AttributorCorrupt(f"{path.name} is not JSON.") from error

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration, build_inverter
 from flipad_ops.detection import fit_features, threshold_at_fnr, train_deepsad
+from flipad_ops.errors import DataError
 from flipad_ops.evaluation import evaluate_scores
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import SplitGenerator
@@ -97,8 +98,11 @@ def fit_attributor(
     Raises
     ------
     NegativesTooFew
+    DataError
+        Images of another shape or range, or a source called "own".
     InversionError
     """
+    _check(foreign, generator.sample_shape)
     clock = _Clock(progress)
     splits = split_foreign(
         foreign,
@@ -111,7 +115,7 @@ def fit_attributor(
     inverter = build_inverter(generator.layer, generator.output_map, anchor, settings, device)
     with clock.stage("sample"):
         counts = (settings.own_train, settings.own_calibration, settings.own_test)
-        own = generator.sample(sum(counts), _seed(settings, 2)).split(list(counts))
+        own = torch.split(generator.sample(sum(counts), _seed(settings, 2)), list(counts))
     run = _Inversions(inverter, generator.layer.output_shape, progress)
     run.total = sum(counts) + sum(
         len(part) for s in splits.values() for part in (s.train, s.calibration, s.test)
@@ -181,6 +185,20 @@ def describe(generator: SplitGenerator, equivalence_class: tuple[str, ...]) -> d
     }
 
 
+def _check(foreign: Mapping[str, ForeignImages], shape: tuple[int, ...]) -> None:
+    if "own" in foreign:
+        raise DataError("A source of foreign images cannot be called 'own'.")
+    for name, source in foreign.items():
+        images = source.images
+        if tuple(images.shape[1:]) != shape:
+            raise DataError(
+                f"Images of source {name!r} have shape {list(images.shape[1:])}; the generator "
+                f"makes {list(shape)}."
+            )
+        if len(images) and not bool((images.min() >= 0) & (images.max() <= 1)):
+            raise DataError(f"Images of source {name!r} are not pixels between 0 and 1.")
+
+
 class _Inversions:
     """Inverts tensors chunk by chunk, counting what is done and what did not converge."""
 
@@ -191,7 +209,7 @@ class _Inversions:
         self.done, self.total, self.unconverged = 0, 0, 0
 
     def stream(self, images: Tensor) -> Iterator[Tensor]:
-        for chunk in images.split(INVERT_CHUNK):
+        for chunk in torch.split(images, INVERT_CHUNK):
             result = self.inverter.invert(chunk.reshape(len(chunk), *self.shape))
             self.done += len(chunk)
             self.unconverged += int((~result.converged).sum())

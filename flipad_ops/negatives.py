@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import NegativesTooFew
+from flipad_ops.errors import DataError, NegativesTooFew
 
 #: Shares of a source for training, null calibration and test.
 SHARES = (0.5, 0.25, 0.25)
@@ -29,6 +29,10 @@ class ForeignImages:
 
     images: Tensor
     groups: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.groups is not None and len(self.groups) != len(self.images):
+            raise DataError(f"{len(self.groups)} groups were given for {len(self.images)} images.")
 
     def __len__(self) -> int:
         return len(self.images)

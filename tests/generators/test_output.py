@@ -76,6 +76,11 @@ def test_point_target_is_finite_and_inverts(output_map: OutputMap, value: float)
     assert abs(float(again) - value) <= 1.1e-4
 
 
+def test_zero_step_gives_a_point() -> None:
+    lower, upper = default_output_map("identity").interval_target(torch.tensor([0.25, 0.5]), 0.0)
+    assert torch.equal(lower, upper)
+
+
 def test_point_target_clips_as_the_paper_does() -> None:
     ends = default_output_map("tanh").point_target(torch.tensor([0.0, 1.0], dtype=torch.float64))
     assert ends.tolist() == pytest.approx([-4.95, 4.95], abs=0.01)

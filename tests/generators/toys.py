@@ -72,3 +72,18 @@ def export(module: nn.Module, batch: str = "dynamic", shape: tuple[int, ...] = (
     example = torch.randn(2 if size else 1, *shape)
     dynamic = ({0: size},) if size else None
     return torch.export.export(module, (example,), dynamic_shapes=dynamic).module()
+
+
+def dcgan16(seed: int = 0, last: nn.Module | None = None) -> nn.Sequential:
+    """Latents (n, 4, 1, 1) to samples (n, 3, 16, 16)."""
+    return seeded(
+        lambda: nn.Sequential(
+            nn.ConvTranspose2d(LATENT, 12, 4),
+            nn.ReLU(),
+            nn.ConvTranspose2d(12, 8, 4, 2, 1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(8, 3, 4, 2, 1),
+            last or nn.Tanh(),
+        ),
+        seed,
+    )
