@@ -55,6 +55,8 @@ class FitSettings:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not 0 < self.fnr < 0.5:
             raise UsageError(f"fnr must lie between 0 and 0.5, not {self.fnr}.")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"seed must lie between 0 and 2^32, not {self.seed}.")
         if not 10 <= self.min_negatives <= self.max_negatives:
             raise UsageError("min_negatives must be at least 10 and at most max_negatives.")
 
@@ -116,4 +118,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
         )
     else:
         raise UsageError(f"Unknown recipe {name!r}; known are default, fast, paper.")
+    unknown = sorted(set(overrides) - {f.name for f in fields(FitSettings)})
+    if unknown:
+        raise UsageError(f"Unknown fit setting {unknown[0]!r}.")
     return replace(settings, **overrides)
