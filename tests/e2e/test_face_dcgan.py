@@ -74,3 +74,27 @@ def test_report_names_the_generator_and_shows_pictures(scanned: Path) -> None:
     text = (scanned / "report.html").read_text()
     assert "faces version 1" in text
     assert text.count('class="exhibit"') == 50
+
+
+def test_score_does_not_depend_on_the_batch(scanned: Path) -> None:
+    """Scored alone, in a small batch and in the scan's batches: equal to 1e-5 relative."""
+    import contextlib
+
+    import torch
+
+    from flipad_ops.images.folder import load_folder
+    from flipad_ops.registry.scorers import load_scorers
+
+    images = json.loads((scanned / "scan.json").read_text())["images"]
+    scores = {image["key"]: image["score"] for image in images}
+    with contextlib.chdir(scanned):
+        scorer = load_scorers(["faces"], False, "cpu", "sqlite:///mlflow.db")[0]
+        for kind in ("own", "photos"):
+            loaded = load_folder(Path("found") / kind, scorer.image_shape, limit=7, seed=1)
+            together = torch.from_numpy(scorer.score(loaded.images).score)
+            alone = torch.cat(
+                [torch.from_numpy(scorer.score(image[None]).score) for image in loaded.images]
+            )
+            scan = torch.tensor([scores[f"{kind}/{name}"] for name in loaded.names])
+            torch.testing.assert_close(alone, together, rtol=1e-5, atol=0)
+            torch.testing.assert_close(alone, scan.double(), rtol=1e-5, atol=0)
