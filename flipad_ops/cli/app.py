@@ -11,6 +11,7 @@ from flipad_ops.cli.demo import demo
 from flipad_ops.cli.doctor import doctor
 from flipad_ops.cli.fit import fit
 from flipad_ops.cli.register import register
+from flipad_ops.cli.report import report
 from flipad_ops.cli.sample import sample
 from flipad_ops.cli.scan import scan
 
@@ -47,3 +48,4 @@ app.command()(doctor)
 app.command()(fit)
 app.command()(sample)
 app.command()(scan)
+app.command()(report)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,8 +28,17 @@ class SizeChoice(StrEnum):
     resize = "resize"
 
 
+_SELECTION, _ACCESS, _RECORD = "Selection, before any read", "Access to S3", "Records"
+
+
 def scan(
-    targets: Annotated[list[str], typer.Argument(help="Files or folders.", metavar="TARGET...")],
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            help="s3://BUCKET/PREFIX, folder, file, or manifest (.parquet, .csv, .jsonl).",
+            metavar="TARGET...",
+        ),
+    ],
     model: Annotated[
         list[str] | None,
         typer.Option("--model", "-m", help="NAME, NAME/VERSION or NAME@ALIAS; repeatable."),
@@ -38,93 +49,161 @@ def scan(
     output: Annotated[
         list[str] | None,
         typer.Option(
-            "--output", "-o", help="table, jsonl, json, csv or html, [=PATH]; repeatable."
+            "--output",
+            "-o",
+            help="table, jsonl, json, csv, junit, sarif, html, parquet [=PATH]; repeatable.",
         ),
     ] = None,
     fdr: Annotated[float, typer.Option(min=1e-6, max=0.5, help="False discovery rate.")] = 0.01,
     fail_on: Annotated[FailOnChoice, typer.Option(help="What gives exit code 3.")] = (
         FailOnChoice.leak
     ),
+    max_errors: Annotated[int, typer.Option(min=0, help="Unreadable objects tolerated.")] = 0,
     size_rule: Annotated[SizeChoice, typer.Option(help="Images of another size.")] = (
         SizeChoice.reject
     ),
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most N files.")] = None,
-    max_errors: Annotated[int, typer.Option(min=0, help="Unreadable files tolerated.")] = 0,
-    max_object_size: Annotated[str, typer.Option(help="Larger files are skipped.")] = "50MB",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 64,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Decoding processes; one per core.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List and count only; read no object.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Glob of keys.", rich_help_panel=_SELECTION)
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Glob of keys.", rich_help_panel=_SELECTION)
+    ] = None,
+    max_object_size: Annotated[
+        str, typer.Option(help="Larger ones are skipped.", rich_help_panel=_SELECTION)
+    ] = "50MB",
+    since: Annotated[
+        str, typer.Option(help="Modified since: 7d or ISO.", rich_help_panel=_SELECTION)
+    ] = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The first N.", rich_help_panel=_SELECTION)
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="N at random.", rich_help_panel=_SELECTION)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --sample.", rich_help_panel=_SELECTION)] = 0,
+    shard: Annotated[
+        str, typer.Option(help="i/N, one of N parts.", rich_help_panel=_SELECTION)
+    ] = "",
+    profile: Annotated[str, typer.Option(help="AWS profile.", rich_help_panel=_ACCESS)] = "",
+    role_arn: Annotated[str, typer.Option(help="Role to assume.", rich_help_panel=_ACCESS)] = "",
+    region: Annotated[str, typer.Option(help="AWS region.", rich_help_panel=_ACCESS)] = "",
+    endpoint_url: Annotated[
+        str, typer.Option(help="S3-compatible server.", rich_help_panel=_ACCESS)
+    ] = "",
+    no_sign_request: Annotated[
+        bool,
+        typer.Option("--no-sign-request", help="Anonymous access.", rich_help_panel=_ACCESS),
+    ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Ledger: go on from it, rescan changes.", rich_help_panel=_RECORD),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="--state must exist.", rich_help_panel=_RECORD)
+    ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="RUN.jsonl whose findings are known.", rich_help_panel=_RECORD),
+    ] = None,
+    ignore_file: Annotated[
+        Path | None, typer.Option(help="Else ./.flipadignore.yaml.", rich_help_panel=_RECORD)
+    ] = None,
+    no_thumbnails: Annotated[
+        bool, typer.Option("--no-thumbnails", help="No pictures.", rich_help_panel=_RECORD)
+    ] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Check the score table.", rich_help_panel=_RECORD)
+    ] = False,
+    mlflow_run: Annotated[
+        bool, typer.Option("--mlflow-run", help="Log to MLflow.", rich_help_panel=_RECORD)
+    ] = False,
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
 ) -> None:
     """Say which stored images a registered generator made.
 
     Exit codes: 0 nothing found, 2 usage, 3 findings, 4 incomplete, 5 nothing scanned,
-    6 attributor missing or unusable, 130 interrupted.
+    6 attributor missing or unusable, 130 or 143 interrupted (the ledger keeps what was done).
     """
     from flipad_ops.cli.progress import counter
-    from flipad_ops.errors import UsageError
+    from flipad_ops.errors import StateError, UsageError
     from flipad_ops.images.decode import DecodeLimits
+    from flipad_ops.scanning.dry_run import preview, write_preview
     from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
+    from flipad_ops.scanning.ledger import Ledger
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
     from flipad_ops.scanning.run import ScanRequest, run_scan
-    from flipad_ops.scanning.selection import Selection
-    from flipad_ops.scanning.summary import exit_code, summarise
-    from flipad_ops.scanning.targets import open_target
+    from flipad_ops.scanning.selection import Selection, parse_size
+    from flipad_ops.scanning.stop import stop_signals
+    from flipad_ops.scanning.summary import exit_code, summary_line
+    from flipad_ops.scanning.suppress import load_suppressions
+    from flipad_ops.scanning.targets import S3Access, open_target
 
     if not model and not all_models:
         raise UsageError("Name an attributor with --model NAME, or use --all-models.")
+    if resume and state is None:
+        raise StateError("--resume needs the ledger to resume from: --state FILE.")
     outputs = [parse_output(text) for text in output or ["table"]]
     check_outputs(outputs)
+    access = S3Access(profile, role_arn, region, endpoint_url, no_sign_request)
+    suppressions = load_suppressions(ignore_file, baseline)
     request = ScanRequest(
-        targets=[open_target(text) for text in targets],
+        targets=[open_target(text, access) for text in targets],
         fdr=fdr,
         batch_size=batch_size,
         size_rule=size_rule.value,
         limits=DecodeLimits(max_bytes=parse_size(max_object_size)),
         max_errors=max_errors,
-        selection=Selection(limit=limit),
+        selection=Selection(
+            tuple(include or ()), tuple(exclude or ()), since, shard, sample, seed, limit
+        ),
+        workers=workers,
+        suppress=suppressions,
     )
+    ledger = None if state is None or dry_run else Ledger(state, must_exist=resume)
     from flipad_ops.registry.scorers import load_scorers
 
     scorers = load_scorers(model or [], all_models, device, tracking_uri)
-    with counter("images", quiet=quiet) as progress:
-        outcome = run_scan(request, scorers, progress)
-    if any(name == "html" for name, _ in outputs):
+    with counter("images", quiet=quiet) as progress, stop_signals() as stop:
+        if dry_run:
+            write_preview(preview(request, scorers, progress), outputs[0][0] == "json", sys.stdout)
+            return
+        outcome = run_scan(request, scorers, progress, ledger=ledger, stop=stop)
+    outcome.command = shlex.join(["flipadops", *sys.argv[1:]])
+    pictures = mlflow_run or any(name == "html" for name, _ in outputs)
+    if pictures and not no_thumbnails and not outcome.interrupted:
         outcome.exhibits = collect_exhibits(outcome, scorers)
         outcome.reference = reference_exhibit(scorers)
+    outcome.warnings += suppressions.warnings() if outcome.complete else []
+    if gate:
+        from flipad_ops.scanning.gate import check_scores
+
+        outcome.broken += check_scores(outcome)
     write_outputs(outcome, outputs)
-    summary = summarise(outcome)
     if not quiet:
         for warning in outcome.warnings:
             sys.stderr.write(f"warning: {warning}\n")
         for row in islice(outcome.failed, 10):
             sys.stderr.write(f"error: {row.key!r}: {row.reason}\n")
-        sys.stderr.write(
-            f"{summary['scored']} scored, {summary['leak']} leaks, {summary['review']} for review, "
-            f"{summary['skipped']} skipped, {summary['failed']} failed in "
-            f"{summary['seconds']:.1f} s; complete: {str(summary['complete']).lower()}\n"
-        )
+        for text in outcome.broken:
+            sys.stderr.write(f"error: {text}\n")
+        sys.stderr.write(summary_line(outcome))
+        if outcome.interrupted and state is not None:
+            sys.stderr.write("interrupted; the same command goes on from here\n")
+    if mlflow_run:
+        from flipad_ops.scanning.tracking import log_scan
+
+        run_id = log_scan(outcome, tracking_uri)
+        if not quiet:
+            sys.stderr.write(f"MLflow run {run_id}\n")
     raise typer.Exit(exit_code(outcome, fail_on.value))
-
-
-def parse_size(text: str) -> int:
-    """`50MB`, `200k`, `1.5G` or plain bytes to bytes.
-
-    Raises
-    ------
-    UsageError
-    """
-    from flipad_ops.errors import UsageError
-
-    units = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-    cleaned = text.strip().lower().removesuffix("b")
-    unit = cleaned[-1:] if cleaned[-1:] in {"k", "m", "g"} else ""
-    try:
-        size = int(float(cleaned.removesuffix(unit)) * units[unit])
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text!r} is not a size such as 50MB.") from error
-    if size < 1:
-        raise UsageError(f"{text!r} is not a size such as 50MB.")
-    return size

@@ -64,6 +64,10 @@ class ScanOutcome:
         The signal that interrupted the scan; 0 if none.
     broken : list of str
         Why the scan is incomplete whatever the errors allowed, e.g. a listing that broke off.
+    reused : int
+        Objects that the ledger knew, not read again.
+    command : str
+        The command line, for the record.
     exhibits : list of Exhibit
         Pictures for the report, filled by `collect_exhibits`.
     reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
@@ -83,6 +87,7 @@ class ScanOutcome:
     broken: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     reused: int = 0
+    command: str = ""
     exhibits: list[Exhibit] = field(default_factory=list)
     reference: tuple[Pixels, NDArray[np.float32]] | None = None
 

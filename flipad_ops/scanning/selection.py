@@ -103,6 +103,21 @@ def parse_since(text: str, now: float | None = None) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def parse_size(text: str) -> int:
+    """`50MB`, `200k`, `1.5G` or plain bytes to bytes.
+
+    Raises
+    ------
+    UsageError
+    """
+    units = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?", text.strip().lower())
+    size = int(float(found[1]) * units[found[2]]) if found else 0
+    if size < 1:
+        raise UsageError(f"{text!r} is not a size such as 50MB.")
+    return size
+
+
 def parse_shard(text: str) -> tuple[int, int] | None:
     """`2/8` to (2, 8); "" to None.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from flipad_ops.scanning.outcome import ScanOutcome
+from flipad_ops.version import __version__
 
 FailOn = Literal["leak", "review", "never"]
 
@@ -25,6 +26,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "verdict": verdict(outcome),
         "complete": outcome.complete,
         "interrupted": outcome.interrupted,
+        "signal": outcome.signal,
         "targets": [target.uri for target in outcome.request.targets],
         "scored": len(outcome.findings),
         "leak": tally.verdicts["leak"],
@@ -38,6 +40,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "not_converged": tally.not_converged,
         "broken": outcome.broken,
         "fdr": outcome.request.fdr,
+        "max_errors": outcome.request.max_errors,
         "selection": outcome.request.selection.describe(),
         "started": outcome.started,
         "seconds": round(outcome.seconds, 3),
@@ -56,6 +59,8 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
             name: [vars(test) for test in tests] for name, tests in outcome.prefixes.items()
         },
         "warnings": outcome.warnings,
+        "command": outcome.command,
+        "code_version": __version__,
     }
 
 
@@ -69,3 +74,14 @@ def exit_code(outcome: ScanOutcome, fail_on: FailOn = "leak") -> int:
     if not outcome.complete:
         return 4
     return 0 if outcome.findings else 5
+
+
+def summary_line(outcome: ScanOutcome) -> str:
+    """What stderr says at the end."""
+    facts = summarise(outcome)
+    return (
+        f"{facts['scored']} scored, {facts['leak']} leaks, {facts['review']} for review, "
+        f"{facts['suppressed']} suppressed, {facts['skipped']} skipped, {facts['failed']} failed, "
+        f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
+        f"complete: {str(facts['complete']).lower()}\n"
+    )

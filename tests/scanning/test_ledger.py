@@ -116,7 +116,7 @@ def test_resume_after_kill_repeats_only_the_batch_in_flight(tmp_path: Path) -> N
     for index in range(60):
         (folder / f"{index:03d}.png").write_bytes(png(0.05, index))
     command = [sys.executable, "-c", KILLED, str(folder), str(tmp_path / "s.db")]
-    for batches in (4, 3):
+    for batches in (7,):
         ended = subprocess.run([*command, str(batches)], timeout=120, check=False)
         assert ended.returncode == -signal.SIGKILL
     from flipad_ops.scanning.targets import open_target

@@ -12,6 +12,9 @@ from typing import TextIO
 
 from flipad_ops.errors import UsageError
 from flipad_ops.scanning.outcome import ScanOutcome
+from flipad_ops.scanning.outputs.junit import write_junit
+from flipad_ops.scanning.outputs.parquet import write_parquet
+from flipad_ops.scanning.outputs.sarif import write_sarif
 from flipad_ops.scanning.outputs.structured import write_csv, write_json, write_jsonl
 from flipad_ops.scanning.outputs.table import write_table
 
@@ -29,8 +32,14 @@ WRITERS: dict[str, Writer] = {
     "jsonl": write_jsonl,
     "json": write_json,
     "csv": write_csv,
+    "junit": write_junit,
+    "sarif": write_sarif,
     "html": _write_html,
 }
+
+#: Formats that are no text and need a file.
+BINARY: dict[str, Callable[[ScanOutcome, Path], None]] = {"parquet": write_parquet}
+FORMATS = (*WRITERS, *BINARY)
 
 
 def parse_output(text: str) -> tuple[str, Path | None]:
@@ -42,10 +51,12 @@ def parse_output(text: str) -> tuple[str, Path | None]:
         Unknown format, empty path, or a format that needs a file.
     """
     name, equals, path = text.partition("=")
-    if name not in WRITERS:
-        raise UsageError(f"Unknown output format {name!r}; known are {', '.join(WRITERS)}.")
+    if name not in FORMATS:
+        raise UsageError(f"Unknown output format {name!r}; known are {', '.join(FORMATS)}.")
     if equals and not path:
         raise UsageError(f"Output {text!r} names no file after '='.")
+    if name in BINARY and not path:
+        raise UsageError(f"Output {name} needs a file: {name}=PATH.")
     return name, Path(path) if path else None
 
 
@@ -71,14 +82,20 @@ def write_outputs(outcome: ScanOutcome, outputs: list[tuple[str, Path | None]]) 
             WRITERS[name](outcome, sys.stdout)
             sys.stdout.flush()
         else:
-            _write_whole(WRITERS[name], outcome, path)
+            _write_whole(name, outcome, path)
 
 
-def _write_whole(writer: Writer, outcome: ScanOutcome, path: Path) -> None:
+def _write_whole(name: str, outcome: ScanOutcome, path: Path) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            writer(outcome, stream)
+        # What is no UTF-8 in a key becomes visible instead of ending the report.
+        with os.fdopen(
+            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as stream:
+            if name in BINARY:
+                BINARY[name](outcome, Path(temporary))
+            else:
+                WRITERS[name](outcome, stream)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, TextIO
 
+from flipad_ops.scanning.cards import card_to_dict
 from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.records import Row
 from flipad_ops.scanning.summary import summarise
@@ -14,25 +16,42 @@ from flipad_ops.scanning.summary import summarise
 COLUMNS = [field.name for field in fields(Row)] + ["q", "verdict", "why", "suppressed"]
 
 
-def rows(outcome: ScanOutcome) -> list[dict[str, Any]]:
+def rows(outcome: ScanOutcome) -> Iterator[dict[str, Any]]:
     """Every row as a dict: findings first, then what was not scored."""
-    return [finding.to_dict() for finding in outcome.findings] + [
-        row.to_dict() for row in (*outcome.skipped, *outcome.failed)
-    ]
+    for finding in outcome.findings:
+        yield finding.to_dict()
+    for collection in (outcome.skipped, outcome.failed):
+        for row in collection:
+            yield row.to_dict()
 
 
 def write_jsonl(outcome: ScanOutcome, stream: TextIO) -> None:
-    """One object per row with `"type": "image"`, then one `"type": "summary"`."""
+    """Objects of `"type"` "image" (one per row), "attributor", and one "summary" at the end.
+
+    `flipadops report` needs no more than this file.
+    """
     for row in rows(outcome):
         stream.write(json.dumps({"type": "image", **row}, allow_nan=False) + "\n")
+    for name, card in outcome.cards.items():
+        line = {"type": "attributor", "name": name, "card": card_to_dict(card)}
+        stream.write(json.dumps(line, allow_nan=False) + "\n")
     stream.write(json.dumps({"type": "summary", **summarise(outcome)}, allow_nan=False) + "\n")
 
 
 def write_json(outcome: ScanOutcome, stream: TextIO) -> None:
-    """One document: summary and rows."""
-    document = {"summary": summarise(outcome), "images": rows(outcome)}
-    json.dump(document, stream, indent=2, allow_nan=False)
-    stream.write("\n")
+    """One document: summary, cards and rows."""
+    cards = {name: card_to_dict(card) for name, card in outcome.cards.items()}
+    stream.write('{\n"summary": ')
+    json.dump(summarise(outcome), stream, indent=2, allow_nan=False)
+    stream.write(',\n"cards": ')
+    json.dump(cards, stream, allow_nan=False)
+    stream.write(',\n"images": [')
+    # Row by row: the list is as long as the bucket.
+    separator = "\n"
+    for row in rows(outcome):
+        stream.write(separator + json.dumps(row, allow_nan=False))
+        separator = ",\n"
+    stream.write("\n]\n}\n")
 
 
 def write_csv(outcome: ScanOutcome, stream: TextIO) -> None:
@@ -44,6 +63,7 @@ def write_csv(outcome: ScanOutcome, stream: TextIO) -> None:
 
 
 def _inert(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    value = value.encode("utf-8", "backslashreplace").decode()
+    return "'" + value if value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

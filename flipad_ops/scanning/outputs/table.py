@@ -48,7 +48,8 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
             stream.write(f"... and {len(found) - LISTED} more (use -o jsonl=FILE for all)\n")
     stream.write(
         f"\n{summary['verdict'].upper()}: {summary['leak']} leaks, {summary['review']} for review, "
-        f"{summary['clear']} clear; {summary['skipped']} skipped, {summary['failed']} failed; "
+        f"{summary['clear']} clear; {summary['suppressed']} suppressed, "
+        f"{summary['skipped']} skipped, {summary['failed']} failed; "
         f"complete: {str(summary['complete']).lower()}\n"
     )
 

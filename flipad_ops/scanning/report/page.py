@@ -3,8 +3,6 @@ is ever built from them, and the page's policy allows no script and no network."
 
 from __future__ import annotations
 
-import shlex
-import sys
 from itertools import islice
 from typing import Any
 
@@ -48,7 +46,7 @@ def render(outcome: ScanOutcome) -> str:
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
         request=outcome.request,
-        command=shlex.join(["flipadops", *sys.argv[1:]]),
+        command=outcome.command,
         code_version=__version__,
     )
 

@@ -1,21 +1,40 @@
 """Places a scan reads from, behind one small protocol."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from flipad_ops.errors import UsageError
 from flipad_ops.scanning.targets.base import Content, Item, Target
 from flipad_ops.scanning.targets.local import LocalTarget
+from flipad_ops.scanning.targets.manifest import SUFFIXES, ManifestTarget
+from flipad_ops.scanning.targets.s3 import S3Target
+from flipad_ops.scanning.targets.s3_access import AS_CONFIGURED, S3Access
 
-__all__ = ["Content", "Item", "LocalTarget", "Target", "open_target"]
+__all__ = [
+    "Content",
+    "Item",
+    "LocalTarget",
+    "ManifestTarget",
+    "S3Access",
+    "S3Target",
+    "Target",
+    "open_target",
+]
 
 
-def open_target(text: str) -> Target:
-    """A target by its spelling: `s3://bucket/prefix`, else a local path.
+def open_target(text: str, access: S3Access = AS_CONFIGURED) -> Target:
+    """A target by its spelling: `s3://bucket/prefix`, a manifest file, else a local path.
 
     Raises
     ------
     UsageError
         A scheme nobody reads.
     """
-    from flipad_ops.errors import UsageError
-
+    if text.startswith("s3://"):
+        return S3Target(text, access)
     if "://" in text:
-        raise UsageError(f"Cannot read {text!r}: targets are local paths.")
+        raise UsageError(f"Cannot read {text!r}: targets are s3://BUCKET/PREFIX or local paths.")
+    if text.endswith(SUFFIXES) and Path(text).is_file():
+        return ManifestTarget(text, access)
     return LocalTarget(text)

@@ -24,7 +24,7 @@ class LocalTarget:
         if not self.path.exists():
             raise TargetError(f"No such file or folder: {self.path}.")
         if self.path.is_file():
-            yield self._item(self.path, self.path.name)
+            yield self.item(self.path, self.path.name)
             return
         root = self.path.resolve()
 
@@ -38,14 +38,14 @@ class LocalTarget:
                 if name.startswith(".") or not file.resolve().is_relative_to(root):
                     continue
                 if file.is_file():
-                    yield self._item(file, file.relative_to(root).as_posix())
+                    yield self.item(file, file.relative_to(root).as_posix())
 
     def read(self, item: Item, max_bytes: int) -> Content:
         """The file's bytes."""
         path = self.path if self.path.is_file() else self.path / item.key
         try:
             with path.open("rb") as stream:
-                now = self._item(path, item.key)
+                now = self.item(path, item.key)
                 data = stream.read(max_bytes + 1)
         except FileNotFoundError as error:
             raise ObjectGone("Deleted since it was listed.") from error
@@ -56,6 +56,7 @@ class LocalTarget:
         return Content(data, now.etag)
 
     @staticmethod
-    def _item(path: Path, key: str) -> Item:
+    def item(path: Path, key: str) -> Item:
+        """A file's description; its time and size stand for an ETag."""
         stat = path.stat()
         return Item(key, stat.st_size, stat.st_mtime, f"{stat.st_size:x}-{stat.st_mtime_ns:x}")

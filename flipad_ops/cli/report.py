@@ -1,0 +1,32 @@
+"""`flipadops report`: a finished scan in another format, without scanning again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    saved: Annotated[
+        Path, typer.Argument(help="What `flipadops scan -o jsonl=FILE` wrote.", metavar="RUN.jsonl")
+    ],
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output", "-o",
+            help="table, jsonl, json, csv, junit, sarif, html, parquet [=PATH]; repeatable.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Convert a saved scan. Reads no image: the HTML has no pictures then.
+
+    Exit codes: 0 written, 2 usage or no such file.
+    """
+    from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
+    from flipad_ops.scanning.saved import load_outcome
+
+    outputs = [parse_output(text) for text in output or ["table"]]
+    check_outputs(outputs)
+    write_outputs(load_outcome(saved), outputs)

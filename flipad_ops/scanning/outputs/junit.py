@@ -1,0 +1,63 @@
+"""JUnit XML: one suite per attributor, one failing case per finding."""
+
+from __future__ import annotations
+
+from typing import TextIO
+from xml.sax.saxutils import quoteattr
+
+from flipad_ops.scanning.outcome import ScanOutcome
+from flipad_ops.scanning.outputs.table import printable
+
+
+def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
+    """Leaks are failures, reviews and suppressed findings skipped cases, unread objects errors.
+
+    Clear images are one passing case together: a report of millions helps no CI server.
+    """
+    stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flipadops scan">\n')
+    for name in outcome.cards:
+        cases = list[str]()
+        clear = 0
+        counts = {"failure": 0, "skipped": 0, "error": 0}
+        for finding in outcome.findings:
+            if finding.row.attributor != name:
+                continue
+            if finding.verdict == "clear":
+                clear += 1
+                continue
+            leak = finding.verdict == "leak" and not finding.suppressed
+            kind = "failure" if leak else "skipped"
+            counts[kind] += 1
+            text = (
+                f"{finding.verdict}: score {finding.row.score:.4g}, p {finding.row.p:.2g}, "
+                f"q {finding.q:.2g}, sha256 {finding.row.sha256}"
+            )
+            why = finding.suppressed or finding.why
+            cases.append(_case(name, finding.row.key, kind, f"{text}; {why}" if why else text))
+        for row in outcome.failed:
+            if row.attributor == name:
+                counts["error"] += 1
+                cases.append(_case(name, row.key, "error", row.reason))
+        for text in outcome.broken:
+            counts["error"] += 1
+            cases.append(_case(name, "the scan itself", "error", text))
+        cases.append(_case(name, f"{clear} images are clear", "", ""))
+        stream.write(
+            f'  <testsuite name={_quoted(name)} tests="{len(cases)}" '
+            f'failures="{counts["failure"]}" errors="{counts["error"]}" '
+            f'skipped="{counts["skipped"]}" time="{outcome.seconds:.3f}" '
+            f"timestamp={_quoted(outcome.started)}>\n"
+        )
+        stream.writelines(cases)
+        stream.write("  </testsuite>\n")
+    stream.write("</testsuites>\n")
+
+
+def _case(suite: str, name: str, kind: str, message: str) -> str:
+    head = f"    <testcase classname={_quoted(suite)} name={_quoted(name)}"
+    return f"{head}><{kind} message={_quoted(message)}/></testcase>\n" if kind else f"{head}/>\n"
+
+
+def _quoted(text: str) -> str:
+    # XML has no way to write control characters or lone surrogates, so they are shown.
+    return quoteattr(printable(text))

@@ -1,0 +1,109 @@
+"""A saved jsonl of a scan, opened again as an outcome; rows are read anew on every pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from flipad_ops.errors import UsageError
+from flipad_ops.scanning.cards import card_from_dict
+from flipad_ops.scanning.decisions import PrefixTest
+from flipad_ops.scanning.outcome import ScanOutcome, Stream
+from flipad_ops.scanning.records import Finding, Row
+from flipad_ops.scanning.request import ScanRequest
+from flipad_ops.scanning.selection import Selection
+from flipad_ops.scanning.targets import open_target
+
+_ROW_FIELDS = [field.name for field in fields(Row)]
+
+
+def load_outcome(path: Path) -> ScanOutcome:
+    """The outcome that `write_jsonl` wrote.
+
+    Raises
+    ------
+    UsageError
+        Not a file of ours, or cut short.
+    """
+    try:
+        return _load(path)
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not the jsonl of a scan by this version.") from error
+
+
+def _load(path: Path) -> ScanOutcome:
+    cards, summary = {}, dict[str, Any]()
+    counts = {"scored": 0, "skipped": 0, "failed": 0}
+    for record in _records(path):
+        kind = record.get("type")
+        if kind == "image":
+            counts[record["outcome"]] += 1
+        elif kind == "attributor":
+            cards[record["name"]] = card_from_dict(record["card"])
+        elif kind == "summary":
+            summary = record
+    if not summary:
+        raise UsageError(f"{path} has no summary line: it is no scan's jsonl, or was cut short.")
+    chosen: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in summary["selection"].items()
+    }
+    return ScanOutcome(
+        request=ScanRequest(
+            targets=[open_target(uri) for uri in summary["targets"]],
+            fdr=summary["fdr"],
+            max_errors=summary["max_errors"],
+            selection=Selection(**chosen),
+        ),
+        findings=Stream(lambda: map(_finding, _images(path, "scored")), counts["scored"]),
+        skipped=Stream(lambda: map(_row, _images(path, "skipped")), counts["skipped"]),
+        failed=Stream(lambda: map(_row, _images(path, "failed")), counts["failed"]),
+        cards=cards,
+        prefixes={
+            name: [PrefixTest(**test) for test in tests]
+            for name, tests in summary["prefixes"].items()
+        },
+        floors={name: facts["p_floor"] for name, facts in summary["attributors"].items()},
+        started=summary["started"],
+        seconds=summary["seconds"],
+        signal=summary["signal"],
+        broken=summary["broken"],
+        warnings=summary["warnings"],
+        reused=summary["reused"],
+        command=summary["command"],
+    )
+
+
+def saved_findings(path: Path) -> Iterator[Finding]:
+    """Only the findings of a saved scan."""
+    return map(_finding, _images(path, "scored"))
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for line in stream:
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise ValueError("not an object")
+                yield record
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not the jsonl of a scan: {error}.") from error
+
+
+def _images(path: Path, outcome: str) -> Iterator[dict[str, Any]]:
+    for record in _records(path):
+        if record.get("type") == "image" and record.get("outcome") == outcome:
+            yield record
+
+
+def _row(record: dict[str, Any]) -> Row:
+    return Row(**{name: record[name] for name in _ROW_FIELDS})
+
+
+def _finding(record: dict[str, Any]) -> Finding:
+    return Finding(
+        _row(record), record["q"], record["verdict"], record["why"], record["suppressed"]
+    )

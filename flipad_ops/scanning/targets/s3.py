@@ -1,0 +1,109 @@
+"""A bucket, a folder of a bucket or one object as a scan target; obstore lists and fetches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from flipad_ops.errors import ImageTooLarge, ObjectGone, TargetError, UsageError
+from flipad_ops.scanning.targets.base import Content, Item
+from flipad_ops.scanning.targets.s3_access import AS_CONFIGURED, S3Access
+from flipad_ops.scanning.targets.s3_errors import explain, is_final
+
+#: Reads of one object, when the connection breaks in its middle.
+TRIES = 3
+
+
+class S3Target:
+    """`s3://bucket/folder`: everything below, keys without the folder; or one object.
+
+    Raises
+    ------
+    UsageError
+        No bucket in the address.
+    """
+
+    concurrency = 32
+
+    def __init__(self, uri: str, access: S3Access = AS_CONFIGURED) -> None:
+        self.uri = uri
+        self.bucket, self.prefix = split_uri(uri)
+        self._access = access
+        self._store: Any = None
+
+    def list(self) -> Iterator[Item]:
+        """Objects in key order, as the server gives them."""
+        import obstore
+
+        store = self._open(self.prefix)
+        empty = True
+        try:
+            for chunk in obstore.list(store, chunk_size=1000):
+                for meta in chunk:
+                    empty = False
+                    yield item_of(meta)
+            if empty and self.prefix:
+                yield from self._single()
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise TargetError(explain(error, self.uri)) from error
+
+    def read(self, item: Item, max_bytes: int) -> Content:
+        """The object as it is now."""
+        return fetch(self._store or self._open(self.prefix), item.key, max_bytes, self.uri)
+
+    def _single(self) -> Iterator[Item]:
+        import obstore
+
+        folder, _, name = self.prefix.rpartition("/")
+        store = self._access.store(self.bucket, folder)
+        try:
+            found = item_of(obstore.head(store, name))
+        except FileNotFoundError:
+            return
+        self._store = store
+        yield found
+
+    def _open(self, prefix: str) -> Any:
+        if self._store is None:
+            self._store = self._access.store(self.bucket, prefix)
+        return self._store
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """`s3://bucket/a/b/` to ("bucket", "a/b")."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise UsageError(f"{uri!r} names no bucket: s3://BUCKET/PREFIX.")
+    return bucket, key.strip("/")
+
+
+def item_of(meta: Any) -> Item:
+    """obstore's description of an object as an Item."""
+    return Item(
+        str(meta["path"]),
+        int(meta["size"]),
+        meta["last_modified"].timestamp(),
+        meta["e_tag"] or "",
+    )
+
+
+def fetch(store: Any, key: str, max_bytes: int, where: str) -> Content:
+    """Read one object, again when the connection breaks; raises what `Target.read` raises."""
+    import obstore
+
+    for attempt in range(TRIES):
+        try:
+            answer = obstore.get(store, key)
+            if answer.meta["size"] > max_bytes:
+                raise ImageTooLarge(
+                    f"{answer.meta['size']} bytes now, over the limit of {max_bytes}."
+                )
+            return Content(bytes(answer.bytes()), answer.meta["e_tag"] or "")
+        except FileNotFoundError as error:
+            raise ObjectGone("Deleted since it was listed.") from error
+        except (obstore.exceptions.BaseError, OSError) as error:
+            if is_final(error) or attempt + 1 == TRIES:
+                raise TargetError(explain(error, f"{where.rstrip('/')}/{key}")) from error
+            time.sleep(0.2 * 2**attempt)
+    raise AssertionError("unreachable")

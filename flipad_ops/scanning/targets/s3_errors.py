@@ -1,0 +1,40 @@
+"""obstore's errors in words a person can act on."""
+
+from __future__ import annotations
+
+import re
+
+_REFUSED = {
+    "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken",
+    "TokenRefreshRequired", "RequestTimeTooSkewed",
+}  # fmt: skip
+
+
+def explain(error: Exception, where: str) -> str:
+    """One sentence about a failed request to `where`."""
+    text = " ".join(str(error).split())
+    found = re.search(r"<Code>(\w+)</Code>", text)
+    code = found[1] if found else ""
+    status = re.search(r"status code: (\d{3})", text)
+    number = status[1] if status else ""
+    if code == "NoSuchBucket":
+        return f"The bucket of {where} does not exist."
+    if code in _REFUSED:
+        return f"{where}: the credentials were refused ({code})."
+    if number in {"401", "403"} or isinstance(error, PermissionError):
+        return f"{where}: access denied{f' ({code})' if code else ''}."
+    if number == "301" or code in {"PermanentRedirect", "AuthorizationHeaderMalformed"}:
+        return f"The bucket of {where} is in another region: give --region."
+    if number:
+        return f"{where}: the server answered {number}{f' ({code})' if code else ''}."
+    if re.search(r"error sending request|connect|dns", text, re.IGNORECASE):
+        return f"{where}: the server cannot be reached, or hung up."
+    return f"{where}: {text[:200]}."
+
+
+def is_final(error: Exception) -> bool:
+    """Whether asking again cannot help."""
+    if isinstance(error, PermissionError | FileNotFoundError):
+        return True
+    status = re.search(r"status code: (\d{3})", str(error))
+    return status is not None and status[1][0] == "4" and status[1] not in {"408", "429"}
