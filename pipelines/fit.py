@@ -19,7 +19,7 @@ from flipad_ops.registry.classes import (
     reused_attributor,
 )
 from flipad_ops.registry.generators import load_version
-from flipad_ops.registry.store import first_line, registry_errors, tracking
+from flipad_ops.registry.store import ensure_experiment, first_line, registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, resolve
 from pipelines.evidence import log_data, log_request, log_result
 from pipelines.gate import OWN_CHECKED, build_manifest, check_manifest, require
@@ -148,10 +148,10 @@ def _fit_run(client: MlflowClient, version: ModelVersion, request: FitRequest) -
     import mlflow
 
     with registry_errors():
-        if not mlflow.environment_variables.MLFLOW_RUN_ID.defined:
-            # `mlflow run` has made the run and its experiment already.
-            mlflow.set_experiment(request.experiment)
+        # `mlflow run` has made the run and its experiment already.
+        attach = mlflow.environment_variables.MLFLOW_RUN_ID.defined
         run = mlflow.start_run(
+            experiment_id=None if attach else ensure_experiment(client, request.experiment),
             run_name=f"fit {version.name} v{version.version}",
             tags={tags.GENERATOR: version.name, tags.GENERATOR_VERSION: str(version.version)},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -121,11 +122,13 @@ def _log(module: torch.nn.Module, latent: LatentSpec, metadata: dict[str, Any]) 
 
 @contextmanager
 def quiet_mlflow() -> Iterator[None]:
-    """Keep MLflow's advice about requirements off the user's terminal; errors still show."""
+    """Keep MLflow's advice about requirements and hints off the terminal; errors still show."""
     logger = logging.getLogger("mlflow")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logger.setLevel(before)

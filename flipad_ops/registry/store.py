@@ -69,3 +69,24 @@ def first_line(error: BaseException) -> str:
     """The first non-empty line of an error's message, or its class name."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__
+
+
+def ensure_experiment(client: MlflowClient, name: str) -> str:
+    """The id of an experiment, made if missing.
+
+    `mlflow.set_experiment` would do, but it stays set for whatever the process logs next, even
+    to another store.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:
+            found = client.get_experiment_by_name(name)  # another process was faster
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise UsageError(f"Experiment {name!r} was deleted: restore it or name another.")
+    return str(found.experiment_id)

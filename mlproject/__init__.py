@@ -1,0 +1,1 @@
+"""What MLproject's entry points run."""

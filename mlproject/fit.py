@@ -1,0 +1,46 @@
+"""Entry point `fit`: the same as `flipadops fit`, inside the run that `mlflow run` made."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from flipad_ops.cli.progress import stages
+from mlproject.options import flag, items, run, whole
+
+
+def main() -> int:
+    """Read the parameters, fit, print the outcome."""
+    parser = argparse.ArgumentParser(prog="mlproject.fit")
+    parser.add_argument("--model-uri", required=True)
+    for name, default in (
+        ("negatives", ""),
+        ("negatives-models", ""),
+        ("recipe", "default"),
+        ("seed", "0"),
+        ("device", "cpu"),
+        ("force", "false"),
+        ("allow-pickle", "false"),
+    ):
+        parser.add_argument(f"--{name}", default=default)
+    given = parser.parse_args()
+    from pipelines.fit import FitRequest, run_fit
+
+    request = FitRequest(
+        uri=given.model_uri,
+        negatives=items(given.negatives),
+        negatives_models=items(given.negatives_models),
+        recipe=given.recipe,
+        seed=whole("seed", given.seed),
+        device=given.device,
+        force=flag("force", given.force),
+        allow_pickle=flag("allow_pickle", given.allow_pickle),
+    )
+    with stages() as progress:
+        outcome = run_fit(request, progress)
+    sys.stdout.write(outcome.text())
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
