@@ -13,7 +13,7 @@ from flipad_ops.generators.output import OutputMap
 from flipad_ops.inversion.operators.layer import LayerOperator
 from flipad_ops.inversion.result import InversionResult, concatenate
 from flipad_ops.inversion.settings import InversionSettings
-from flipad_ops.inversion.solvers import Problem, Stop, make_solver
+from flipad_ops.inversion.solvers import Problem, Solver, Stop, make_solver
 from flipad_ops.inversion.terms import L1, Box
 
 #: Most images handed to the solver at once, and the bytes of their activations.
@@ -32,6 +32,8 @@ class FinalLayerInverter:
         Mean activation over samples of the generator.
     settings : InversionSettings
     device : str or torch.device
+    solver : Solver, optional
+        Another way of solving than `settings.solver` names.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class FinalLayerInverter:
         anchor: Tensor,
         settings: InversionSettings | None = None,
         device: str | torch.device = "cpu",
+        solver: Solver | None = None,
     ) -> None:
         self.settings = settings or InversionSettings()
         if tuple(anchor.shape) != tuple(layer.input_shape):
@@ -57,7 +60,8 @@ class FinalLayerInverter:
         self.operator = LayerOperator(layer, device)
         self.anchor = anchor.detach().to(self.device, torch.float32)
         self.offset = layer(self.anchor[None].double()).float()
-        self.solver = make_solver(layer, self.operator, self.settings.solver)
+        self.solver = solver or make_solver(layer, self.operator, self.settings.solver)
+        self.free: Tensor | None = None
 
     def invert(
         self,
@@ -80,7 +84,7 @@ class FinalLayerInverter:
         InversionError
             Pixels of another shape, empty, NaN or infinite.
         """
-        self._check(pixels)
+        self.check(pixels)
         parts, total = [], pixels.shape[0]
         chunk = max(1, min(CHUNK, CHUNK_BYTES // (4 * self.anchor.numel())))
         for start in range(0, total, chunk):
@@ -90,14 +94,27 @@ class FinalLayerInverter:
         return concatenate(parts)
 
     def target(self, pixels: Tensor, step: float) -> Box:
-        """The box that the final layer's output must reach, before any shift."""
-        if self.settings.data_term == "point" or step == 0:
-            point = self.output_map.point_target(pixels)
-            return Box(point, point)
-        lower, upper = self.output_map.interval_target(pixels, step)
-        return Box(lower, upper)
+        """The box that the final layer's output must reach, before any shift.
 
-    def _check(self, pixels: Tensor) -> None:
+        Evaluated in float64 and rounded, because the last bit of a float32 atanh depends on
+        an element's position in its tensor, and so on the other images of the batch.
+        """
+        exact = pixels.double()
+        if self.settings.data_term == "point" or step == 0:
+            point = self.output_map.point_target(exact).float()
+            return self._freed(Box(point, point))
+        lower, upper = self.output_map.interval_target(exact, step)
+        return self._freed(Box(lower.float(), upper.float()))
+
+    def _freed(self, box: Box) -> Box:
+        """Without a demand on the outputs marked in `free`, (*output_shape) bool."""
+        if self.free is None:
+            return box
+        lower = box.lower.masked_fill(self.free, -torch.inf)
+        return Box(lower, box.upper.masked_fill(self.free, torch.inf))
+
+    def check(self, pixels: Tensor) -> None:
+        """Raise InversionError for pixels that cannot be inverted."""
         expected = tuple(self.layer.output_shape)
         if pixels.dim() == 0 or tuple(pixels.shape[1:]) != expected or pixels.shape[0] == 0:
             raise InversionError(

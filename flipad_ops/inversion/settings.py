@@ -39,7 +39,7 @@ class InversionSettings:
     data_term: DataTerm = "box"
     solver: SolverName = "auto"
     max_iterations: int = 2000
-    tolerance: float = 1e-2
+    tolerance: float = 3e-2
     check_every: int = 10
     nonnegative: bool = False
 

@@ -22,6 +22,29 @@ from flipad_ops.generators.layer import FinalLayer
 
 #: With fewer trailing columns a product's last bits depend on the position of its row.
 ALIGNMENT = 16
+#: Layers with fewer blocks are solved in groups of one fixed size.
+SMALL_TORUS = 64
+
+
+def multiply(rows: Tensor, matrix: Tensor, per_image: int) -> Tensor:
+    """`rows @ matrix`, each image's `per_image` rows rounded alike wherever they stand.
+
+    A CPU product handles the last rows of its row blocks by another kernel, so images whose
+    row count is no multiple of ALIGNMENT are multiplied one by one. Layers with few blocks
+    come in groups of fixed size instead (`solvers.splitting`).
+    """
+    if is_uniform(rows, per_image):
+        return rows @ matrix
+    out = rows.new_empty(rows.shape[0], matrix.shape[1])
+    for start in range(0, rows.shape[0], per_image):
+        image = slice(start, start + per_image)
+        torch.mm(rows[image], matrix, out=out[image])
+    return out
+
+
+def is_uniform(rows: Tensor, per_image: int) -> bool:
+    """Whether one product over all images rounds each of them alike."""
+    return rows.is_cuda or per_image % ALIGNMENT == 0 or per_image < SMALL_TORUS
 
 
 @dataclass(frozen=True)
@@ -146,9 +169,10 @@ class BlockOperator:
         """W on the torus: multiply, then add the shifted products (separably)."""
         rows, columns = self.offsets
         batch, (height, width) = blocks.shape[0], self.inputs.torus
-        flat = blocks.reshape(-1, self.inputs.width)
-        product = (flat @ self.padded)[:, : self.matrix.shape[1]]
-        product = product.reshape(batch, height, width, len(rows), len(columns), -1)
+        product = multiply(blocks.reshape(-1, self.inputs.width), self.padded, height * width)
+        product = product[:, : self.matrix.shape[1]].reshape(
+            batch, height, width, len(rows), len(columns), -1
+        )
         across = _sum_rolled([product[..., j, :] for j in range(len(columns))],
                              [self.sign * a for a in columns], 2)  # fmt: skip
         return _sum_rolled([across[..., i, :] for i in range(len(rows))],

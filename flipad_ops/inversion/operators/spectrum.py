@@ -6,8 +6,9 @@ from itertools import product
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from flipad_ops.inversion.operators.polyphase import BlockOperator
+from flipad_ops.inversion.operators.polyphase import ALIGNMENT, BlockOperator, multiply
 
 #: Entries of all per-frequency matrices together, above which no inverse is built.
 MAX_ENTRIES = 2**26
@@ -70,18 +71,21 @@ class ShiftedInverse:
     """Applies the inverse to packed outputs (batch, *torus, width)."""
 
     def __init__(self, matrices: Tensor, torus: tuple[int, int], pointwise: bool) -> None:
-        self.matrices, self.torus, self.pointwise = matrices, torus, pointwise
+        self.torus, self.pointwise, self.size = torus, pointwise, matrices.shape[-1]
+        self.matrices = F.pad(matrices, (0, -self.size % ALIGNMENT)) if pointwise else matrices
 
     def __call__(self, blocks: Tensor) -> Tensor:
         """Same shape as `blocks`."""
         if self.pointwise:
-            return (blocks.reshape(-1, blocks.shape[-1]) @ self.matrices).view(blocks.shape)
+            per_image = self.torus[0] * self.torus[1]
+            product = multiply(blocks.reshape(-1, self.size), self.matrices, per_image)
+            return product[:, : self.size].reshape(blocks.shape)
         batch, size = blocks.shape[0], blocks.shape[-1]
         waves = torch.fft.rfft2(blocks, dim=(1, 2))
         # bmm takes matrix by matrix, slowly, what is not contiguous.
         packed = waves.permute(1, 2, 3, 0).reshape(-1, size, batch).contiguous()
         if batch < MIN_COLUMNS:
-            packed = torch.nn.functional.pad(packed, (0, MIN_COLUMNS - batch))
+            packed = F.pad(packed, (0, MIN_COLUMNS - batch))
         solved = torch.bmm(self.matrices, packed)[..., :batch]
         solved = solved.reshape(*waves.shape[1:], batch).permute(3, 0, 1, 2)
         out: Tensor = torch.fft.irfft2(solved, s=self.torus, dim=(1, 2))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.inversion.certificate import dual_value, relative_gap
-from flipad_ops.inversion.operators.polyphase import BlockOperator
+from flipad_ops.inversion.operators.polyphase import SMALL_TORUS, BlockOperator, is_uniform
 from flipad_ops.inversion.operators.spectrum import Spectrum
 from flipad_ops.inversion.solvers.base import Problem, Solution, Stop, join
 from flipad_ops.inversion.terms import L1, Box, per_image
@@ -35,8 +35,7 @@ RELAXATION = 1.7
 STEP_LIMIT, BACKOFF = 4.0, 2
 #: Images iterated together: few enough for their states to stay in the last-level cache.
 SLOTS = 8
-#: Layers with fewer blocks are solved in groups of exactly SMALL_SLOTS images.
-SMALL_TORUS = 64
+#: Layers below SMALL_TORUS blocks are solved in groups of exactly this many images.
 SMALL_SLOTS = 64
 #: Bytes that the states of all slots may take together.
 MEMORY = 4 * 2**30
@@ -168,8 +167,8 @@ class Splitting:
         state.count = torch.full_like(state.mu, steps)
 
     def _iterate(self, state: _State, terms: _Terms, steps: int) -> None:
-        operator, r, flat = self.operator, self.r, self.operator.inputs.width
-        fraction = state.mu / (r + state.mu)
+        operator, flat = self.operator, self.operator.inputs.width
+        fraction = state.mu / (self.r + state.mu)
         d, u, multiplier = state.d, state.u, state.multiplier
         clipped, point = torch.empty_like(d), torch.empty_like(d)
         box = Box(state.lower, state.upper)
@@ -181,8 +180,17 @@ class Splitting:
             target = torch.sub(u, pull, alpha=2.0).sub_(operator.apply(point))
             w = self.inverse(target)
             d.lerp_(point, RELAXATION / 2)
-            d.view(-1, flat).addmm_(operator.columns(w), self.adjoint_matrix, alpha=r * RELAXATION)
+            self._add_product(d.view(-1, flat), operator.columns(w))
             u.sub_(pull.add_(w), alpha=RELAXATION)
+
+    def _add_product(self, rows: Tensor, columns: Tensor) -> None:
+        """rows += r RELAXATION columns W^T, image by image where `multiply` does so too."""
+        matrix, weight = self.adjoint_matrix, self.r * RELAXATION
+        per_image = self.operator.inputs.torus[0] * self.operator.inputs.torus[1]
+        step = rows.shape[0] if is_uniform(rows, per_image) else per_image
+        for start in range(0, rows.shape[0], step):
+            part = slice(start, start + step)
+            rows[part].addmm_(columns[part], matrix, alpha=weight)
 
     def _balance(self, state: _State, terms: _Terms) -> None:
         """One more iteration, measured, to weigh primal against dual progress.
