@@ -97,6 +97,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
         settings = FitSettings()
     elif name == "fast":
         settings = FitSettings(
+            inversion=InversionSettings(tolerance=5e-2),
             detector=DeepSadSettings(epochs=12),
             own_train=600,
             own_calibration=400,
