@@ -1,0 +1,132 @@
+"""What the work table looks like in SQL, and engines that make its transactions safe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from flipad_ops.errors import UsageError
+
+QUEUED, RUNNING, DONE, FAILED, SKIPPED = "queued", "running", "done", "failed", "skipped"
+STATES = (QUEUED, RUNNING, DONE, FAILED, SKIPPED)
+
+#: Seconds that SQLite waits for another writer.
+BUSY = 30.0
+
+
+class Base(DeclarativeBase):
+    """Our tables."""
+
+    metadata = MetaData()
+
+
+class Row(Base):
+    """One generator version under one fit configuration.
+
+    Times are seconds since 1970. `token` changes with every claim: whoever holds an old one
+    has lost the work and can no longer write its outcome.
+    """
+
+    __tablename__ = "flipad_work"
+    __table_args__ = (
+        UniqueConstraint("model", "version", "config", name="uq_flipad_work"),
+        Index("ix_flipad_work_claim", "state", "due"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model: Mapped[str] = mapped_column(String(256))
+    version: Mapped[int]
+    config: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16), default=QUEUED)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due: Mapped[float] = mapped_column(default=0.0)
+    owner: Mapped[str | None] = mapped_column(String(256), default=None)
+    token: Mapped[str | None] = mapped_column(String(32), default=None)
+    lease_until: Mapped[float | None] = mapped_column(default=None)
+    kind: Mapped[str | None] = mapped_column(String(64), default=None)
+    reason: Mapped[str | None] = mapped_column(Text, default=None)
+    attributor: Mapped[str | None] = mapped_column(String(512), default=None)
+    log: Mapped[str | None] = mapped_column(Text, default=None)
+    created: Mapped[float]
+    updated: Mapped[float]
+
+
+class Delivery(Base):
+    """A webhook delivery that was accepted; MLflow's retries repeat its id."""
+
+    __tablename__ = "flipad_delivery"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    received: Mapped[float] = mapped_column(index=True)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine whose tables exist.
+
+    Raises
+    ------
+    UsageError
+        The URL is not one, or the database cannot be reached.
+    """
+    try:
+        engine = create_engine(url, pool_pre_ping=True, **_options(url))
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        # The URL may hold a password: not quoted.
+        raise UsageError(f"The work table's URL cannot be used: {_plain(error)}.") from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    try:
+        _make_tables(engine)
+    except DBAPIError as error:
+        raise UsageError(f"The work table cannot be opened: {_plain(error.orig)}.") from error
+    return engine
+
+
+def _options(url: str) -> dict[str, Any]:
+    return {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
+
+
+def _make_tables(engine: Engine) -> None:
+    names = set(Base.metadata.tables)
+    if names <= set(inspect(engine).get_table_names()):
+        return
+    try:
+        Base.metadata.create_all(engine)
+    except DBAPIError:
+        # Another process made them between the look and the CREATE.
+        if not names <= set(inspect(engine).get_table_names()):
+            raise
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    # Python's driver begins transactions too late for a claim; `_begin_immediate` does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _plain(error: BaseException | None) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,89 @@
+"""Several processes on one table."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from registry_hooks.records import DONE, RUNNING
+from registry_hooks.table import WorkTable
+
+pytestmark = pytest.mark.e2e
+CONFIG = "c" * 64
+RACER = """
+import sys
+from registry_hooks.table import WorkTable
+table = WorkTable(sys.argv[1])
+table.enqueue([("gan", v) for v in range(1, 41)], "c" * 64)
+print("ready", flush=True)
+sys.stdin.readline()
+while (work := table.claim(sys.argv[2], "c" * 64)) is not None:
+    print(work.version, flush=True)
+    assert table.finish(work, "done", attributor=f"by {sys.argv[2]}")
+"""
+HOLDER = """
+import sys, time
+from registry_hooks.table import WorkTable
+table = WorkTable(sys.argv[1], lease=2)
+work = table.claim("holder", "c" * 64)
+print(work.version, flush=True)
+while True:
+    table.heartbeat(work)
+    time.sleep(0.3)
+"""
+
+
+def start(script: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def test_racing_processes_claim_every_row_exactly_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/work.db"
+    racers = [start(RACER, url, f"racer {n}") for n in range(4)]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    claimed = Counter[str]()
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    for racer in racers:
+        out, _ = racer.communicate(timeout=60)
+        assert racer.returncode == 0
+        claimed.update(out.split())
+    assert claimed == Counter({str(version): 1 for version in range(1, 41)})
+    table = WorkTable(url)
+    assert table.counts()[DONE] == 40
+    table.close()
+
+
+def test_a_killed_holder_loses_its_work_only_after_the_lease(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/work.db"
+    table = WorkTable(url, lease=2)
+    table.enqueue([("gan", 1)], CONFIG)
+    holder = start(HOLDER, url)
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "1\n"
+        assert table.claim("other", CONFIG) is None
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+    assert table.counts()[RUNNING] == 1
+    while (work := table.claim("other", CONFIG)) is None:
+        time.sleep(0.1)
+    assert work.attempts == 2
+    table.close()
