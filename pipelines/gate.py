@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Sequence
@@ -125,6 +126,8 @@ def _mode(channels: int) -> str:
 
 def _run(tables: dict[str, tuple[pd.DataFrame, list[Any]]], docs: Path) -> list[str]:
     gx: Any = import_module("great_expectations")
+    # Its temporary folders are no news to somebody who watches a fit.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {
         "globally": False,
