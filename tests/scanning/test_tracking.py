@@ -17,11 +17,14 @@ from tests.scanning.test_engine import png
 @pytest.mark.filterwarnings("ignore:.*noload.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::FutureWarning:mlflow.*")
 @pytest.mark.filterwarnings("ignore::UserWarning:mlflow.*")
-def test_scan_becomes_a_run_linked_to_its_attributor(tmp_path: Path) -> None:
+def test_scan_becomes_a_run_linked_to_its_attributor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "found").mkdir()
     for index in range(4):
         (tmp_path / "found" / f"{index}.png").write_bytes(png(0.05, index))
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # registering looks the model up there
     client = MlflowClient(uri)
     experiment = client.create_experiment(
         EXPERIMENT, artifact_location=(tmp_path / "artifacts").as_uri()

@@ -1,0 +1,165 @@
+"""`flipadops scan` and `report` as processes: streams, exit codes, signals, resumption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from flipad_ops.cli.exit_codes import exit_code
+from flipad_ops.errors import FlipadError
+from flipad_ops.scanning.targets import LocalTarget
+from tests.scanning.fakes import DarkIsOurs
+from tests.scanning.test_engine import png
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "FORCE_COLOR": "1"}
+
+pytestmark = pytest.mark.e2e
+
+#: The real command with a plain scorer in place of the registry's.
+PROGRAM = """
+import sys, time, types
+from tests.scanning.fakes import DarkIsOurs
+
+class Slow(DarkIsOurs):
+    def score(self, pixels, residual=False):
+        time.sleep(PAUSE)
+        return super().score(pixels, residual)
+
+# The registry's own module would load MLflow for nothing.
+registry = types.ModuleType("flipad_ops.registry.scorers")
+registry.load_scorers = lambda *args: [Slow()]
+sys.modules[registry.__name__] = registry
+from flipad_ops.cli.main import main
+sys.argv[0] = "flipadops"
+main()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "found"
+    root.mkdir()
+    for index in range(40):
+        (root / f"{index:02d}.png").write_bytes(png(0.05 if index < 8 else 0.7, index))
+    return root
+
+
+def command(*arguments: str, pause: float = 0.0) -> list[str]:
+    program = PROGRAM.replace("PAUSE", str(pause))
+    return [sys.executable, "-c", program, *arguments]
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+
+
+def test_one_scan_many_outputs_and_their_conversion(folder: Path, tmp_path: Path) -> None:
+    ended = run(
+        "scan", str(folder), "-m", "dark", "-o", "json", "-o", "jsonl=run.jsonl",
+        "-o", "html=report.html", cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 3, ended.stderr
+    document = json.loads(ended.stdout)
+    assert document["summary"]["leak"] == 8
+    assert document["summary"]["command"].startswith("flipadops scan ")
+    assert "40 scored, 8 leaks" in ended.stderr
+    assert "\x1b" not in ended.stdout + ended.stderr
+    converted = run("report", "run.jsonl", "-o", "sarif", "-o", "junit=j.xml", cwd=tmp_path)
+    assert converted.returncode == 0, converted.stderr
+    assert len(json.loads(converted.stdout)["runs"][0]["results"]) == 8
+
+
+def invoke(arguments: list[str], folder: Path) -> Result:
+    """The command in this process."""
+    from flipad_ops.cli.app import app
+    from flipad_ops.registry import scorers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(scorers, "load_scorers", lambda *args: [DarkIsOurs()])
+        return CliRunner().invoke(app, arguments)
+
+
+def test_dry_run_reads_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise AssertionError("a dry run must not read")
+
+    monkeypatch.setattr(LocalTarget, "read", refuse)
+    options = ["scan", str(folder), "-m", "dark", "--dry-run", "--include", "0*"]
+    result = invoke([*options, "-o", "json", "--state", "state.db", "-q"], tmp_path)
+    assert result.exit_code == 0
+    facts = json.loads(result.stdout)
+    assert facts["objects"] == 10
+    assert facts["attributors"]["dark/1"]["p_floor"] == 0.001
+    assert not (tmp_path / "state.db").exists()
+    assert "10 objects" in invoke(options, tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["scan", "x"], 2, "--model"),
+        (["scan", "nowhere", "-m", "d"], 4, "No such file"),
+        (["scan", ".", "-m", "d", "--include", "*.none"], 5, "Nothing to scan"),
+        (["scan", ".", "-m", "d", "--resume"], 2, "--state FILE"),
+        (["scan", ".", "-m", "d", "--state", "none.db", "--resume"], 2, "no ledger"),
+        (["scan", "ftp://x", "-m", "d"], 2, "Cannot read"),
+        (["report", "none.jsonl"], 2, "none.jsonl"),
+    ],
+)
+def test_errors_are_one_sentence_and_a_code(
+    arguments: list[str], code: int, message: str, tmp_path: Path
+) -> None:
+    result = invoke(arguments, tmp_path)
+    assert isinstance(result.exception, FlipadError)
+    assert exit_code(result.exception) == code
+    assert message in str(result.exception)
+    assert result.stdout == ""
+
+
+def test_signals_save_a_checkpoint_to_resume_from(folder: Path, tmp_path: Path) -> None:
+    options = ["scan", str(folder), "-m", "dark", "-o", "json", "--state", "s.db", "-q",
+               "--batch-size", "2"]  # fmt: skip
+    before = 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen(
+            command(*options, pause=0.3), cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE
+        ) as process:
+            deadline = time.monotonic() + 60
+            while _scored(tmp_path / "s.db") <= before and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(number)
+            out, _ = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+        assert json.loads(out)["summary"]["complete"] is False
+        before = _scored(tmp_path / "s.db")
+        assert 0 < before < 40
+    ended = run(*options, "--resume", cwd=tmp_path)
+    summary = json.loads(ended.stdout)["summary"]
+    assert ended.returncode == 3
+    assert summary["scored"] == 40
+    assert summary["reused"] == before
+
+
+def _scored(path: Path) -> int:
+    import sqlite3
+    from contextlib import closing
+
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM rows").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
