@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +22,12 @@ class RecipeChoice(StrEnum):
 
 def fit(
     uri: Annotated[
-        str, typer.Argument(help="models:/NAME/VERSION, NAME@ALIAS or NAME.", metavar="MODEL")
-    ],
+        str | None,
+        typer.Argument(help="models:/NAME/VERSION, NAME@ALIAS or NAME.", metavar="[MODEL]"),
+    ] = None,
+    all_missing: Annotated[
+        bool, typer.Option("--all-missing", help="Every version without an attributor instead.")
+    ] = False,
     negatives: Annotated[
         list[Path] | None,
         typer.Option(help="Folder of images that are not the model's own; repeatable."),
@@ -55,12 +60,19 @@ def fit(
 
     Foreign images come from --negatives and --negatives-model; with neither, from the other
     registered versions that give images of the same size.
+
+    Exit codes: 0 fitted (or there already), 2 it cannot be; with --all-missing 4 if any cannot.
     """
+    from flipad_ops.cli.exit_codes import INCOMPLETE
     from flipad_ops.cli.progress import stages
+    from flipad_ops.errors import FlipadError, UsageError
     from pipelines.fit import FitRequest, run_fit
 
+    if (uri is None) != all_missing:
+        raise UsageError("Name one version, models:/NAME/VERSION, or use --all-missing.")
+    uris = [uri] if uri is not None else _missing(tracking_uri)
     request = FitRequest(
-        uri=uri,
+        uri="",
         negatives=tuple(str(folder) for folder in negatives or ()),
         negatives_models=tuple(negatives_model or ()),
         recipe=recipe.value,
@@ -72,11 +84,35 @@ def fit(
         experiment=experiment,
         tracking_uri=tracking_uri,
     )
-    with stages(quiet=quiet) as progress:
-        outcome = run_fit(request, progress)
-    for note in outcome.notes:
-        sys.stderr.write(f"note: {note}\n")
-    if as_json:
-        sys.stdout.write(json.dumps(outcome.to_dict(), indent=2) + "\n")
-    else:
-        sys.stdout.write(outcome.text())
+    failed = 0
+    for position, each in enumerate(uris):
+        if all_missing and not quiet:
+            sys.stderr.write(f"{each} ({position + 1} of {len(uris)})\n")
+        try:
+            with stages(quiet=quiet) as progress:
+                outcome = run_fit(replace(request, uri=each), progress)
+        except FlipadError as error:
+            if not all_missing:
+                raise
+            failed += 1
+            sys.stderr.write(f"flipadops: {each}: {error}\n")
+            continue
+        for note in outcome.notes:
+            sys.stderr.write(f"note: {note}\n")
+        if as_json:
+            # One object per line with --all-missing, so that a reader need not wait for the last.
+            indent = None if all_missing else 2
+            sys.stdout.write(json.dumps(outcome.to_dict(), indent=indent) + "\n")
+        else:
+            sys.stdout.write(outcome.text())
+    if all_missing:
+        done = len(uris) - failed
+        sys.stderr.write(f"{done} of {len(uris)} versions without an attributor fitted\n")
+    if failed:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _missing(tracking_uri: str | None) -> list[str]:
+    from flipad_ops.registry.inventory import inventory
+
+    return [entry.uri for entry in inventory(None, tracking_uri) if entry.missing]

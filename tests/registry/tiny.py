@@ -56,7 +56,7 @@ def tiny_settings(**changes: Any) -> FitSettings:
     fields: dict[str, Any] = {
         "inversion": InversionSettings(max_iterations=30, tolerance=0.05),
         "detector": DeepSadSettings(dim=16, epochs=4, batch_size=32),
-        "own_train": 90,
+        "own_train": 88,
         "own_calibration": 60,
         "own_test": 40,
         "anchor_samples": 64,

@@ -1,0 +1,149 @@
+"""Every generator version and its attributor, in a handful of requests however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flipad_ops.registry import tags
+from flipad_ops.registry.store import registry_errors, tracking
+from flipad_ops.registry.uris import quoted
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+#: Versions per request.
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One generator version.
+
+    Parameters
+    ----------
+    status : str
+        "fitted", "reused", "failed", "unattributable", "fitting" or "missing".
+    attributor : str
+        "NAME-attributor/3", or empty.
+    current : bool
+        Whether that attributor has the alias `current`.
+    equivalence_class : str
+        Versions it cannot be told apart from, itself included; empty when alone.
+    tpr, fpr : float or None
+        Held-out rates; fpr is that of the worst foreign source.
+    created : int
+        Milliseconds since the epoch at which the version was registered.
+    reason : str
+        Why the last fit failed.
+    """
+
+    name: str
+    version: str
+    status: str
+    attributor: str = ""
+    current: bool = False
+    equivalence_class: str = ""
+    tpr: float | None = None
+    fpr: float | None = None
+    created: int = 0
+    reason: str = ""
+
+    @property
+    def uri(self) -> str:
+        """`models:/NAME/VERSION`."""
+        return f"models:/{self.name}/{self.version}"
+
+    @property
+    def missing(self) -> bool:
+        """No attributor, and a fit may help."""
+        return self.status in ("missing", tags.FAILED, tags.FITTING)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**vars(self)}
+
+
+def inventory(name: str | None = None, tracking_uri: str | None = None) -> list[Entry]:
+    """All generator versions, or those of one model, by name and version."""
+    with tracking(tracking_uri) as client:
+        versions = list_versions(client)
+        current = {
+            f"{model}/{aliases[tags.CURRENT]}"
+            for model, aliases in attributor_aliases(client).items()
+            if tags.CURRENT in aliases
+        }
+    attributors = {f"{v.name}/{v.version}": v for v in versions if tags.is_attributor(v.name)}
+    entries = [
+        _entry(version, attributors, current)
+        for version in versions
+        if not tags.is_attributor(version.name) and name in (None, version.name)
+    ]
+    return sorted(entries, key=lambda entry: (entry.name, int(entry.version)))
+
+
+def superseded(client: MlflowClient) -> list[ModelVersion]:
+    """Attributor versions that nothing points at: no alias and no generator version's tag."""
+    versions = list_versions(client)
+    wanted = {v.tags[tags.ATTRIBUTOR] for v in versions if tags.ATTRIBUTOR in v.tags}
+    for model, aliases in attributor_aliases(client).items():
+        wanted |= {f"{model}/{version}" for version in aliases.values()}
+    old = [
+        version
+        for version in versions
+        if tags.is_attributor(version.name) and f"{version.name}/{version.version}" not in wanted
+    ]
+    return sorted(old, key=lambda version: (version.name, int(version.version)))
+
+
+def list_versions(client: MlflowClient) -> list[ModelVersion]:
+    """Every registered version; MLflow leaves prompts out by itself."""
+    return list(_pages(lambda token: client.search_model_versions(None, PAGE, None, token)))
+
+
+def attributor_aliases(client: MlflowClient) -> dict[str, dict[str, str]]:
+    """Aliases of every attributor model."""
+    condition = f"name LIKE '%{quoted(tags.SUFFIX)}'"
+    models = _pages(lambda token: client.search_registered_models(condition, PAGE, None, token))
+    return {model.name: {k: str(v) for k, v in model.aliases.items()} for model in models}
+
+
+def _pages(fetch: Any) -> Iterable[Any]:
+    token = None
+    while True:
+        with registry_errors():
+            page = fetch(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _entry(version: ModelVersion, attributors: dict[str, ModelVersion], current: set[str]) -> Entry:
+    stated = version.tags.get(tags.ATTRIBUTOR, "")
+    attributor = attributors.get(stated)
+    status = version.tags.get(tags.STATUS, "missing")
+    if status in (tags.FITTED, tags.REUSED) and attributor is None:
+        status = "missing"  # deleted by hand since
+    found = attributor.tags if attributor is not None else {}
+    return Entry(
+        name=version.name,
+        version=str(version.version),
+        status=status,
+        attributor=stated if attributor is not None else "",
+        current=stated in current,
+        equivalence_class=version.tags.get(tags.CLASS, ""),
+        tpr=_number(found.get(tags.TPR)),
+        fpr=_number(found.get(tags.FPR)),
+        created=int(version.creation_timestamp or 0),
+        reason=version.tags.get(tags.REASON, ""),
+    )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
