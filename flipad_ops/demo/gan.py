@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -86,7 +85,8 @@ def train_gan(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = Generator(size, channels, width)
-        critic = discriminator(size, channels, width)
+        # A critic of the generator's width wins too soon in a few hundred steps.
+        critic = discriminator(size, channels, max(width // 2, 8))
         for module in (*generator.modules(), *critic.modules()):
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.normal_(module.weight, 0.0, 0.02)
@@ -101,16 +101,18 @@ def train_gan(
             loss.backward()  # type: ignore[no-untyped-call]
             real_step.step()
             fake_step.zero_grad(set_to_none=True)
+            critic.requires_grad_(False)  # its gradients are not wanted here
             F.softplus(-critic(fake)).mean().backward()  # type: ignore[no-untyped-call]
+            critic.requires_grad_(True)
             fake_step.step()
             report(step + 1, steps)
     return generator.eval()
 
 
 def _doublings(size: int) -> int:
-    doublings = math.log2(size / 4)
-    if doublings != int(doublings) or doublings < 2:
+    doublings = (size // 4).bit_length() - 1
+    if size < 16 or size != 4 << doublings:
         raise UsageError(
             f"The demo's generator makes images of 16, 32, 64, ... pixels, not {size}."
         )
-    return int(doublings)
+    return doublings

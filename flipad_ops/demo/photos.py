@@ -43,13 +43,11 @@ def photo_patches(purpose: Purpose, count: int, size: int = 32, seed: int = 0) -
     UsageError
         Unknown purpose, or a patch larger than a strip.
     """
-    if purpose not in get_args(Purpose):
-        raise UsageError(f"Unknown purpose {purpose!r}.")
     source = torch.Generator().manual_seed(seed)
     patches = []
-    strips = [_strip(photo, *STRIPS[purpose]) for photo in photographs()]
+    own = strips(purpose)
     for index in range(count):
-        strip = strips[index % len(strips)]
+        strip = own[index % len(own)]
         rows, columns = strip.shape[1] - size + 1, strip.shape[2] - size + 1
         if rows < 1 or columns < 1:
             raise UsageError(f"Patches of {size} pixels do not fit a strip of {strip.shape[2]}.")
@@ -61,6 +59,18 @@ def photo_patches(purpose: Purpose, count: int, size: int = 32, seed: int = 0) -
     return torch.stack(patches)
 
 
-def _strip(photo: Tensor, start: float, stop: float) -> Tensor:
-    width = photo.shape[2]
-    return photo[:, :, round(start * width) : round(stop * width)]
+def strips(purpose: Purpose) -> list[Tensor]:
+    """The purpose's strip of each photograph.
+
+    Raises
+    ------
+    UsageError
+        Unknown purpose.
+    """
+    if purpose not in get_args(Purpose):
+        raise UsageError(f"Unknown purpose {purpose!r}.")
+    start, stop = STRIPS[purpose]
+    return [
+        photo[:, :, round(start * photo.shape[2]) : round(stop * photo.shape[2])]
+        for photo in photographs()
+    ]

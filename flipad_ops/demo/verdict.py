@@ -1,0 +1,42 @@
+"""What the demo prints: found against truth, and the commands to type next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TextIO
+
+from flipad_ops.demo.folder import DATABASE
+from flipad_ops.demo.run import MODEL, VERSIONS, DemoResult
+from flipad_ops.scanning.summary import verdict
+
+#: What each sub-folder holds, and how much of it should be attributed.
+TRUTH = {
+    "own": ("new samples of version 1", "all"),
+    "sibling": ("samples of version 2, same network, other seed", "none"),
+    "real": ("patches of photographs", "none"),
+}
+
+
+def write_verdict(result: DemoResult, folder: Path, seconds: float, stream: TextIO) -> None:
+    """The fits, the scan by sub-folder, one verdict line, what to do next."""
+    for fit in result.fits:
+        stream.write(fit.text())
+    lines: list[tuple[str, ...]] = [("folder", "holds", "images", "attributed", "leaks", "truth")]
+    for kind, (holds, truth) in TRUTH.items():
+        figures = (result.counts[kind], result.attributed[kind], result.leaks[kind])
+        lines.append((f"found/{kind}", holds, *map(str, figures), truth))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    stream.write(f"\nscan of found/ with the attributor of {MODEL}/{VERSIONS[0]}\n")
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        stream.write("  " + "  ".join(cells).rstrip() + "\n")
+    stream.write(
+        f"\n{verdict(result.outcome).upper()}: {sum(result.leaks.values())} of "
+        f"{sum(result.counts.values())} images, at a false discovery rate of "
+        f"{result.outcome.request.fdr:g}. {seconds:.0f} seconds in all.\n"
+        f"\nThe report with pictures: {folder / 'report.html'}\n"
+        "Next:\n"
+        f"  cd {folder}\n"
+        f"  flipadops scan found --model {MODEL}/{VERSIONS[0]} --tracking-uri sqlite:///{DATABASE}\n"
+        f"  mlflow ui --backend-store-uri sqlite:///{DATABASE}\n"
+    )

@@ -1,0 +1,129 @@
+"""`flipadops demo` in a process of its own, and the commands it tells the user to type next."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+IMAGES = 20
+
+
+def flipadops(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}  # nobody listens
+    return subprocess.run(
+        [sys.executable, "-m", "flipad_ops.cli.main", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def run(place: Path) -> subprocess.CompletedProcess[str]:
+    return flipadops(
+        "demo", "--dir", "out", "--steps", "200", "--images", str(IMAGES), "--small", folder=place
+    )
+
+
+def test_it_works_and_says_so(run: subprocess.CompletedProcess[str]) -> None:
+    assert run.returncode == 0, run.stderr
+    assert re.search(rf"^LEAK: \d+ of {3 * IMAGES} images", run.stdout, re.MULTILINE)
+    for stage in ("train generator version 2", "register", "fit version 2: train", "scan"):
+        assert stage in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "INFO" not in run.stderr
+
+
+def test_own_images_are_flagged_and_the_others_are_not(
+    run: subprocess.CompletedProcess[str], place: Path
+) -> None:
+    lines = [json.loads(line) for line in (place / "out" / "scan.jsonl").read_text().splitlines()]
+    images = [line for line in lines if line["type"] == "image"]
+    assert Counter(image["key"].split("/")[0] for image in images) == dict.fromkeys(
+        ("own", "sibling", "real"), IMAGES
+    )
+    flagged = Counter(i["key"].split("/")[0] for i in images if i["verdict"] == "leak")
+    assert flagged["own"] >= IMAGES - 1
+    assert flagged["sibling"] <= 1
+    assert flagged["real"] == 0
+    assert lines[-1]["complete"] is True
+
+
+def test_the_scanned_images_vary(run: subprocess.CompletedProcess[str], place: Path) -> None:
+    for kind in ("own", "sibling", "real"):
+        files = sorted((place / "out" / "found" / kind).glob("*.png"))
+        pixels = np.stack([np.asarray(Image.open(file)) for file in files]) / 255
+        assert pixels.shape == (IMAGES, 32, 32, 3)
+        assert pixels.std(axis=0).mean() > 0.1, f"{kind} images look alike"
+
+
+def test_both_versions_are_registered_with_attributors_in_the_folder(
+    run: subprocess.CompletedProcess[str], place: Path
+) -> None:
+    with sqlite3.connect(place / "out" / "mlflow.db") as database:
+        rows = database.execute("select name, version, storage_location from model_versions")
+        versions = {(name, version): Path(where) for name, version, where in rows}
+    database.close()
+    assert set(versions) == {
+        (name, version)
+        for name in ("demo-patches", "demo-patches-attributor")
+        for version in (1, 2)
+    }
+    assert all(where.is_relative_to(place / "out" / "mlruns") for where in versions.values())
+
+
+def test_the_report_shows_the_verdict_with_pictures(
+    run: subprocess.CompletedProcess[str], place: Path
+) -> None:
+    page = (place / "out" / "report.html").read_text()
+    assert page.lstrip().lower().startswith("<!doctype html>")
+    assert "leak" in page
+    assert "demo-patches" in page
+    assert "own/000.png" in page
+    assert "sibling/000.png" not in page
+    assert page.count("data:image/png;base64,") >= IMAGES
+
+
+def test_the_scan_it_suggests_finds_the_same(
+    run: subprocess.CompletedProcess[str], place: Path
+) -> None:
+    suggested = next(line for line in run.stdout.splitlines() if "flipadops scan" in line)
+    words = shlex.split(suggested)
+    assert words[0] == "flipadops"
+    scan = flipadops(*words[1:], "-o", "json", folder=place / "out")
+    assert scan.returncode == 3, scan.stderr
+    lines = (place / "out" / "scan.jsonl").read_text().splitlines()
+    first, again = json.loads(lines[-1]), json.loads(scan.stdout)["summary"]
+    assert again["leak"] == first["leak"]
+    assert again["attributors"] == first["attributors"]
+
+
+def test_a_folder_of_the_users_own_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    refused = flipadops("demo", "--dir", ".", "-q", folder=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "flipadops: . is not empty and no earlier demo: name another --dir.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
