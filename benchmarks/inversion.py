@@ -1,0 +1,225 @@
+"""Benchmark of the inversion engine.
+
+    python -m benchmarks.inversion --quick      # minutes; extrapolates the research code
+    python -m benchmarks.inversion              # all of its iterations, in every paired run
+
+Writes benchmarks/results/inversion.json and inversion.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.inversion_parts.faces import faces
+from benchmarks.inversion_parts.research import objective, research_fista
+from benchmarks.inversion_parts.rows import compare, lasso_row, sparse_box, synthetic
+from flipad_ops.generators.layer import FinalLayer
+from flipad_ops.generators.output import OutputMap
+from flipad_ops.inversion import FinalLayerInverter, InversionSettings
+from flipad_ops.inversion.onnx_export import InversionGraph, export_onnx, run_onnx
+from flipad_ops.inversion.operators import LayerOperator
+from flipad_ops.inversion.solvers import Fista, Problem, Solver, Stop, make_solver
+from flipad_ops.inversion.terms import L1, Box
+
+RESULTS = Path(__file__).parent / "results"
+RESEARCH_ALPHA = 5e-4
+
+
+def needed(solver: Solver, problem: Problem, goal: float, start: int = 10) -> int:
+    """Iterations (on a grid of about 15%) to a mean objective of at most `goal`."""
+    count = start
+    while count < 20000:
+        found = solver.solve(problem, Stop(0.0, count, 10))
+        if float(found.objective.mean()) <= goal:
+            return count
+        count = max(count + 10, round(count * 1.15 / 10) * 10)
+    return count
+
+
+def clock(run: Any) -> float:
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+def against_research(
+    layer: FinalLayer, output_map: OutputMap, anchor: Tensor, pixels: Tensor,
+    options: argparse.Namespace,
+) -> dict[str, Any]:  # fmt: skip
+    """Paired runs to the objective that the research code's iteration ends with."""
+    operator = LayerOperator(layer)
+    target = output_map.point_target(pixels) - layer(anchor[None])
+    problem = Problem(Box(target, target), L1(torch.tensor(RESEARCH_ALPHA)))
+    fast = make_solver(layer, operator, "fast")
+    few = slice(0, options.objective_images)
+    d, used = research_fista(operator, target[few], anchor, RESEARCH_ALPHA, options.iterations)
+    goal = float(objective(operator, target[few], d, RESEARCH_ALPHA).mean())
+    part = Problem(Box(target[few], target[few]), problem.l1)
+    count = needed(fast, part, goal)
+    timed_iterations = min(options.timed_iterations or used, used)
+    pairs = []
+    for _ in range(options.pairs):
+        slow = clock(
+            lambda: research_fista(operator, target, anchor, RESEARCH_ALPHA, timed_iterations)
+        )
+        quick = clock(lambda: fast.solve(problem, Stop(0.0, count, count)))
+        pairs.append({"research_s": slow * used / timed_iterations, "fast_s": quick})
+    return {
+        "images": len(pixels), "objective": goal, "objective_images": options.objective_images,
+        "research_iterations": used, "research_iterations_timed": timed_iterations,
+        "fast_iterations": count, "pairs": pairs,
+        "median_ratio": statistics.median(p["research_s"] / p["fast_s"] for p in pairs),
+    }  # fmt: skip
+
+
+def against_fista(
+    layer: FinalLayer, output_map: OutputMap, anchor: Tensor, pixels: Tensor
+) -> dict[str, Any]:
+    """Time to relative suboptimality 1e-3 at the default settings (box, alpha 1e-2)."""
+    operator = LayerOperator(layer)
+    lower, upper = output_map.interval_target(pixels)
+    offset = layer(anchor[None])
+    problem = Problem(Box(lower - offset, upper - offset), L1(torch.tensor(1e-2)))
+    fast, fista = make_solver(layer, operator, "fast"), Fista(operator)
+    reference = fast.solve(problem, Stop(1e-5, 3000, 50))
+    goal = float(reference.objective.mean()) * (1 + 1e-3)
+    counts = {"fast": needed(fast, problem, goal), "fista": needed(fista, problem, goal, 100)}
+    seconds = {
+        name: clock(lambda s=solver, n=counts[name]: s.solve(problem, Stop(0.0, n, n)))
+        for name, solver in (("fast", fast), ("fista", fista))
+    }
+    return {
+        "images": len(pixels), "reference_gap": float(reference.gap.max()), "iterations": counts,
+        "seconds": seconds, "ratio": seconds["fista"] / seconds["fast"],
+    }  # fmt: skip
+
+
+def defaults(inverter: FinalLayerInverter, pixels: Tensor) -> list[dict[str, Any]]:
+    """Cost at the default settings by batch size."""
+    rows = []
+    for batch in (1, 4, 16, 64):
+        part = pixels[:batch]
+        if len(part) < batch:
+            break
+        begin = time.perf_counter()
+        result = inverter.invert(part)
+        seconds = time.perf_counter() - begin
+        rows.append({
+            "case": "face DCGAN, defaults", "solver": "fast", "images": batch,
+            "ms_per_image": 1e3 * seconds / batch, "largest_gap": float(result.gap.max()),
+            "iterations": float(result.iterations.double().mean()),
+            "objective": float(result.objective.mean()), "alpha": inverter.settings.alpha,
+        })  # fmt: skip
+    return rows
+
+
+def invariance(inverter: FinalLayerInverter, pixels: Tensor) -> float:
+    """Largest difference of z, relative to its largest entry, alone against in a batch."""
+    together = inverter.invert(pixels[:9]).z
+    alone = torch.cat([inverter.invert(pixels[i : i + 1]).z for i in (0, 4, 8)])
+    chosen = together[[0, 4, 8]]
+    return float((alone - chosen).abs().max() / chosen.abs().max())
+
+
+def onnx(inverter: FinalLayerInverter, pixels: Tensor) -> dict[str, Any]:
+    """Parity and time of the exported graph."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = export_onnx(inverter, Path(folder) / "inversion.onnx")
+        out, provider = run_onnx(path, pixels[:4])
+        size = path.stat().st_size
+    reference = InversionGraph(inverter, loop=False)(pixels[:4])
+    return {"parity": float((out - reference).abs().max()), "provider": provider, "bytes": size}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report as a page."""
+    lines = [
+        "# Inversion engine",
+        "",
+        f"`{report['command']}`",
+        "",
+        "| figure | value |",
+        "|---|---|",
+    ]
+    lines += [f"| {key} | {value:.4g} |" for key, value in report["summary"].items()]
+    lines += ["", "| case | solver | images | ms/image | iterations | objective | largest gap |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for row in report["rows"]:
+        cells = [row["case"], row["solver"], str(row["images"])]
+        cells += [
+            f"{row[key]:.4g}" if key in row else ""
+            for key in ("ms_per_image", "iterations", "objective", "largest_gap")
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", *(f"- {note}" for note in report["notes"])]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run everything and write the two files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--iterations", type=int, help="most of the research code")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    options.iterations = options.iterations or (1000 if options.quick else 10000)
+    options.timed_iterations = 20 if options.quick else 0
+    options.objective_images = 4 if options.quick else options.images
+    layer, output_map, anchor, pixels = faces(options.images, options.seed)
+    inverter = FinalLayerInverter(layer, output_map, anchor, InversionSettings())
+    research = against_research(layer, output_map, anchor, pixels, options)
+    few = pixels[: 4 if options.quick else 16]
+    fista = against_fista(layer, output_map, anchor, few)
+    rows = defaults(inverter, pixels)
+    largest_batch = rows[-1]
+    for name, synthetic_layer in synthetic(options.seed, 32 if options.quick else 128).items():
+        box = sparse_box(synthetic_layer, 2, options.seed)
+        rows += compare(name, synthetic_layer, box, 1e-2, Stop(1e-2, 2000, 10))
+        if synthetic_layer.kind == "linear":
+            rows += lasso_row(synthetic_layer, box, 1e-2)
+    graph = onnx(inverter, pixels)
+    report = {
+        "command": "python -m benchmarks.inversion" + (" --quick" if options.quick else ""),
+        "summary": {
+            "speedup_vs_research": research["median_ratio"],
+            "speedup_vs_fista_1e-3": fista["ratio"],
+            "max_batch_difference": invariance(inverter, pixels),
+            "onnx_parity": graph["parity"],
+            "ms_per_image_defaults": largest_batch["ms_per_image"],
+        },
+        "research": research, "fista": fista, "onnx": graph, "rows": rows,
+        "machine": {"cpus": os.cpu_count(), "processor": platform.machine(),
+                    "threads": options.threads, "torch": torch.__version__,
+                    "cuda": torch.cuda.is_available()},
+        "seed": options.seed,
+        "notes": [
+            f"Research code: {research['research_iterations']} iterations, "
+            f"{research['research_iterations_timed']} of them timed in each pair and scaled; "
+            f"its objective is the mean over {research['objective_images']} images.",
+            "The research code's stopping threshold is our reading; see research.py.",
+            f"ONNX ran on {graph['provider']}; GPU rows need CUDA.",
+        ],
+    }  # fmt: skip
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "inversion.json").write_text(json.dumps(report, indent=1) + "\n")
+    (RESULTS / "inversion.md").write_text(markdown(report))
+    print(markdown(report))
+
+
+if __name__ == "__main__":
+    main()
