@@ -16,7 +16,7 @@ def demo(
         Path,
         typer.Option("--dir", file_okay=False, help="Where everything is kept and left."),
     ] = Path("flipadops-demo"),
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of each generator.")] = 500,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each generator.")] = 400,
     images: Annotated[int, typer.Option(min=10, help="Scanned images of each kind.")] = 60,
     seed: Annotated[int, typer.Option(min=0, max=100_000, help="Seed of everything.")] = 0,
     small: Annotated[

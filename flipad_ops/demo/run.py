@@ -42,7 +42,7 @@ class DemoPlan:
     settings : FitSettings
     """
 
-    steps: int = 500
+    steps: int = 400
     scanned: int = 60
     seed: int = 0
     fdr: float = 0.05

@@ -34,6 +34,8 @@ def write_verdict(result: DemoResult, folder: Path, seconds: float, stream: Text
         f"\n{verdict(result.outcome).upper()}: {sum(result.leaks.values())} of "
         f"{sum(result.counts.values())} images, at a false discovery rate of "
         f"{result.outcome.request.fdr:g}. {seconds:.0f} seconds in all.\n"
+        f"(The fit had seen other samples of version {VERSIONS[1]} and other parts of the same "
+        "photographs;\ngenerators that it has never seen are harder.)\n"
         f"\nThe report with pictures: {folder / 'report.html'}\n"
         "Next:\n"
         f"  cd {folder}\n"
