@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _PROMPT = "mlflow.prompt.is_prompt"
+#: Failures that another generator may cure; a project does not tell why it failed.
+WANTS_NEGATIVES = ("NegativesTooFew", "ProjectFailed")
 DELETED = "The version was deleted."
 SUPERSEDED = "The configuration was changed."
 
@@ -120,9 +122,11 @@ def _review(
     elif row.state == SKIPPED:
         if table.move(row, QUEUED, reason=None, kind=None):
             found.queued.append(name)
-    elif row.state == FAILED and row.kind == "NegativesTooFew":
+    elif row.state == FAILED and row.kind in WANTS_NEGATIVES:
+        # What was registered during the last attempt may have come too late for it.
+        since = row.started or row.updated
         newer = any(
-            int(version.creation_timestamp) / 1000 > row.updated
+            int(version.creation_timestamp) / 1000 > since
             for version in registry.generators.values()
         )
         if newer and table.move(row, QUEUED, reason=row.reason):

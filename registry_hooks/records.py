@@ -57,6 +57,7 @@ class Row(Base):
     owner: Mapped[str | None] = mapped_column(String(256), default=None)
     token: Mapped[str | None] = mapped_column(String(32), default=None)
     lease_until: Mapped[float | None] = mapped_column(default=None)
+    started: Mapped[float | None] = mapped_column(default=None)
     kind: Mapped[str | None] = mapped_column(String(64), default=None)
     reason: Mapped[str | None] = mapped_column(Text, default=None)
     attributor: Mapped[str | None] = mapped_column(String(512), default=None)

@@ -131,6 +131,7 @@ class WorkTable:
                     continue
                 row.state, row.owner, row.token = RUNNING, owner, uuid.uuid4().hex
                 row.attempts += 1
+                row.started = now
                 row.lease_until = now + self.lease
                 return Work(row.id, row.model, row.version, row.config, row.attempts, row.token)
 

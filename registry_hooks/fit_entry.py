@@ -1,0 +1,140 @@
+"""What a worker starts for each fit: `python -m registry_hooks.fit_entry`.
+
+Reads one JSON line from stdin (nothing secret shows in the process list), fits, and leaves the
+outcome in a file. When stdin closes, the worker is gone, and so is this process and its group.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from registry_hooks.settings import HookSettings
+
+
+def main() -> int:
+    """Fit; 0 when an outcome that counts as success was written."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        # A shell's background job starts with SIGINT ignored.
+        signal.signal(each, signal.default_int_handler)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_die_with, args=(sys.stdin,), daemon=True).start()
+    _limit_memory(float(order["settings"]["memory_limit_gb"]))
+    result = Path(order["result"])
+    outcome = _fit(order)
+    part = result.with_suffix(".part")
+    part.write_text(json.dumps(outcome), encoding="utf-8")
+    part.replace(result)
+    return 0 if "attributor" in outcome else 1
+
+
+def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
+    import traceback
+
+    from flipad_ops.errors import FlipadError
+    from registry_hooks.settings import HookSettings
+
+    settings = HookSettings(**_tuples(order["settings"]))
+    try:
+        if settings.project:
+            return _run_project(settings, str(order["uri"]))
+        return _run_here(settings, str(order["uri"]))
+    except FlipadError as error:
+        sys.stderr.write(f"flipadops: {error}\n")
+        return {"error": type(error).__name__, "message": str(error)}
+    except KeyboardInterrupt:
+        return {"error": "Interrupted", "message": "The fit was interrupted."}
+    except Exception as error:  # the worker decides about another try
+        traceback.print_exc()
+        message = str(error).strip().splitlines() or ["no message"]
+        return {
+            "error": type(error).__name__,
+            "message": f"{type(error).__name__}: {message[0][:300]}",
+        }
+
+
+def _run_here(settings: HookSettings, uri: str) -> dict[str, Any]:
+    from flipad_ops.cli.progress import stages
+    from pipelines.fit import run_fit
+
+    with stages() as progress:
+        outcome = run_fit(settings.request(uri), progress)
+    sys.stdout.write(outcome.text())
+    return {"attributor": f"{outcome.attributor}/{outcome.version}", "status": outcome.status}
+
+
+def _run_project(settings: HookSettings, uri: str) -> dict[str, Any]:
+    import mlflow
+    from mlflow.exceptions import ExecutionException
+
+    from flipad_ops.registry import tags
+    from flipad_ops.registry.store import tracking
+    from flipad_ops.registry.uris import parse_model, resolve
+
+    # A local project runs the `python` it finds: this one.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    if settings.registry:
+        os.environ["MLFLOW_TRACKING_URI"] = settings.registry
+    request = settings.request(uri)
+    with tracking(settings.registry) as client:
+        resolve(client, parse_model(uri))
+        try:
+            mlflow.projects.run(  # type: ignore[no-untyped-call]
+                settings.project,
+                entry_point="fit",
+                parameters={
+                    "model_uri": uri,
+                    "negatives": ",".join(request.negatives),
+                    "negatives_models": ",".join(request.negatives_models),
+                    "recipe": request.recipe,
+                    "seed": request.seed,
+                    "device": request.device,
+                    "allow_pickle": str(request.allow_pickle).lower(),
+                },
+                experiment_name=request.experiment,
+                backend=settings.backend,
+                backend_config=settings.backend_config or None,
+                env_manager="local" if settings.backend == "local" else None,
+            )
+        except ExecutionException as error:
+            failed = resolve(client, parse_model(uri)).tags
+            lost = failed.get(tags.STATUS) == tags.UNATTRIBUTABLE
+            return {
+                "error": "NotAttributable" if lost else "ProjectFailed",
+                "message": failed.get(tags.REASON) or str(error),
+            }
+        attributor = resolve(client, parse_model(uri)).tags.get(tags.ATTRIBUTOR)
+    if not attributor:
+        return {"error": "ProjectFailed", "message": "The project left no attributor."}
+    return {"attributor": attributor, "status": "fitted"}
+
+
+def _die_with(stdin: IO[str]) -> None:
+    while stdin.readline():
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _limit_memory(gigabytes: float) -> None:
+    if gigabytes > 0:
+        import resource
+
+        limit = int(gigabytes * 2**30)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
