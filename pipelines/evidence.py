@@ -41,7 +41,10 @@ def log_request(generator: SplitGenerator, settings: FitSettings, named: Mapping
         "python": platform.python_version(),
     }
     with registry_errors():
-        mlflow.log_params(values)
+        # `mlflow run` has logged its own parameters, in its own spelling, and allows no change.
+        run = mlflow.active_run()
+        known = mlflow.MlflowClient().get_run(run.info.run_id).data.params if run else {}
+        mlflow.log_params({key: value for key, value in values.items() if key not in known})
 
 
 def log_data(gathered: Gathered, manifest: Manifest, docs: Path) -> None:

@@ -15,7 +15,7 @@ from flipad_ops.registry.registering import ensure_model
 
 def add(client: MlflowClient, name: str, **found: str) -> Any:
     ensure_model(client, name)
-    return client.create_model_version(name, "models:/m-0", tags=found or None)
+    return client.create_model_version(name, "s3://bucket/model", tags=found or None)
 
 
 def attributor(client: MlflowClient, version: str, tpr: float) -> Any:
@@ -28,7 +28,7 @@ def attributor(client: MlflowClient, version: str, tpr: float) -> Any:
         tags.CONFIG: "c",
     }
     ensure_model(client, "g-attributor")
-    return client.create_model_version("g-attributor", "models:/m-0", tags=found)
+    return client.create_model_version("g-attributor", "s3://bucket/model", tags=found)
 
 
 def test_inventory(fitted: str) -> None:

@@ -1,0 +1,169 @@
+"""The attributor through MLflow's own doors: serve, predict, mlflow run, a tracking server."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from flipad_ops.images.png import encode_png
+from flipad_ops.registry import tags
+from flipad_ops.registry.generators import load_generator
+from flipad_ops.registry.scorers import load_scorers
+from tests.pipelines.conftest import photos  # noqa: F401
+from tests.registry.conftest import (  # noqa: F401
+    _one_thread,
+    empty_database,
+    fitted,
+    fitted_database,
+    pytest_collection_modifyitems,
+    registered,
+    store,
+    tiny_database,
+)
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+#: MLflow's server starts gunicorn or uvicorn from the venv by name.
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONPATH": str(ROOT),
+    "PYTHONWARNINGS": "ignore",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def server(command: list[str], url: str, folder: Path, **environment: str) -> Iterator[str]:
+    """Run a server until the block ends; its log shows if it never answers."""
+    log = folder / "server.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command, stdout=stream, stderr=stream, env={**ENVIRONMENT, **environment},
+            cwd=folder, start_new_session=True,
+        )  # fmt: skip
+    try:
+        for _ in range(600):
+            if process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(url, timeout=5):
+                    break
+            except OSError:
+                time.sleep(0.2)
+        else:
+            pytest.fail(f"{url} never answered:\n{log.read_text()[-3000:]}")
+        assert process.poll() is None, log.read_text()[-3000:]
+        yield url
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(timeout=30)
+
+
+def post(url: str, rows: list[bytes], **params: Any) -> Any:
+    records = [{"image": base64.b64encode(row).decode()} for row in rows]
+    body = json.dumps({"dataframe_records": records, **({"params": params} if params else {})})
+    request = urllib.request.Request(
+        url, body.encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["predictions"]
+
+
+def test_serving_scores_like_the_library(fitted: str, tmp_path: Path) -> None:  # noqa: F811
+    images = load_generator("tiny/1", tracking_uri=fitted).sample(3, seed=5)
+    png = [encode_png(image) for image in images]
+    (scorer,) = load_scorers(["tiny"], tracking_uri=fitted)
+    expected = scorer.score(images)
+    port = free_port()
+    command = [
+        sys.executable, "-m", "mlflow", "models", "serve", "-m",
+        "models:/tiny-attributor@current", "--env-manager", "local",
+        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    with server(command, f"{url}/ping", tmp_path, MLFLOW_TRACKING_URI=fitted):
+        rows = post(f"{url}/invocations", png)
+        assert [row["score"] for row in rows] == pytest.approx(expected.score.tolist(), rel=1e-5)
+        assert [row["p"] for row in rows] == pytest.approx(expected.p.tolist())
+        assert [row["attributed"] for row in rows] == expected.attributed.tolist()
+        mixed = post(f"{url}/invocations", [png[0], b"not an image"])
+        assert mixed[0]["score"] == pytest.approx(expected.score[0], rel=1e-5)
+        assert mixed[1]["error"]
+        strict = post(f"{url}/invocations", png, threshold=0.0, return_residual=True)
+        assert not any(row["attributed"] for row in strict)
+        assert len(strict[0]["residual"]) == 3 * 16 * 16
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            post(f"{url}/invocations", [b"not an image"])
+        assert caught.value.code == 400
+        assert "No image of the request can be scored" in caught.value.read().decode()
+
+
+def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:  # noqa: F811
+    image = load_generator("tiny/1", tracking_uri=fitted).sample(1, seed=5)
+    (scorer,) = load_scorers(["tiny"], tracking_uri=fitted)
+    row = {"image": base64.b64encode(encode_png(image[0])).decode()}
+    (tmp_path / "in.json").write_text(json.dumps({"dataframe_records": [row]}))
+    subprocess.run(
+        [sys.executable, "-m", "mlflow", "models", "predict", "-m", "models:/tiny-attributor/1",
+         "-i", "in.json", "-o", "out.json", "--env-manager", "local"],
+        check=True, cwd=tmp_path, env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": fitted},
+    )  # fmt: skip
+    (found,) = json.loads((tmp_path / "out.json").read_text())["predictions"]
+    assert found["score"] == pytest.approx(scorer.score(image).score[0], rel=1e-5)
+
+
+def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path) -> None:  # noqa: F811
+    """The `fast` recipe on tiny images, from the project file, with photographs as negatives."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
+         "-P", "model_uri=models:/tiny/1", "-P", f"negatives={photos}", "-P", "recipe=fast",
+         "--env-manager", "local", "--experiment-name", "project"],
+        capture_output=True, text=True, cwd=tmp_path,
+        env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": registered},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    client = MlflowClient(registered)
+    attributor = client.get_model_version_by_alias("tiny-attributor", "current")
+    assert attributor.tags[tags.GENERATOR_VERSION] == "1"
+    run = client.get_run(attributor.run_id)
+    assert run.info.status == "FINISHED"
+    assert client.get_experiment(run.info.experiment_id).name == "project"
+    assert run.data.params["recipe"] == "fast"
+    assert "fpr/photos" in run.data.metrics
+
+
+def test_mlflow_run_says_what_is_wrong(registered: str, tmp_path: Path) -> None:  # noqa: F811
+    done = subprocess.run(
+        [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
+         "-P", "model_uri=models:/nothing/1", "--env-manager", "local"],
+        capture_output=True, text=True, cwd=tmp_path,
+        env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": registered},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "flipadops: No registered model 'nothing'." in done.stderr
+    assert "Traceback" not in done.stderr.split("flipadops:")[0]
