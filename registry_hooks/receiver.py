@@ -1,0 +1,135 @@
+"""The web application that MLflow's webhook posts to: it checks, and writes the work table."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from registry_hooks.metrics import Deliveries, exposition
+from registry_hooks.settings import HookSettings
+from registry_hooks.signature import Forged, verify
+from registry_hooks.table import WorkTable
+
+logger = logging.getLogger("flipad.hooks")
+
+#: A model version's event is a few kilobytes; its description may be long.
+BODY_LIMIT = 256 * 1024
+#: Same words for every reason: a prober learns nothing.
+_ANSWERS = {202: "accepted\n", 401: "refused\n", 413: "too large\n", 503: "try again\n"}
+
+
+class TooLarge(Exception):
+    """The body is over the limit."""
+
+
+def create_app(
+    table: WorkTable,
+    settings: HookSettings,
+    secret: str,
+    *,
+    wake: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.time,
+) -> FastAPI:
+    """The application.
+
+    Parameters
+    ----------
+    wake : callable
+        Called for signed events that name no new version, as `hooks install` sends one: a
+        moment to look at the registry.
+    """
+    app = FastAPI(title="flipad_ops hooks", docs_url=None, redoc_url=None, openapi_url=None)
+    deliveries = Deliveries()
+    config = settings.config_sha256()
+
+    def answer(code: int, outcome: str) -> Response:
+        deliveries.count(outcome)
+        return PlainTextResponse(_ANSWERS[code], code)
+
+    def store(delivery_id: str, event: Any) -> str:
+        versions = [v for v in _new_versions(event) if settings.wants(v[0])]
+        new = table.receive(delivery_id, versions, config)
+        if new and not versions:
+            wake()
+        return "duplicate" if not new else "queued" if versions else "ignored"
+
+    @app.post("/mlflow")
+    async def mlflow(request: Request) -> Response:
+        try:
+            body = await _read(request)
+            delivery_id = verify(secret, request.headers, body, clock())
+        except ClientDisconnect:
+            return answer(401, "truncated")
+        except TooLarge:
+            return answer(413, "too_large")
+        except Forged:
+            return answer(401, "refused")
+        try:
+            event = json.loads(body)
+        except (ValueError, RecursionError):
+            event = None  # signed, so MLflow's own: a retry would not change it
+        try:
+            outcome = await run_in_threadpool(store, delivery_id, event)
+        except SQLAlchemyError as error:
+            logger.warning("The work table does not answer: %s", type(error).__name__)
+            return answer(503, "unavailable")
+        return answer(202, outcome)
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        try:
+            table.counts()
+        except SQLAlchemyError:
+            return PlainTextResponse("work table away\n", 503)
+        return PlainTextResponse("ok\n")
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        try:
+            states = table.counts()
+        except SQLAlchemyError:
+            states = {}
+        text = exposition(deliveries.counts(), states)
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    return app
+
+
+async def _read(request: Request) -> bytes:
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > BODY_LIMIT:
+        raise TooLarge
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise TooLarge
+    return bytes(body)
+
+
+def _new_versions(event: Any) -> list[tuple[str, int]]:
+    """The model version that an event says was created; [] for any other event."""
+    if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
+        return []
+    if (event.get("entity"), event.get("action")) != ("model_version", "created"):
+        return []
+    name, version = event["data"].get("name"), str(event["data"].get("version"))
+    if not isinstance(name, str) or not 0 < len(name) <= 256:
+        return []
+    # Nine digits: what an Integer column holds.
+    if not (version.isascii() and version.isdigit() and len(version) <= 9):
+        return []
+    return [(name, int(version))]
