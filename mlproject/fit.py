@@ -17,6 +17,7 @@ def main() -> int:
         ("negatives", ""),
         ("negatives-models", ""),
         ("recipe", "default"),
+        ("settings", ""),
         ("seed", "0"),
         ("device", "cpu"),
         ("force", "false"),
@@ -25,12 +26,14 @@ def main() -> int:
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
     from pipelines.fit import FitRequest, run_fit
+    from pipelines.request import read_settings
 
     request = FitRequest(
         uri=given.model_uri,
         negatives=items(given.negatives),
         negatives_models=items(given.negatives_models),
         recipe=given.recipe,
+        settings=read_settings(given.settings) if given.settings else None,
         seed=whole("seed", given.seed),
         device=given.device,
         force=flag("force", given.force),

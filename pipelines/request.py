@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from flipad_ops.errors import UsageError
 from flipad_ops.fit_settings import FitSettings, recipe
 
 Status = Literal["fitted", "exists", "reused"]
@@ -63,6 +65,26 @@ class FitRequest:
             "negatives_models": sorted(self.negatives_models),
         }
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def read_settings(path: str | Path) -> FitSettings:
+    """Settings from a JSON file, as the `attributor.json` of a fit holds them.
+
+    Raises
+    ------
+    UsageError
+        No such file, not JSON, or an unknown or wrong setting.
+    """
+    try:
+        values = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a readable JSON file.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} is not a JSON object of fit settings.")
+    try:
+        return FitSettings.from_dict(values)
+    except (TypeError, KeyError) as error:
+        raise UsageError(f"{path} holds a setting of the wrong type: {error}.") from error
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ def fit(
         typer.Option(help="Registered generator to sample, NAME or NAME/VERSION; repeatable."),
     ] = None,
     recipe: Annotated[RecipeChoice, typer.Option(help="Named settings.")] = RecipeChoice.default,
+    settings: Annotated[
+        Path | None, typer.Option(help="JSON file of settings; overrides recipe, seed and fnr.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     fnr: Annotated[
         float | None,
@@ -67,6 +70,7 @@ def fit(
     from flipad_ops.cli.progress import stages
     from flipad_ops.errors import FlipadError, UsageError
     from pipelines.fit import FitRequest, run_fit
+    from pipelines.request import read_settings
 
     if (uri is None) != all_missing:
         raise UsageError("Name one version, models:/NAME/VERSION, or use --all-missing.")
@@ -76,6 +80,7 @@ def fit(
         negatives=tuple(str(folder) for folder in negatives or ()),
         negatives_models=tuple(negatives_model or ()),
         recipe=recipe.value,
+        settings=None if settings is None else read_settings(settings),
         seed=seed,
         fnr=fnr,
         device=device,

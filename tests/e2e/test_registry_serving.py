@@ -34,6 +34,7 @@ from tests.registry.conftest import (  # noqa: F401
     store,
     tiny_database,
 )
+from tests.registry.tiny import tiny_settings
 
 pytestmark = pytest.mark.e2e
 
@@ -138,10 +139,13 @@ def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:  # noqa: F8
 
 
 def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path) -> None:  # noqa: F811
-    """The `fast` recipe on tiny images, from the project file, with photographs as negatives."""
+    """From the project file, with photographs as negatives."""
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(tiny_settings().to_dict()))
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
-         "-P", "model_uri=models:/tiny/1", "-P", f"negatives={photos}", "-P", "recipe=fast",
+         "-P", "model_uri=models:/tiny/1", "-P", f"negatives={photos}",
+         "-P", f"settings={settings}", "-P", "seed=7",
          "--env-manager", "local", "--experiment-name", "project"],
         capture_output=True, text=True, cwd=tmp_path,
         env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": registered},
@@ -153,7 +157,7 @@ def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path) -> None:
     run = client.get_run(attributor.run_id)
     assert run.info.status == "FINISHED"
     assert client.get_experiment(run.info.experiment_id).name == "project"
-    assert run.data.params["recipe"] == "fast"
+    assert run.data.params["detector.dim"] == "16"
     assert "fpr/photos" in run.data.metrics
 
 
