@@ -19,6 +19,7 @@ TRUTH = {
 
 def write_verdict(result: DemoResult, folder: Path, seconds: float, stream: TextIO) -> None:
     """The fits, the scan by sub-folder, one verdict line, what to do next."""
+    fdr = result.outcome.request.fdr
     for fit in result.fits:
         stream.write(fit.text())
     lines: list[tuple[str, ...]] = [("folder", "holds", "images", "attributed", "leaks", "truth")]
@@ -33,12 +34,13 @@ def write_verdict(result: DemoResult, folder: Path, seconds: float, stream: Text
     stream.write(
         f"\n{verdict(result.outcome).upper()}: {sum(result.leaks.values())} of "
         f"{sum(result.counts.values())} images, at a false discovery rate of "
-        f"{result.outcome.request.fdr:g}. {seconds:.0f} seconds in all.\n"
+        f"{fdr:g}. {seconds:.0f} seconds in all.\n"
         f"(The fit had seen other samples of version {VERSIONS[1]} and other parts of the same "
         "photographs;\ngenerators that it has never seen are harder.)\n"
         f"\nThe report with pictures: {folder / 'report.html'}\n"
         "Next:\n"
         f"  cd {folder}\n"
-        f"  flipadops scan found --model {MODEL}/{VERSIONS[0]} --tracking-uri sqlite:///{DATABASE}\n"
+        f"  flipadops scan found --model {MODEL}/{VERSIONS[0]} --fdr {fdr:g} "
+        f"--tracking-uri sqlite:///{DATABASE}\n"
         f"  mlflow ui --backend-store-uri sqlite:///{DATABASE}\n"
     )

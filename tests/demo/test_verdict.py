@@ -66,7 +66,7 @@ def test_the_verdict_states_found_and_truth_and_what_to_type_next(tmp_path: Path
     assert rows["found/real"] == ["10", "0", "0", "none"]
     assert "LEAK: 11 of 30 images, at a false discovery rate of 0.05. 12 seconds" in text
     assert "  cd some-folder\n" in text
-    assert "flipadops scan found --model demo-patches/1" in text
+    assert "flipadops scan found --model demo-patches/1 --fdr 0.05 " in text
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in text
 
 
