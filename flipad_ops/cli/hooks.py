@@ -1,0 +1,208 @@
+"""`flipadops hooks`: keep every registered generator version served by an attributor."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flipad_ops.errors import UsageError
+
+if TYPE_CHECKING:
+    from registry_hooks.records import Row
+    from registry_hooks.settings import HookSettings
+
+hooks = typer.Typer(
+    name="hooks",
+    help="Fit attributors unattended: receiver, work table, workers, reconciler.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+#: May hold a password, so there is no flag for it.
+TABLE = "FLIPADOPS_HOOKS_TABLE"
+DEFAULT_CONFIG = Path("flipadops.toml")
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file with a [hooks] table (default: flipadops.toml)."),
+]
+Registry = Annotated[
+    str | None,
+    typer.Option("--registry", envvar="MLFLOW_TRACKING_URI", help="MLflow server or store."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workers = Annotated[int, typer.Option(min=0, help="Fits at a time.")]
+
+
+@hooks.command()
+def up(
+    config: Config = None,
+    registry: Registry = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind (127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (8765).")] = None,
+    workers: Workers = 1,
+) -> None:
+    """Run receiver, workers and reconciler in one process, until SIGTERM.
+
+    The webhook's secret comes from FLIPADOPS_WEBHOOK_SECRET or the file that
+    FLIPADOPS_WEBHOOK_SECRET_FILE names.
+    """
+    settings = _settings(config, registry=registry, host=host, port=port)
+    from registry_hooks.service import run_service, stop_on_signals
+    from registry_hooks.signature import read_secret
+
+    secret = read_secret()
+    _log_to_stderr()
+    run_service(
+        settings,
+        secret,
+        stop_on_signals(),
+        workers=workers,
+        ready=lambda url: logging.getLogger("flipad.hooks").info("Listening on %s", url),
+    )
+
+
+@hooks.command()
+def worker(config: Config = None, registry: Registry = None, workers: Workers = 1) -> None:
+    """Run workers only, on any machine that reaches the work table, until SIGTERM."""
+    settings = _settings(config, registry=registry)
+    from registry_hooks.service import run_workers, stop_on_signals
+
+    _log_to_stderr()
+    run_workers(settings, stop_on_signals(), max(1, workers))
+
+
+@hooks.command()
+def reconcile(config: Config = None, registry: Registry = None, as_json: AsJson = False) -> None:
+    """Compare the registry with the work table once, and queue what is missing."""
+    settings = _settings(config, registry=registry)
+    from registry_hooks.service import open_table
+    from registry_hooks.timer import reconcile_once
+
+    table = open_table(settings)
+    try:
+        found = reconcile_once(table, settings)
+    finally:
+        table.close()
+    sys.stdout.write(f"{json.dumps(asdict(found), indent=2) if as_json else found.text()}\n")
+
+
+@hooks.command()
+def install(
+    url: Annotated[str, typer.Argument(help="The receiver as the MLflow server reaches it.")],
+    config: Config = None,
+    registry: Registry = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create or update the MLflow webhook and send a test event through it.
+
+    URL ends in /mlflow. Needs the secret that the receiver has.
+    """
+    settings = _settings(config, registry=registry)
+    from mlflow import MlflowClient
+
+    from registry_hooks.install import install as install_webhook
+    from registry_hooks.signature import read_secret
+
+    found = install_webhook(MlflowClient(settings.registry), url, read_secret())
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
+    else:
+        how = "created" if found.created else "updated"
+        sys.stdout.write(f"webhook {found.webhook_id} {how}; {url} accepted a test event\n")
+
+
+@hooks.command()
+def status(
+    config: Config = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Only this state; repeatable.", metavar="STATE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the work table, newest change first."""
+    settings = _settings(config)
+    from registry_hooks.records import STATES
+    from registry_hooks.service import open_table
+
+    wrong = sorted(set(state or ()) - set(STATES))
+    if wrong:
+        raise UsageError(f"No state {wrong[0]!r}; there are {', '.join(STATES)}.")
+    table = open_table(settings)
+    try:
+        rows = [row for row in table.rows() if not state or row.state in state]
+        counts = table.counts()
+    finally:
+        table.close()
+    if as_json:
+        sys.stdout.write(
+            json.dumps({"counts": counts, "work": [_fields(row) for row in rows]}, indent=2) + "\n"
+        )
+        return
+    for row in rows:
+        what = row.attributor or row.reason or ""
+        tries = f"{row.attempts} tries" if row.attempts > 1 else ""
+        sys.stdout.write(
+            f"{row.state:<8} {row.model}/{row.version}  {what}  {tries}".rstrip() + "\n"
+        )
+    sys.stdout.write(", ".join(f"{count} {name}" for name, count in counts.items()) + "\n")
+
+
+@hooks.command()
+def retry(
+    model: Annotated[str, typer.Argument(help="models:/NAME/VERSION.", metavar="MODEL")],
+    config: Config = None,
+) -> None:
+    """Queue failed or skipped work again, with all of its attempts."""
+    settings = _settings(config)
+    from flipad_ops.registry.uris import parse_model
+    from registry_hooks.records import FAILED, QUEUED, SKIPPED
+    from registry_hooks.service import open_table
+
+    ref, wanted = parse_model(model), settings.config_sha256()
+    if ref.version is None:
+        raise UsageError(f"{model!r} names no version: write models:/NAME/VERSION.")
+    table = open_table(settings)
+    try:
+        for row in table.rows():
+            if (row.model, str(row.version), row.config) != (ref.name, ref.version, wanted):
+                continue
+            if row.state not in (FAILED, SKIPPED) or not table.move(row, QUEUED):
+                raise UsageError(f"{ref} is {row.state}.")
+            sys.stdout.write(f"{ref} is queued\n")
+            return
+    finally:
+        table.close()
+    raise UsageError(f"{ref} is not in the work table under this configuration.")
+
+
+def _settings(config: Path | None, **overrides: object) -> HookSettings:
+    if config is None and DEFAULT_CONFIG.is_file():
+        config = DEFAULT_CONFIG
+    from registry_hooks.settings import load_settings
+
+    return load_settings(config, table=os.environ.get(TABLE) or None, **overrides)
+
+
+def _fields(row: Row) -> dict[str, object]:
+    names = (
+        "model version config state attempts due owner lease_until kind reason attributor log "
+        "created updated"
+    )
+    return {name: getattr(row, name) for name in names.split()}
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    # Our own lines tell the story; MLflow's and Alembic's are for their authors.
+    for name in ("alembic", "mlflow", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,132 @@
+"""Receiver, workers and reconciler as one process: what `flipadops hooks up` runs."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flipad_ops.errors import UsageError
+from registry_hooks.settings import HookSettings
+from registry_hooks.table import Backoff, WorkTable
+
+logger = logging.getLogger("flipad.hooks")
+
+
+def open_table(settings: HookSettings) -> WorkTable:
+    """The settings' work table; a UsageError if it cannot be opened."""
+    backoff = Backoff(attempts=settings.attempts, first=settings.retry_after)
+    return WorkTable(settings.table, settings.lease, backoff)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+
+    def asked(number: int, _frame: Any) -> None:
+        stop.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, asked)
+    return stop
+
+
+def run_workers(settings: HookSettings, stop: threading.Event, workers: int = 1) -> None:
+    """Workers only, until stopped."""
+    table = open_table(settings)
+    threads = [_thread(_worker(table, settings, stop)) for _ in range(workers)]
+    try:
+        _watch(stop, threads)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        table.close()
+
+
+def run_service(
+    settings: HookSettings,
+    secret: str,
+    stop: threading.Event,
+    *,
+    workers: int = 1,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """All of it, until stopped.
+
+    Parameters
+    ----------
+    workers : int
+        Fits at a time; 0 leaves them to `flipadops hooks worker` elsewhere.
+    ready : callable
+        Called with the receiver's URL once it listens.
+
+    Raises
+    ------
+    UsageError
+        The work table cannot be opened or the port is taken.
+    """
+    import uvicorn
+
+    from registry_hooks.receiver import create_app
+    from registry_hooks.timer import ReconcileTimer
+
+    listener = _listen(settings.host, settings.port)
+    with listener:
+        table = open_table(settings)
+        timer = ReconcileTimer(table, settings, stop)
+        app = create_app(table, settings, secret, wake=timer.wake)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, server_header=False, lifespan="off"
+            )
+        )
+        receiver = _thread(lambda: server.run(sockets=[listener]))
+        others = [_thread(timer.run)]
+        others += [_thread(_worker(table, settings, stop)) for _ in range(workers)]
+        try:
+            host, port = listener.getsockname()[:2]
+            ready(f"http://{host}:{port}/mlflow")
+            _watch(stop, [receiver, *others])
+        finally:
+            stop.set()
+            server.should_exit = True
+            for thread in (receiver, *others):
+                thread.join()
+            table.close()
+
+
+def _worker(table: WorkTable, settings: HookSettings, stop: threading.Event) -> Callable[[], None]:
+    from registry_hooks.worker import Worker
+
+    return lambda: Worker(table, settings, stop).run()
+
+
+def _thread(target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target)
+    thread.start()
+    return thread
+
+
+def _watch(stop: threading.Event, threads: list[threading.Thread]) -> None:
+    while not stop.wait(0.5):
+        if not all(thread.is_alive() for thread in threads):
+            # Half a service looks healthy and is not: let the supervisor start a whole one.
+            logger.error("A part of the service ended; stopping the rest.")
+            stop.set()
+            raise UsageError("A part of the service ended, see the log above.")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+    return listener
