@@ -89,6 +89,12 @@ class PrefixTest:
     q: float = 1.0
 
 
+def most_telling(tests: Sequence[PrefixTest], count: int) -> list[PrefixTest]:
+    """The `count` prefixes with the smallest q, in name order: a bucket may have very many."""
+    chosen = sorted(tests, key=lambda test: (test.q, -test.attributed, test.prefix))[:count]
+    return sorted(chosen, key=lambda test: test.prefix)
+
+
 def prefix_of(key: str) -> str:
     """Everything before the last slash; "" at the top."""
     return key.rpartition("/")[0]

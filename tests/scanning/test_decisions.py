@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from flipad_ops.scanning.decisions import benjamini_hochberg, decide, prefix_of, prefix_tests
+from flipad_ops.scanning.decisions import (
+    benjamini_hochberg,
+    decide,
+    most_telling,
+    prefix_of,
+    prefix_tests,
+)
 from flipad_ops.scanning.records import Row
 
 
@@ -60,6 +66,15 @@ def test_prefix_test_finds_a_folder_of_weak_evidence() -> None:
     assert tests["hot"].q < 1e-6
     assert tests["cold"].q == 1.0
     assert tests["hot"].expected == 10 * 0.02
+
+
+def test_of_very_many_prefixes_the_most_telling_are_shown() -> None:
+    rows = [row(f"{i:03d}/x", 0.01 if i == 77 else 0.5, i == 77) for i in range(100)]
+    tests = prefix_tests(decide(rows, fdr=0.01, floor=0.01), 0.02)
+    shown = [test.prefix for test in most_telling(tests, 3)]
+    assert len(shown) == 3
+    assert "077" in shown
+    assert shown == sorted(shown)
 
 
 def test_prefix_of() -> None:

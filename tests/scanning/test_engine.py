@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,11 @@ from torch import Tensor
 
 from flipad_ops.errors import ImageError, TargetError
 from flipad_ops.images.decode import DecodeLimits, decode
-from flipad_ops.images.decoder import DecodeJob
+from flipad_ops.images.decoder import Decoded, DecodeJob, InlineDecoder
 from flipad_ops.images.fit import fit_to
 from flipad_ops.images.png import encode_png
 from flipad_ops.images.worker_client import WorkerDecoder
+from flipad_ops.scanning import run
 from flipad_ops.scanning.budget import Budget
 from flipad_ops.scanning.records import Row
 from flipad_ops.scanning.run import ScanOutcome, ScanRequest, run_scan
@@ -197,6 +198,27 @@ def test_a_stopped_worker_is_timed_out_and_replaced() -> None:
         assert not second.died
     finally:
         decoder.close()
+
+
+def test_an_image_that_kills_its_decoder_is_an_error_not_a_clean_skip(
+    target: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mortal(InlineDecoder):
+        def __init__(self, job: DecodeJob, seconds: float) -> None:
+            super().__init__(job)
+
+        def decode(self, blobs: Sequence[bytes]) -> Iterator[Decoded]:
+            for data in blobs:
+                killer = data == target.objects["020.png"]
+                yield Decoded(("It died.",), "It died.") if killer else self.job.run(data)
+
+    monkeypatch.setattr(run, "WorkerDecoder", Mortal)
+    outcome = run_scan(ScanRequest([target], workers=1, max_errors=1), [DarkIsOurs()])
+    assert {row.key: row.reason for row in outcome.failed} == {
+        "010.png": "Broken.",
+        "020.png": "It died.",
+    }
+    assert not outcome.complete
 
 
 def test_budget_bounds_what_is_held() -> None:

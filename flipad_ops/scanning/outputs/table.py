@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from flipad_ops.scanning.decisions import most_telling
 from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.summary import summarise
 
@@ -32,9 +33,11 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
                 f"{test.expected:.1f}",
                 f"{test.q:.2g}",
             )
-            for test in tests
+            for test in most_telling(tests, LISTED)
         ]
         _columns(stream, lines)
+        if len(tests) > LISTED:
+            stream.write(f"... and {len(tests) - LISTED} more prefixes with a larger q\n")
     found = outcome.of("leak", "review")
     if found:
         stream.write("\n")

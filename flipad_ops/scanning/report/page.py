@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flipad_ops.images.png import thumbnail_uri
+from flipad_ops.scanning.decisions import most_telling
 from flipad_ops.scanning.exhibits import Exhibit
 from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
@@ -19,6 +20,8 @@ from flipad_ops.version import __version__
 
 #: Rows of skips and errors listed; the rest is counted.
 LISTED = 100
+#: Prefixes shown, the most telling ones.
+PREFIXES = 200
 
 
 def render(outcome: ScanOutcome) -> str:
@@ -63,7 +66,8 @@ def _section(outcome: ScanOutcome, name: str) -> dict[str, Any]:
         "card": card,
         "scored": len(findings),
         "floor": outcome.floors[name],
-        "tests": outcome.prefixes[name],
+        "tests": most_telling(outcome.prefixes[name], PREFIXES),
+        "more_tests": max(0, len(outcome.prefixes[name]) - PREFIXES),
         "scores": score_histogram(series, card.threshold),
         "p_values": p_histogram([float(f.row.p) for f in findings if f.row.p is not None]),
     }
