@@ -92,7 +92,7 @@ def against_fista(
     offset = layer(anchor[None])
     problem = Problem(Box(lower - offset, upper - offset), L1(torch.tensor(1e-2)))
     fast, fista = make_solver(layer, operator, "fast"), Fista(operator)
-    reference = fast.solve(problem, Stop(1e-5, 3000, 50))
+    reference = fast.solve(problem, Stop(3e-5, 2000, 50))
     goal = float(reference.objective.mean()) * (1 + 1e-3)
     counts = {"fast": needed(fast, problem, goal), "fista": needed(fista, problem, goal, 100)}
     seconds = {
@@ -171,21 +171,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--images", type=int, help="64, or 16 when quick")
     parser.add_argument("--iterations", type=int, help="most of the research code")
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    options.images = options.images or (16 if options.quick else 64)
     options.iterations = options.iterations or (1000 if options.quick else 10000)
     options.timed_iterations = 20 if options.quick else 0
     options.objective_images = 4 if options.quick else options.images
     layer, output_map, anchor, pixels = faces(options.images, options.seed)
     inverter = FinalLayerInverter(layer, output_map, anchor, InversionSettings())
+    say = print if options.verbose else (lambda *_: None)
     research = against_research(layer, output_map, anchor, pixels, options)
+    say(research)
     few = pixels[: 4 if options.quick else 16]
     fista = against_fista(layer, output_map, anchor, few)
+    say(fista)
     rows = defaults(inverter, pixels)
+    say(rows)
     largest_batch = rows[-1]
     for name, synthetic_layer in synthetic(options.seed, 32 if options.quick else 128).items():
         box = sparse_box(synthetic_layer, 2, options.seed)
@@ -205,7 +211,8 @@ def main() -> None:
         "research": research, "fista": fista, "onnx": graph, "rows": rows,
         "machine": {"cpus": os.cpu_count(), "processor": platform.machine(),
                     "threads": options.threads, "torch": torch.__version__,
-                    "cuda": torch.cuda.is_available()},
+                    "cuda": torch.cuda.is_available(),
+                    "load_average": os.getloadavg()[0]},
         "seed": options.seed,
         "notes": [
             f"Research code: {research['research_iterations']} iterations, "

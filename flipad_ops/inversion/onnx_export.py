@@ -105,6 +105,7 @@ class InversionGraph(nn.Module):
             raise UsageError("A non-negative inversion cannot be exported to ONNX.")
         self.inverter, self.detector = [inverter], detector
         self.operator, self.r = solver.operator, solver.r
+        _ = self.operator.padded  # cached now: its first access takes a lock, which cannot trace
         self.iterations, self.step, self.loop = iterations, step, loop
         self.alpha = inverter.settings.alpha
         matrices = solver.inverse.matrices
