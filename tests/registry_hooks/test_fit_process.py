@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from registry_hooks.fit_process import FitProcess
+from registry_hooks.fit_process import ENTRY, FitProcess
 from registry_hooks.settings import HookSettings
 from registry_hooks.table import Work
 
@@ -84,31 +86,15 @@ def test_stopping_kills_the_whole_group(tmp_path: Path) -> None:
 
 
 def test_a_fit_dies_with_its_worker(tmp_path: Path) -> None:
-    """The real entry, whose order never comes to a fit: its worker is killed at once."""
-    worker = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, time\n"
-            "from registry_hooks.fit_process import FitProcess\n"
-            "from registry_hooks.settings import HookSettings\n"
-            "from registry_hooks.table import Work\n"
-            "fit = FitProcess(HookSettings(logs=sys.argv[1], registry='http://127.0.0.1:9'),"
-            " Work(1, 'gan', 1, '', 1, ''))\n"
-            "print(fit.pid, flush=True)\n"
-            "time.sleep(600)",
-            str(tmp_path),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
+    """The real entry, at whatever it has come to when its stdin ends."""
+    settings = {**asdict(HookSettings()), "registry": "http://127.0.0.1:9"}
+    order = {"settings": settings, "uri": "models:/gan/1", "result": str(tmp_path / "r.json")}
+    fit = subprocess.Popen(
+        ENTRY,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
         env={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "9"},
     )
-    with worker:
-        assert worker.stdout is not None
-        pid = int(worker.stdout.readline())
-        assert not gone(pid)
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
-    while not gone(pid):
-        time.sleep(0.05)
+    fit.communicate(json.dumps(order).encode() + b"\n")
+    assert fit.returncode == -signal.SIGKILL
