@@ -2,7 +2,7 @@
 
     python -m benchmarks.scan_throughput --objects 20000
 
-PNG objects of 32x32 pixels (patches of photographs, each made unique by noise of one grey level)
+PNG objects of 16x16 pixels (patches of photographs, each made unique by noise of one grey level)
 lie in a SeaweedFS on this machine, 20 of them made by the attributed generator under `mixed/`.
 Every number comes from a process of its own; stages alone and the whole alternate, and medians
 are reported. Server, client and scorer share the machine's cores.
@@ -25,6 +25,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "scan_throughput.json"
 LEAKS = 20
+SIZE = 16
 
 
 def main() -> None:
@@ -137,9 +138,9 @@ def in_words(results: dict[str, Any]) -> str:
         [
             "# Scan throughput",
             "",
-            f"{results['objects']} PNG objects of 32x32 pixels in SeaweedFS on the same machine, "
-            f"{results['machine']['cores']} cores shared by server, client, decoders and scorer "
-            "and with other work (see load_average_at_end in the JSON). Stages alone, scan and "
+            f"{results['objects']} PNG objects of {SIZE}x{SIZE} pixels in SeaweedFS on the same "
+            f"machine, {results['machine']['cores']} cores shared by server, client, "
+            "decoders and scorer and with other work (see load_average_at_end in the JSON). Stages alone, scan and "
             f"rescan: {results['scored_by_the_real_attributor']} objects, medians; the real "
             "attributor on the CPU. `weightless` scores nothing, so that fetching and decoding "
             "show; memory and `all_objects` are measured with it over all objects. Worker "
@@ -168,13 +169,13 @@ def fit(folder: Path) -> Any:
     from flipad_ops.generators import split_generator
     from flipad_ops.negatives import ForeignImages
 
-    gan = train_gan(photo_patches("generator", 400), steps=30, seed=0)
+    gan = train_gan(photo_patches("generator", 400, SIZE), steps=30, seed=0, width=16)
     metadata = {"latent": {"shape": [LATENT, 1, 1], "distribution": "normal"}}
     generator = split_generator(gan, metadata, name="bench", version="1")
-    foreign = {"photos": ForeignImages(photo_patches("negatives", 400))}
-    sizes = {"own_train": 200, "own_calibration": 150, "own_test": 60, "anchor_samples": 200}
+    foreign = {"photos": ForeignImages(photo_patches("negatives", 300, SIZE))}
+    sizes = {"own_train": 150, "own_calibration": 100, "own_test": 40, "anchor_samples": 200}
     result = fit_attributor(
-        generator, foreign, recipe("fast", max_negatives=400, **sizes), progress=show
+        generator, foreign, recipe("fast", max_negatives=300, **sizes), progress=show
     )
     save_attributor(result.attributor, folder)
     return generator.sample(LEAKS, seed=99)
@@ -187,7 +188,7 @@ def upload(server: Any, count: int, own: Any) -> None:
     from flipad_ops.demo.photos import photo_patches
     from flipad_ops.images.png import encode_png
 
-    patches = (photo_patches("scan", 2000) * 255).byte().permute(0, 2, 3, 1).numpy()
+    patches = (photo_patches("scan", 2000, SIZE) * 255).byte().permute(0, 2, 3, 1).numpy()
     planted = [encode_png(image) for image in own]
     client = server.client()
 

@@ -17,7 +17,7 @@ from flipad_ops.errors import FlipadError, ImageError, ObjectGone, TargetError
 from flipad_ops.images.decoder import Decoded, Decoder
 from flipad_ops.scanning.budget import Budget
 from flipad_ops.scanning.ledger import Known
-from flipad_ops.scanning.selection import Picked
+from flipad_ops.scanning.selection import Picked, in_chunks
 from flipad_ops.scanning.targets.base import Item, Target
 
 #: Objects looked up in the ledger at a time, and images sent to a decoder at a time.
@@ -171,7 +171,7 @@ class Pipeline:
     def _feed(self) -> None:
         number, position = 0, 0
         try:
-            for target, items in _chunks(self._picked):
+            for target, items in in_chunks(self._picked, LOOKUP):
                 kept: set[str] = set()
                 if self._known is not None:
                     etags = {item.key: item.etag for item in items}
@@ -243,22 +243,3 @@ class Pipeline:
                         ),
                     )
                 )  # fmt: skip
-
-
-def _chunks(picked: Iterable[Picked]) -> Iterator[tuple[Target, list[Item]]]:
-    """Runs of items of one target, the first one small so that work begins at once."""
-    size, items = 16, list[Item]()
-    current: Target | None = None
-    try:
-        for target, item in picked:
-            if items and current is not None and (target is not current or len(items) >= size):
-                yield current, items
-                items, size = [], LOOKUP
-            current = target
-            items.append(item)
-    except TargetError:
-        if items and current is not None:  # what was listed before is scanned all the same
-            yield current, items
-        raise
-    if items and current is not None:
-        yield current, items

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from flipad_ops.errors import UsageError
+from flipad_ops.errors import TargetError, UsageError
 from flipad_ops.scanning.globs import compile_globs, matches
 from flipad_ops.scanning.targets.base import Item, Target
 
@@ -82,6 +82,25 @@ class Selection:
             if shard is not None and _part(f"{target.uri}\n{item.key}", shard[1]) != shard[0] - 1:
                 continue
             yield target, item
+
+
+def in_chunks(picked: Iterable[Picked], most: int) -> Iterator[tuple[Target, list[Item]]]:
+    """Runs of items of one target, the first one small so that work begins at once."""
+    size, items = min(16, most), list[Item]()
+    current: Target | None = None
+    try:
+        for target, item in picked:
+            if items and current is not None and (target is not current or len(items) >= size):
+                yield current, items
+                items, size = [], most
+            current = target
+            items.append(item)
+    except TargetError:
+        if items and current is not None:  # what was listed before is scanned all the same
+            yield current, items
+        raise
+    if items and current is not None:
+        yield current, items
 
 
 def parse_since(text: str, now: float | None = None) -> float:
