@@ -84,7 +84,7 @@ class Splitting:
         self.small = height * width < SMALL_TORUS
 
     def slot_bytes(self) -> int:
-        """Planned memory per image being iterated: four activations, four products, sixteen outputs."""
+        """Memory per image being iterated: 4 activations, 4 products, 16 outputs."""
         operator = self.operator
         blocks = operator.inputs.torus[0] * operator.inputs.torus[1]
         per_block = 4 * operator.inputs.width + 4 * operator.matrix.shape[1]
