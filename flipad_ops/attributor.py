@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flipad_ops.detection import DeepSad, FeatureMap, conformal_p, p_floor
+from flipad_ops.detection import Detector, FeatureMap, conformal_p, p_floor
 from flipad_ops.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
@@ -24,7 +24,8 @@ class Attribution:
     Parameters
     ----------
     score : (n,) float64
-        Squared distance to the centre; low means "ours".
+        Low means "ours": DeepSAD's squared distance to the centre, or with fusion the larger of
+        the views' scores in units of their own thresholds.
     p : (n,) float64
         Conformal p-value of "not ours"; small means "ours".
     attributed : (n,) bool
@@ -92,7 +93,7 @@ class Attributor:
     anchor: Tensor
     sample_shape: tuple[int, ...]
     features: FeatureMap
-    detector: DeepSad
+    detector: Detector
     calibration: Calibration
     settings: FitSettings
     generator: Mapping[str, Any]
@@ -136,8 +137,9 @@ class Attributor:
 
     def score_activations(self, activations: Tensor) -> NDArray[np.float64]:
         """Anomaly scores (n,) of activations (n, *layer.input_shape)."""
-        scores = self.detector.score(self.features(activations.to(self.device)))
-        return scores.double().cpu().numpy()
+        activations = activations.to(self.device)
+        scores = self.detector.score(self.features(activations), activations)
+        return scores.cpu().numpy()
 
     def check_layer(self, layer: FinalLayer) -> None:
         """Refuse a generator whose final layer is not the one fitted.

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration
-from flipad_ops.detection import DeepSad, FeatureMap
+from flipad_ops.detection import DeepSad, Detector, FeatureMap, StatisticsHead
 from flipad_ops.errors import (
     AttributorCorrupt,
     AttributorError,
@@ -148,8 +148,11 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    detector = DeepSad(features.shape, settings.detector.dim)
-    prefix = "detector."
+    prefix, count = "detector.", tensors.get("detector.head.mean")
+    detector = Detector(
+        DeepSad(features.shape, settings.detector.dim),
+        None if count is None else StatisticsHead(layer.input_shape, len(count)),
+    )
     detector.load_state_dict(
         {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
     )

@@ -28,6 +28,11 @@ class FitSettings:
         Samples of F averaged into the anchor (paper: 5,000).
     channels : int
         Activation channels kept by the feature selection.
+    fusion : bool
+        Score channel statistics beside DeepSAD (not in the paper).
+    widened, near_misses : float
+        Training negatives that the fit makes itself, per own training sample; see
+        `flipad_ops.self_made` (not in the paper).
     fnr : float
         Tolerable false negative rate at the threshold (paper: 0.005).
     min_negatives : int
@@ -44,6 +49,9 @@ class FitSettings:
     own_test: int = 500
     anchor_samples: int = 2000
     channels: int = 32
+    fusion: bool = True
+    widened: float = 0.5
+    near_misses: float = 0.25
     fnr: float = 0.005
     min_negatives: int = 100
     max_negatives: int = 2000
@@ -53,6 +61,8 @@ class FitSettings:
         for name in ("own_train", "own_calibration", "own_test", "anchor_samples", "channels"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not (0 <= self.widened <= 10 and 0 <= self.near_misses <= 10):
+            raise UsageError("widened and near_misses must lie between 0 and 10.")
         if not 0 < self.fnr < 0.5:
             raise UsageError(f"fnr must lie between 0 and 0.5, not {self.fnr}.")
         if not 0 <= self.seed < 2**32:
@@ -104,7 +114,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             own_test=200,
             anchor_samples=1000,
             channels=16,
-            max_negatives=1200,
+            max_negatives=1000,
         )
     elif name == "paper":
         settings = FitSettings(
@@ -115,6 +125,9 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             own_test=1_000,
             anchor_samples=5_000,
             channels=64,
+            fusion=False,
+            widened=0,
+            near_misses=0,
             max_negatives=12_000,
         )
     else:

@@ -14,13 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration, build_inverter
-from flipad_ops.detection import fit_features, threshold_at_fnr, train_deepsad
+from flipad_ops.detection import (
+    Detector,
+    fit_features,
+    fit_statistics,
+    threshold_at_fnr,
+    train_deepsad,
+)
 from flipad_ops.errors import DataError
 from flipad_ops.evaluation import evaluate_scores
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.inversion import FinalLayerInverter
 from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
+from flipad_ops.self_made import near_misses, widen
 
 #: Called with (stage, done, total); total 0 means "no count".
 Progress = Callable[[str, int, int], None]
@@ -116,16 +123,20 @@ def fit_attributor(
     with clock.stage("sample"):
         counts = (settings.own_train, settings.own_calibration, settings.own_test)
         own = torch.split(generator.sample(sum(counts), _seed(settings, 2)), list(counts))
+        made = _self_made(generator, splits, settings)
     run = _Inversions(inverter, generator.layer.output_shape, progress)
-    run.total = sum(counts) + sum(
-        len(part) for s in splits.values() for part in (s.train, s.calibration, s.test)
+    run.total = (
+        sum(counts)
+        + len(made)
+        + sum(len(part) for s in splits.values() for part in (s.train, s.calibration, s.test))
     )
     with clock.stage("invert"):
         own_z = run.invert(own[0])
-        foreign_z = run.invert(torch.cat([split.train for split in splits.values()]))
+        given_z = run.invert(torch.cat([split.train for split in splits.values()]))
+        foreign_z = torch.cat([given_z, run.invert(made)]) if len(made) else given_z
     with clock.stage("train"):
         features = fit_features(own_z, foreign_z, settings.channels)
-        detector, losses = train_deepsad(
+        deepsad, losses = train_deepsad(
             features(own_z),
             features(foreign_z),
             settings.detector,
@@ -133,15 +144,22 @@ def fit_attributor(
             device=device,
             report=lambda epoch, epochs, _: progress("train", epoch, epochs),
         )
-    means = {"own": own_z.mean(dim=0), "foreign": foreign_z.mean(dim=0)}
-    del own_z, foreign_z
+        head = fit_statistics(own_z, foreign_z, device) if settings.fusion else None
+        detector = Detector(deepsad, head)
+    means = {"own": own_z.mean(dim=0), "foreign": given_z.mean(dim=0)}
+    del own_z, given_z, foreign_z
+
+    def views(images: Tensor) -> Tensor:
+        chunks = (z.to(device) for z in run.stream(images))
+        return torch.cat([detector.views(features(z), z).cpu() for z in chunks])
 
     def score(images: Tensor) -> NDArray[np.float64]:
-        parts = [detector.score(features(z.to(device))).double().cpu() for z in run.stream(images)]
-        return torch.cat(parts).numpy()
+        return detector.combine(views(images)).numpy()
 
     with clock.stage("invert"):
-        own_scores = score(own[1])
+        own_views = views(own[1])
+        detector.calibrate_scales(own_views.numpy(), settings.fnr)
+        own_scores = detector.combine(own_views).numpy()
         null_scores = {name: score(split.calibration) for name, split in splits.items()}
         test_scores = {"own": score(own[2])}
         test_scores |= {name: score(split.test) for name, split in splits.items()}
@@ -171,6 +189,20 @@ def fit_attributor(
         unconverged=run.unconverged / max(run.done, 1),
         grouped=all(split.grouped for split in splits.values()),
     )
+
+
+def _self_made(
+    generator: SplitGenerator, splits: Mapping[str, ForeignSplit], settings: FitSettings
+) -> Tensor:
+    """Negatives for training that nobody had to gather; tables get none."""
+    made = torch.empty(0, *generator.sample_shape)
+    if len(generator.sample_shape) != 3:
+        return made
+    given = torch.cat([split.train for split in splits.values()])
+    widened = widen(given, round(settings.widened * settings.own_train), _seed(settings, 3))
+    count = round(settings.near_misses * settings.own_train)
+    misses = near_misses(generator, count, _seed(settings, 4))
+    return torch.cat([made, widened, misses])
 
 
 def describe(generator: SplitGenerator, equivalence_class: tuple[str, ...]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_equal_seeds_give_equal_attributors(
         "anchor", "sample", "invert", "train", "invert",
     ]  # fmt: skip
     done = [(d, total) for stage, d, total in stages if stage == "invert" and total]
-    assert done[-1][0] == done[-1][1] == 124 + 100
+    assert done[-1][0] == done[-1][1] == 124 + 100 + 30 + 15
     assert [d for d, _ in done] == sorted(d for d, _ in done)
 
 

@@ -10,16 +10,21 @@ from flipad_ops.detection.calibration import (
 )
 from flipad_ops.detection.deepsad import DeepSad, DeepSadSettings, train_deepsad
 from flipad_ops.detection.features import FeatureMap, fit_features
+from flipad_ops.detection.fusion import Detector
+from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
 
 __all__ = [
     "DeepSad",
     "DeepSadSettings",
+    "Detector",
     "FeatureMap",
     "Rate",
+    "StatisticsHead",
     "auc",
     "can_certify",
     "conformal_p",
     "fit_features",
+    "fit_statistics",
     "p_floor",
     "threshold_at_fnr",
     "train_deepsad",
