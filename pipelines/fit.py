@@ -125,7 +125,7 @@ def _register(
         force=request.force,
         notes={
             "foreign sources": sources,
-            "recipe": request.recipe,
+            "recipe": request.recipe if request.settings is None else "settings given",
             "left out": notes or "nothing",
         },
     )

@@ -177,6 +177,8 @@ def _log(result: FitResult, folder: Path) -> str:
             name="attributor",
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
             artifacts={pyfunc.ARTIFACT: str(folder)},
+            # Shown in the UI; load_model(..., model_config={"device": "cuda"}) overrides it.
+            model_config={"device": "cpu"},
             signature=pyfunc.signature(result.attributor.calibration.threshold),
             pip_requirements=[f"flipad-ops=={__version__}"],
             input_example=_example(result),
