@@ -93,8 +93,7 @@ class WorkTable:
         """Note a delivery and its versions in one transaction; False when it was noted before."""
         now = self.clock()
         with self._session.begin() as session:
-            insert = self._insert(Delivery).values(id=delivery_id, received=now)
-            if not _count(session.execute(insert.on_conflict_do_nothing())):
+            if not self._insert(session, Delivery, {"id": delivery_id, "received": now}):
                 return False
             for model, version in versions:
                 self._add(session, model, version, config, {})
@@ -197,11 +196,14 @@ class WorkTable:
         now = self.clock()
         row = {"state": QUEUED, "attempts": 0, "due": now, "created": now, "updated": now}
         values = {**row, "model": model, "version": version, "config": config, **fields}
-        return _count(session.execute(self._insert(Row).values(**values).on_conflict_do_nothing()))
+        return int(self._insert(session, Row, values))
 
-    def _insert(self, table: Any) -> Any:
+    def _insert(self, session: Session, table: Any, values: dict[str, Any]) -> bool:
         postgres = self._engine.dialect.name == "postgresql"
-        return postgresql.insert(table) if postgres else sqlite.insert(table)
+        insert: Any = postgresql.insert(table) if postgres else sqlite.insert(table)
+        # A row that comes back was new; psycopg's row count of an ORM insert tells nothing.
+        new = insert.values(**values).on_conflict_do_nothing().returning(table.id)
+        return session.execute(new).first() is not None
 
     def _write(self, work: Work, **values: Any) -> bool:
         held = and_(Row.id == work.id, Row.token == work.token, Row.state == RUNNING)
@@ -209,12 +211,9 @@ class WorkTable:
 
     def _update(self, where: Any, values: dict[str, Any]) -> bool:
         with self._session.begin() as session:
-            return _count(session.execute(update(Row).where(where).values(**values))) == 1
+            result = session.execute(update(Row).where(where).values(**values))
+            return isinstance(result, CursorResult) and result.rowcount == 1
 
 
 #: A row that nobody holds.
 _FREE: dict[str, Any] = {"token": None, "owner": None, "lease_until": None}
-
-
-def _count(result: Any) -> int:
-    return int(result.rowcount) if isinstance(result, CursorResult) else 0

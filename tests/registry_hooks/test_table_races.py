@@ -1,4 +1,4 @@
-"""Several processes on one table."""
+"""Several processes on one table, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from registry_hooks.records import DONE, RUNNING
+from registry_hooks.records import DONE, QUEUED, RUNNING
 from registry_hooks.table import WorkTable
+from tests.registry_hooks.postgres import postgres
 
 pytestmark = pytest.mark.e2e
 CONFIG = "c" * 64
@@ -40,6 +42,15 @@ while True:
 """
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/work.db"
+    else:
+        with postgres() as server:
+            yield server
+
+
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
@@ -50,19 +61,21 @@ def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_racing_processes_claim_every_row_exactly_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/work.db"
-    racers = [start(RACER, url, f"racer {n}") for n in range(4)]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_racing_processes_claim_every_row_exactly_once(url: str) -> None:
+    racers = [start(RACER, url, f"racer {n}") for n in range(3)]
+    assert [line(racer) for racer in racers] == ["ready"] * 3
     claimed = Counter[str]()
     for racer in racers:
         assert racer.stdin is not None
         racer.stdin.write("go\n")
         racer.stdin.flush()
     for racer in racers:
-        out, _ = racer.communicate(timeout=60)
+        out, _ = racer.communicate()
         assert racer.returncode == 0
         claimed.update(out.split())
     assert claimed == Counter({str(version): 1 for version in range(1, 41)})
@@ -71,14 +84,12 @@ def test_racing_processes_claim_every_row_exactly_once(tmp_path: Path) -> None:
     table.close()
 
 
-def test_a_killed_holder_loses_its_work_only_after_the_lease(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/work.db"
+def test_a_killed_holder_loses_its_work_only_after_the_lease(url: str) -> None:
     table = WorkTable(url, lease=2)
     table.enqueue([("gan", 1)], CONFIG)
     holder = start(HOLDER, url)
     with holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "1\n"
+        assert line(holder) == "1"
         assert table.claim("other", CONFIG) is None
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
@@ -86,4 +97,9 @@ def test_a_killed_holder_loses_its_work_only_after_the_lease(tmp_path: Path) -> 
     while (work := table.claim("other", CONFIG)) is None:
         time.sleep(0.1)
     assert work.attempts == 2
+    assert table.release(work)
+    assert table.receive("d-1", [("gan", 1), ("gan", 2)], CONFIG)
+    assert not table.receive("d-1", [("gan", 3)], CONFIG)
+    assert table.move(table.rows()[0], DONE)
+    assert (table.counts()[QUEUED], table.counts()[DONE]) == (1, 1)
     table.close()
