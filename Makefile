@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Waiting threads sleep instead of spinning, so that tests with several processes share the cores.
+export OMP_WAIT_POLICY := PASSIVE
+
 .PHONY: demo test check lint types format docs clean
 
 demo: $(STAMP)  ## the main job, from nothing, on embedded defaults

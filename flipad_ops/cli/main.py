@@ -11,6 +11,9 @@ from flipad_ops.errors import FlipadError
 
 def main() -> None:
     """Run `flipadops`; never returns."""
+    # Threads that spin while they wait cost several times the CPU beside other processes; OpenMP
+    # reads this when torch is loaded, which no command has done yet.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Third parties must not phone home from a scan.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
