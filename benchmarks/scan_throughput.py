@@ -140,8 +140,9 @@ def in_words(results: dict[str, Any]) -> str:
             "",
             f"{results['objects']} PNG objects of {SIZE}x{SIZE} pixels in SeaweedFS on the same "
             f"machine, {results['machine']['cores']} cores shared by server, client, "
-            "decoders and scorer and with other work (see load_average_at_end in the JSON). Stages alone, scan and "
-            f"rescan: {results['scored_by_the_real_attributor']} objects, medians; the real "
+            "decoders and scorer and with other work (see load_average_at_end in the JSON). "
+            f"Stages alone, scan and rescan: {results['scored_by_the_real_attributor']} objects, "
+            "medians; the real "
             "attributor on the CPU. `weightless` scores nothing, so that fetching and decoding "
             "show; memory and `all_objects` are measured with it over all objects. Worker "
             "processes are not in `peak_mb`; theirs is in the JSON.",
@@ -167,6 +168,7 @@ def fit(folder: Path) -> Any:
     from flipad_ops.fit_settings import recipe
     from flipad_ops.fitting import fit_attributor
     from flipad_ops.generators import split_generator
+    from flipad_ops.inversion import InversionSettings
     from flipad_ops.negatives import ForeignImages
 
     gan = train_gan(photo_patches("generator", 400, SIZE), steps=30, seed=0, width=16)
@@ -174,9 +176,10 @@ def fit(folder: Path) -> Any:
     generator = split_generator(gan, metadata, name="bench", version="1")
     foreign = {"photos": ForeignImages(photo_patches("negatives", 300, SIZE))}
     sizes = {"own_train": 150, "own_calibration": 100, "own_test": 40, "anchor_samples": 200}
-    result = fit_attributor(
-        generator, foreign, recipe("fast", max_negatives=300, **sizes), progress=show
-    )
+    # Few iterations: a generator that has learnt little is slow to invert.
+    inversion = InversionSettings(max_iterations=60, tolerance=5e-2)
+    settings = recipe("fast", max_negatives=300, inversion=inversion, **sizes)
+    result = fit_attributor(generator, foreign, settings, progress=show)
     save_attributor(result.attributor, folder)
     return generator.sample(LEAKS, seed=99)
 

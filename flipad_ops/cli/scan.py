@@ -141,6 +141,7 @@ def scan(
     from flipad_ops.scanning.dry_run import preview, write_preview
     from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
     from flipad_ops.scanning.ledger import Ledger
+    from flipad_ops.scanning.lock import only_one
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
     from flipad_ops.scanning.run import ScanRequest, run_scan
     from flipad_ops.scanning.selection import Selection, parse_size
@@ -170,40 +171,43 @@ def scan(
         workers=workers,
         suppress=suppressions,
     )
-    ledger = None if state is None or dry_run else Ledger(state, must_exist=resume)
-    from flipad_ops.registry.scorers import load_scorers
+    with only_one(None if dry_run else state):
+        ledger = None if state is None or dry_run else Ledger(state, must_exist=resume)
+        from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
 
-    scorers = load_scorers(model or [], all_models, device, tracking_uri)
-    with counter("images", quiet=quiet) as progress, stop_signals() as stop:
-        if dry_run:
-            write_preview(preview(request, scorers, progress), outputs[0][0] == "json", sys.stdout)
-            return
-        outcome = run_scan(request, scorers, progress, ledger=ledger, stop=stop)
-    outcome.command = shlex.join(["flipadops", *sys.argv[1:]])
-    pictures = mlflow_run or any(name == "html" for name, _ in outputs)
-    if pictures and not no_thumbnails and not outcome.interrupted:
-        outcome.exhibits = collect_exhibits(outcome, scorers)
-        outcome.reference = reference_exhibit(scorers)
-    outcome.warnings += suppressions.warnings() if outcome.complete else []
-    if gate:
-        from flipad_ops.scanning.gate import check_scores
+        scorers = load_scorers(model or [], all_models, device, tracking_uri)
+        with counter("images", quiet=quiet) as progress, stop_signals() as stop:
+            if dry_run:
+                write_preview(
+                    preview(request, scorers, progress), outputs[0][0] == "json", sys.stdout
+                )
+                return
+            outcome = run_scan(request, scorers, progress, ledger=ledger, stop=stop)
+        outcome.command = shlex.join(["flipadops", *sys.argv[1:]])
+        pictures = mlflow_run or any(name == "html" for name, _ in outputs)
+        if pictures and not no_thumbnails and not outcome.interrupted:
+            outcome.exhibits = collect_exhibits(outcome, scorers)
+            outcome.reference = reference_exhibit(scorers)
+        outcome.warnings += suppressions.warnings() if outcome.complete else []
+        if gate:
+            from flipad_ops.scanning.gate import check_scores
 
-        outcome.broken += check_scores(outcome)
-    write_outputs(outcome, outputs)
-    if not quiet:
-        for warning in outcome.warnings:
-            sys.stderr.write(f"warning: {warning}\n")
-        for row in islice(outcome.failed, 10):
-            sys.stderr.write(f"error: {row.key!r}: {row.reason}\n")
-        for text in outcome.broken:
-            sys.stderr.write(f"error: {text}\n")
-        sys.stderr.write(summary_line(outcome))
-        if outcome.interrupted and state is not None:
-            sys.stderr.write("interrupted; the same command goes on from here\n")
-    if mlflow_run:
-        from flipad_ops.scanning.tracking import log_scan
-
-        run_id = log_scan(outcome, tracking_uri)
+            outcome.broken += check_scores(outcome)
+        write_outputs(outcome, outputs)
         if not quiet:
-            sys.stderr.write(f"MLflow run {run_id}\n")
-    raise typer.Exit(exit_code(outcome, fail_on.value))
+            for warning in outcome.warnings:
+                sys.stderr.write(f"warning: {warning}\n")
+            for row in islice(outcome.failed, 10):
+                sys.stderr.write(f"error: {row.key!r}: {row.reason}\n")
+            for text in outcome.broken:
+                sys.stderr.write(f"error: {text}\n")
+            sys.stderr.write(summary_line(outcome))
+            if outcome.interrupted and state is not None:
+                sys.stderr.write("interrupted; the same command goes on from here\n")
+        if mlflow_run:
+            from flipad_ops.scanning.tracking import log_scan
+
+            run_id = log_scan(outcome, tracking_uri)
+            if not quiet:
+                sys.stderr.write(f"MLflow run {run_id}\n")
+        raise typer.Exit(exit_code(outcome, fail_on.value))

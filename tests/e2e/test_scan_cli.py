@@ -19,7 +19,12 @@ from flipad_ops.scanning.targets import LocalTarget
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.test_engine import png
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "FORCE_COLOR": "1"}
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "FORCE_COLOR": "1",
+    "OMP_NUM_THREADS": "1",
+}
 
 pytestmark = pytest.mark.e2e
 

@@ -13,6 +13,7 @@ import pytest
 
 from flipad_ops.errors import StateError
 from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.lock import only_one
 from flipad_ops.scanning.run import ScanOutcome, ScanRequest, run_scan
 from flipad_ops.scanning.selection import Selection
 from tests.scanning.fakes import DarkIsOurs
@@ -88,10 +89,21 @@ def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
     assert target.reads == []
 
 
+def test_a_ledger_serves_one_scan_at_a_time(tmp_path: Path) -> None:
+    with only_one(tmp_path / "s.db"):
+        with pytest.raises(StateError, match="Another scan"), only_one(tmp_path / "s.db"):
+            pass
+        with only_one(tmp_path / "t.db"), only_one(None):
+            pass
+    with only_one(tmp_path / "s.db"):
+        pass
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.lock import only_one
 from flipad_ops.scanning.run import ScanRequest, run_scan
 from flipad_ops.scanning.targets import open_target
 from tests.scanning.fakes import DarkIsOurs

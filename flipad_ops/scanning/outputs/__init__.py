@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -79,6 +80,8 @@ def write_outputs(outcome: ScanOutcome, outputs: list[tuple[str, Path | None]]) 
     """Write every output; files appear whole or not at all."""
     for name, path in outputs:
         if path is None:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(errors="backslashreplace")
             WRITERS[name](outcome, sys.stdout)
             sys.stdout.flush()
         else:
