@@ -48,7 +48,11 @@ def log_attributor(
         Whether the aliases point at it, see `publish`.
     """
     name = tags.attributor_name(generator.name)
-    with tempfile.TemporaryDirectory(prefix="flipad-") as temporary, registry_errors():
+    with (
+        tempfile.TemporaryDirectory(prefix="flipad-") as temporary,
+        registry_errors(),
+        quiet_mlflow(),
+    ):
         folder = save_attributor(result.attributor, Path(temporary) / "attributor")
         model_id = _log(result, folder)
         link(client, run_id, generator)
@@ -58,12 +62,14 @@ def log_attributor(
             tags={tags.GENERATOR: generator.name},
             description=f"Attributors of the versions of model {generator.name}, by flipad_ops.",
         )
+        card = model_card(result, generator, notes or {})
+        client.set_tag(run_id, "mlflow.note.content", card)  # the run's description in the UI
         version = client.create_model_version(
             name,
             f"models:/{model_id}",
             run_id=run_id,
             tags=_tags(result, generator, config_sha256, attributor_sha256(folder)),
-            description=model_card(result, generator, notes or {}),
+            description=card,
             model_id=model_id,
         )
     return version, publish(client, version, generator, force=force)
@@ -172,18 +178,17 @@ def _log(result: FitResult, folder: Path) -> str:
 
     from flipad_ops.registry import pyfunc
 
-    with quiet_mlflow():
-        info = mlflow.pyfunc.log_model(
-            name="attributor",
-            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={pyfunc.ARTIFACT: str(folder)},
-            # Shown in the UI; load_model(..., model_config={"device": "cuda"}) overrides it.
-            model_config={"device": "cpu"},
-            signature=pyfunc.signature(result.attributor.calibration.threshold),
-            pip_requirements=[f"flipad-ops=={__version__}"],
-            input_example=_example(result),
-            metadata={"flipad": dict(result.attributor.generator)},
-        )
+    info = mlflow.pyfunc.log_model(
+        name="attributor",
+        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+        artifacts={pyfunc.ARTIFACT: str(folder)},
+        # Shown in the UI; load_model(..., model_config={"device": "cuda"}) overrides it.
+        model_config={"device": "cpu"},
+        signature=pyfunc.signature(result.attributor.calibration.threshold),
+        pip_requirements=[f"flipad-ops=={__version__}"],
+        input_example=_example(result),
+        metadata={"flipad": dict(result.attributor.generator)},
+    )
     return str(info.model_id)
 
 

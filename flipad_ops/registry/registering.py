@@ -62,7 +62,7 @@ def register_generator(
         split = split_generator(module, metadata)
         found[keys.LAYER] = split.layer.sha256()
         found[keys.DECODER] = split.decoder_sha256
-    with tracking(tracking_uri) as client, registry_errors():
+    with tracking(tracking_uri) as client, registry_errors(), quiet_mlflow():
         model_id = _log(module, latent, {"flipad": dict(metadata)})
         ensure_model(client, ref.name)
         version = client.create_model_version(
@@ -100,17 +100,16 @@ def _log(module: torch.nn.Module, latent: LatentSpec, metadata: dict[str, Any]) 
         Schema([TensorSpec(np.dtype("float32"), (-1, *output.shape[1:]))]),
     )
     try:
-        with quiet_mlflow():
-            info = mlflow.pytorch.log_model(
-                module,
-                name="generator",
-                serialization_format="pt2",
-                input_example=example,
-                signature=signature,
-                metadata=metadata,
-                # Inference of requirements starts a Python process for seconds; these suffice.
-                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
-            )
+        info = mlflow.pytorch.log_model(
+            module,
+            name="generator",
+            serialization_format="pt2",
+            input_example=example,
+            signature=signature,
+            metadata=metadata,
+            # Inference of requirements starts a Python process for seconds; these suffice.
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+        )
     except MlflowException:
         raise
     except Exception as error:  # torch.export raises what its tracer stumbles over
