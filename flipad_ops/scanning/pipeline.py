@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,8 +125,10 @@ class Pipeline:
         for decoder in self._decoders:
             if error[0] is not None:
                 decoder.close()  # in the middle of an image, if need be
+        # Daemons: one that hangs in a dead connection does not keep the scan from ending.
+        deadline = time.monotonic() + 5
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
         for decoder in self._decoders:
             decoder.close()
 

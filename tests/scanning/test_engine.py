@@ -169,6 +169,22 @@ def test_a_stop_signal_ends_the_scan_between_batches(target: Slow) -> None:
     assert 0 < len(outcome.findings) < 60
 
 
+def test_a_hanging_read_does_not_keep_a_stopped_scan_from_ending(target: Slow) -> None:
+    release = threading.Event()
+
+    class Hanging(Slow):
+        def read(self, item: Item, max_bytes: int) -> Content:
+            release.wait(60)
+            return super().read(item, max_bytes)
+
+    asked = iter([0] * 3)
+    request = ScanRequest([Hanging(target.objects)], workers=0)
+    outcome = run_scan(request, [DarkIsOurs()], stop=lambda: next(asked, signal.SIGINT))
+    assert not release.is_set()
+    release.set()
+    assert outcome.signal == signal.SIGINT
+
+
 JOB = DecodeJob(((3, 8, 8),), "reject", DecodeLimits())
 
 
