@@ -116,6 +116,7 @@ def test_baseline_findings_do_not_count_again(folder: Path, tmp_path: Path) -> N
     outcome = scan(folder, suppress=known)
     assert exit_code(outcome) == 0
     assert summarise(outcome)["suppressed"] == 5
+    assert text(outcome, "html").count("known from the baseline") == 5
     (folder / "new.png").write_bytes(png(0.05, 999))
     outcome = scan(folder, suppress=known)
     assert exit_code(outcome) == 3

@@ -46,6 +46,8 @@ def render(outcome: ScanOutcome) -> str:
         more=max(0, len(outcome.of("leak", "review")) - len(outcome.exhibits)),
         skipped=list(islice(outcome.skipped, LISTED)),
         failed=list(islice(outcome.failed, LISTED)),
+        suppressed=list(islice((f for f in outcome.findings if f.suppressed), LISTED)),
+        more_suppressed=max(0, outcome.tally.suppressed - LISTED),
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
         request=outcome.request,
