@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,23 +85,14 @@ def _run_project(settings: HookSettings, uri: str) -> dict[str, Any]:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if settings.registry:
         os.environ["MLFLOW_TRACKING_URI"] = settings.registry
-    request = settings.request(uri)
-    with tracking(settings.registry) as client:
+    with tracking(settings.registry) as client, tempfile.TemporaryDirectory() as folder:
         resolve(client, parse_model(uri))
         try:
             mlflow.projects.run(  # type: ignore[no-untyped-call]
                 settings.project,
                 entry_point="fit",
-                parameters={
-                    "model_uri": uri,
-                    "negatives": ",".join(request.negatives),
-                    "negatives_models": ",".join(request.negatives_models),
-                    "recipe": request.recipe,
-                    "seed": request.seed,
-                    "device": request.device,
-                    "allow_pickle": str(request.allow_pickle).lower(),
-                },
-                experiment_name=request.experiment,
+                parameters=_parameters(settings, uri, Path(folder)),
+                experiment_name=settings.request(uri).experiment,
                 backend=settings.backend,
                 backend_config=settings.backend_config or None,
                 env_manager="local" if settings.backend == "local" else None,
@@ -116,6 +108,24 @@ def _run_project(settings: HookSettings, uri: str) -> dict[str, Any]:
     if not attributor:
         return {"error": "ProjectFailed", "message": "The project left no attributor."}
     return {"attributor": attributor, "status": "fitted"}
+
+
+def _parameters(settings: HookSettings, uri: str, folder: Path) -> dict[str, Any]:
+    request = settings.request(uri)
+    parameters = {
+        "model_uri": uri,
+        "negatives": ",".join(request.negatives),
+        "negatives_models": ",".join(request.negatives_models),
+        "recipe": request.recipe,
+        "seed": request.seed,
+        "device": request.device,
+        "allow_pickle": str(request.allow_pickle).lower(),
+    }
+    if settings.needs_file():
+        path = folder / "settings.json"
+        path.write_text(json.dumps(request.fit_settings().to_dict()), encoding="utf-8")
+        parameters["settings"] = str(path)
+    return parameters
 
 
 def _die_with(stdin: IO[str]) -> None:

@@ -83,11 +83,16 @@ class HookSettings:
         unknown = sorted(set(self.fit) - set(_FIT))
         if unknown:
             raise UsageError(f"[hooks.fit] has an unknown key {unknown[0]!r}.")
-        if self.project and "fnr" in self.fit:
-            raise UsageError("[hooks.fit] fnr cannot be passed to a project.")
-        if self.project and self.fit.get("settings"):
-            raise UsageError("[hooks.fit.settings] cannot be passed to a project.")
+        if self.project and self.backend != "local" and self.needs_file():
+            # They travel in a file, which another machine does not see.
+            raise UsageError(
+                "[hooks.fit] fnr and settings can be passed to a project of backend local only."
+            )
         self.config_sha256()
+
+    def needs_file(self) -> bool:
+        """Whether a project must read the fit settings from a file: no parameter holds them."""
+        return bool(self.fit.get("settings")) or self.fit.get("fnr") is not None
 
     def wants(self, model: str) -> bool:
         """Whether the hooks look after a registered model of this name."""

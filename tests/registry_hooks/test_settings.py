@@ -56,8 +56,8 @@ def test_attributors_and_excluded_models_are_left_alone() -> None:
         "[hooks.fit]\nrecipe = 'bogus'",
         "[hooks.fit.settings]\nbogus = 1",
         "[hooks.fit.settings]\nown_train = 0",
-        "[hooks]\nproject = '.'\n[hooks.fit]\nfnr = 0.01",
-        "[hooks]\nproject = '.'\n[hooks.fit.settings]\nown_train = 9",
+        "[hooks]\nproject = '.'\nbackend = 'kubernetes'\n[hooks.fit]\nfnr = 0.01",
+        "[hooks]\nproject = '.'\nbackend = 'kubernetes'\n[hooks.fit.settings]\nown_train = 9",
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(tmp_path: Path, text: str) -> None:
