@@ -28,6 +28,8 @@ def tracking(uri: str | None) -> Iterator[MlflowClient]:
     import mlflow
 
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Links to runs would stand between the results on stdout.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     with _URI_LOCK:
         was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
         before = mlflow.get_tracking_uri() if was_set else None
