@@ -145,8 +145,8 @@ def in_words(results: dict[str, Any]) -> str:
             f"Stages alone, scan and rescan: {results['scored_by_the_real_attributor']} objects, "
             "medians; the real "
             "attributor on the CPU. `weightless` scores nothing, so that fetching and decoding "
-            "show; memory and `all_objects` are measured with it over all objects. Worker "
-            "processes are not in `peak_mb`; theirs is in the JSON.",
+            "show; memory and `all_objects` are measured with it over all objects. `peak_mb` "
+            "is the scanning process's peak after its imports, without decoders and server.",
             "",
             "| figure | value |",
             "|---|---|",
