@@ -58,7 +58,7 @@ class FitProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.pid = self._process.pid
+        self.pid, self._lease = self._process.pid, settings.lease
         assert self._process.stdin is not None
         # The pipe stays open: its end tells the child that we are gone.
         self._stdin = self._process.stdin
@@ -70,8 +70,11 @@ class FitProcess:
         """The exit code, or None while it runs."""
         return self._process.poll()
 
-    def stop(self, grace: float = GRACE) -> None:
+    def stop(self, grace: float | None = None) -> None:
         """Interrupt the group; kill what is left of it after `grace` seconds."""
+        if grace is None:
+            # No heartbeat is sent meanwhile.
+            grace = min(GRACE, self._lease / 2)
         self._signal(signal.SIGINT)
         end = time.monotonic() + grace
         while self._process.poll() is None and time.monotonic() < end:

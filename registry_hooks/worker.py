@@ -38,8 +38,8 @@ class Fit(Protocol):
     def poll(self) -> int | None:
         """The exit code, or None while it runs."""
 
-    def stop(self) -> None:
-        """End it now."""
+    def stop(self, grace: float | None = None) -> None:
+        """End it; after `grace` seconds by force."""
 
     def end(self) -> FitEnd:
         """What it left behind, once it has exited."""
@@ -116,7 +116,7 @@ class Worker:
                     beat = now
                 # Without an answer, the lease may run out unseen: stop while it is still ours.
                 elif held is False or now - beat > self._table.lease * 0.8:
-                    fit.stop()
+                    fit.stop(grace=0.0)
                     logger.warning("%s: lost to another worker", work.uri)
                     return
         self._settle(work, fit.end())

@@ -29,6 +29,7 @@ class StagedFit:
     on_look: Any = None
     log: str = "/logs/x.log"
     stopped: bool = False
+    grace: float | None = None
 
     def poll(self) -> int | None:
         if self.stopped:
@@ -40,8 +41,8 @@ class StagedFit:
         self.looks -= 1
         return 0 if self.looks < 0 else None
 
-    def stop(self) -> None:
-        self.stopped = True
+    def stop(self, grace: float | None = None) -> None:
+        self.stopped, self.grace = True, grace
 
     def end(self) -> FitEnd:
         return self.outcome
@@ -126,7 +127,7 @@ def test_a_database_without_answer_stops_the_fit_before_the_lease_ends(
     monkeypatch.setattr(queued, "heartbeat", away)
     fit = StagedFit(looks=None)
     run(queued, fit)
-    assert fit.stopped
+    assert (fit.stopped, fit.grace) == (True, 0.0)
 
 
 def test_no_log_folder_is_a_failure_with_a_reason(queued: WorkTable) -> None:
