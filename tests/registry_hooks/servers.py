@@ -119,18 +119,6 @@ class Hooks:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/mlflow"
 
-    def run(self, *arguments: str) -> str:
-        """The stdout of a command that ends well."""
-        done = subprocess.run(
-            [sys.executable, "-c", CLI, *arguments],
-            cwd=self.folder,
-            env=environment(PYTHONPATH=str(ROOT)),
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def up(self) -> None:
         """Start the service and wait until it listens."""
         with (self.folder / "hooks.log").open("ab") as log:
