@@ -10,6 +10,8 @@ import typer
 from flipad_ops.cli.demo import demo
 from flipad_ops.cli.doctor import doctor
 from flipad_ops.cli.fit import fit
+from flipad_ops.cli.hooks import hooks
+from flipad_ops.cli.models import models, prune
 from flipad_ops.cli.register import register
 from flipad_ops.cli.report import report
 from flipad_ops.cli.sample import sample
@@ -49,3 +51,6 @@ app.command()(fit)
 app.command()(sample)
 app.command()(scan)
 app.command()(report)
+app.command()(models)
+app.command()(prune)
+app.add_typer(hooks, name="hooks")
