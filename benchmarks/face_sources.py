@@ -4,16 +4,15 @@
 
 writes, all 64x64 and 8-bit PNG unless said otherwise:
 
-    photos/            one photograph (china.jpg, scikit-learn), whole, as negatives for the fit
-    found/photos/      patches of two other photographs (flower.jpg, scikit-learn; a portrait that
-                       Matplotlib ships), never seen by the fit
+    photos/            the left 60% of three photographs (two that scikit-learn ships and a
+                       portrait that Matplotlib ships), whole, as negatives for the fit
+    found/photos/      patches of the right 40% of the same photographs, never seen by the fit
     found/other-gan/   samples of another generator, a DCGAN trained here on those photographs
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
@@ -28,6 +27,8 @@ from flipad_ops.demo.gan import LATENT, train_gan
 from flipad_ops.images.png import save_png
 
 SIZE = 64
+#: Where a photograph is cut: negatives to the left, images to scan to the right.
+CUT = 0.6
 
 
 def photographs() -> dict[str, Path]:
@@ -41,9 +42,14 @@ def photographs() -> dict[str, Path]:
     }
 
 
-def patches(path: Path, count: int, seed: int) -> Tensor:
-    """(count, 3, 64, 64) in [0, 1]: random places, at full and at half scale in turn."""
+def part(path: Path, start: float, stop: float) -> Image.Image:
+    """The columns of a photograph between two fractions of its width."""
     photo = Image.open(path).convert("RGB")
+    return photo.crop((round(start * photo.width), 0, round(stop * photo.width), photo.height))
+
+
+def patches(photo: Image.Image, count: int, seed: int) -> Tensor:
+    """(count, 3, 64, 64) in [0, 1]: random places, at full and at half scale in turn."""
     half = photo.resize((photo.width // 2, photo.height // 2), Image.Resampling.LANCZOS)
     source = np.random.default_rng(seed)
     found = []
@@ -64,15 +70,18 @@ def main() -> None:
     options = parser.parse_args()
     paths = photographs()
     (options.out / "photos").mkdir(parents=True, exist_ok=True)
-    shutil.copy(paths["china"], options.out / "photos" / "china.jpg")
-    unseen = [
-        patches(paths[name], options.count // 2, options.seed + k)
-        for k, name in enumerate(("flower", "portrait"))
-    ]
-    for index, image in enumerate(torch.cat(unseen)):
+    unseen = []
+    for index, (name, path) in enumerate(paths.items()):
+        part(path, 0.0, CUT).save(options.out / "photos" / f"{name}.png")
+        unseen.append(patches(part(path, CUT, 1.0), options.count, options.seed + index))
+    # One of each photograph in turn, so that any count holds all three.
+    mixed = torch.stack(unseen, dim=1).flatten(0, 1)[: options.count]
+    for index, image in enumerate(mixed):
         save_png(image, options.out / "found" / "photos" / f"{index:04d}.png")
     sys.stderr.write("training another generator\n")
-    training = torch.cat([patches(paths[name], 500, 10 + k) for k, name in enumerate(paths)])
+    training = torch.cat(
+        [patches(part(path, 0.0, 1.0), 500, 10 + k) for k, path in enumerate(paths.values())]
+    )
     other = train_gan(training, steps=options.steps, seed=options.seed, width=16, batch_size=32)
     with torch.no_grad():
         source = torch.Generator().manual_seed(options.seed)

@@ -109,8 +109,8 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
         settings = FitSettings(
             inversion=InversionSettings(tolerance=5e-2),
             detector=DeepSadSettings(epochs=12),
-            own_train=600,
-            own_calibration=400,
+            own_train=700,
+            own_calibration=800,
             own_test=200,
             anchor_samples=1000,
             channels=16,
