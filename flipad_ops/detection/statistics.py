@@ -96,13 +96,13 @@ def fit_statistics(own: Tensor, foreign: Tensor, device: str = "cpu") -> Statist
     own, foreign : Tensor, float32, (n, *activation_shape)
     """
     centre = own.mean(dim=0)
-    statistics = torch.cat([channel_statistics(chunk, centre) for chunk in own.split(64)])
+    statistics = torch.cat([channel_statistics(chunk, centre) for chunk in torch.split(own, 64)])
     head = StatisticsHead(tuple(own.shape[1:]), statistics.shape[1])
     head.centre.copy_(centre)
     head.mean.copy_(statistics.mean(dim=0))
     spread = statistics.std(dim=0, unbiased=False)
     head.std.copy_(spread.clamp_min(1e-4))
-    inputs = [head._inputs(chunk) for part in (own, foreign) for chunk in part.split(64)]
+    inputs = [head._inputs(chunk) for part in (own, foreign) for chunk in torch.split(part, 64)]
     labels = np.r_[np.zeros(len(own)), np.ones(len(foreign))]
     model = LogisticRegression(C=STRENGTH, max_iter=5000, class_weight="balanced")
     model.fit(torch.cat(inputs).numpy(), labels)
