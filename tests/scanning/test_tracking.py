@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 
@@ -18,13 +19,17 @@ from tests.scanning.test_engine import png
 @pytest.mark.filterwarnings("ignore::FutureWarning:mlflow.*")
 @pytest.mark.filterwarnings("ignore::UserWarning:mlflow.*")
 def test_scan_becomes_a_run_linked_to_its_attributor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     (tmp_path / "found").mkdir()
     for index in range(4):
         (tmp_path / "found" / f"{index}.png").write_bytes(png(0.05, index))
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # registering looks the model up there
+    # Registering looks the model up there, whatever an earlier test set for the process.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    request.addfinalizer(lambda: mlflow.set_tracking_uri(before))
     client = MlflowClient(uri)
     experiment = client.create_experiment(
         EXPERIMENT, artifact_location=(tmp_path / "artifacts").as_uri()
@@ -32,8 +37,8 @@ def test_scan_becomes_a_run_linked_to_its_attributor(
     model = client.create_logged_model(experiment, name="dark")
     client.create_registered_model("dark")
     client.create_model_version("dark", f"models:/{model.model_id}")
-    request = ScanRequest([open_target(str(tmp_path / "found"))], workers=0)
-    run = client.get_run(log_scan(run_scan(request, [DarkIsOurs()]), uri))
+    asked = ScanRequest([open_target(str(tmp_path / "found"))], workers=0)
+    run = client.get_run(log_scan(run_scan(asked, [DarkIsOurs()]), uri))
     assert run.info.status == "FINISHED"
     assert run.data.metrics["leak"] == 4
     assert run.data.params["attributors"] == "dark/1"
