@@ -122,7 +122,7 @@ def fit_attributor(
     inverter = build_inverter(generator.layer, generator.output_map, anchor, settings, device)
     with clock.stage("sample"):
         counts = (settings.own_train, settings.own_calibration, settings.own_test)
-        own = torch.split(generator.sample(sum(counts), _seed(settings, 2)), list(counts))
+        own = torch.split(own_samples(generator, settings), list(counts))
         made = _self_made(generator, splits, settings)
     run = _Inversions(inverter, generator.layer.output_shape, progress)
     run.total = (
@@ -191,18 +191,28 @@ def fit_attributor(
     )
 
 
+def own_seed(settings: FitSettings) -> int:
+    """The seed of the latents behind a fit's own samples."""
+    return _seed(settings, 2)
+
+
+def own_samples(generator: SplitGenerator, settings: FitSettings) -> Tensor:
+    """The own samples of a fit, float32 (n, *sample_shape): training, calibration, then test."""
+    count = settings.own_train + settings.own_calibration + settings.own_test
+    return generator.sample(count, own_seed(settings))
+
+
 def _self_made(
     generator: SplitGenerator, splits: Mapping[str, ForeignSplit], settings: FitSettings
 ) -> Tensor:
     """Negatives for training that nobody had to gather; tables get none."""
-    made = torch.empty(0, *generator.sample_shape)
     if len(generator.sample_shape) != 3:
-        return made
+        return torch.empty(0, *generator.sample_shape)
     given = torch.cat([split.train for split in splits.values()])
     widened = widen(given, round(settings.widened * settings.own_train), _seed(settings, 3))
     count = round(settings.near_misses * settings.own_train)
     misses = near_misses(generator, count, _seed(settings, 4))
-    return torch.cat([made, widened, misses])
+    return torch.cat([widened, misses])
 
 
 def describe(generator: SplitGenerator, equivalence_class: tuple[str, ...]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.errors import FlipadError, NotAttributable, UsageError
-from flipad_ops.fitting import FitResult, Progress, fit_attributor, silent
+from flipad_ops.fitting import FitResult, Progress, fit_attributor, own_seed, silent
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import find_attributor, log_attributor, mark, publish
 from flipad_ops.registry.classes import (
@@ -80,7 +80,7 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
                 folder = Path(temporary)
                 log_request(generator, settings, _named(request, config))
                 progress("gate", 0, 0)
-                own = generator.sample(OWN_CHECKED, settings.seed * 1000 + 2)
+                own = generator.sample(OWN_CHECKED, own_seed(settings))
                 manifest = build_manifest(gathered, own)
                 failures = check_manifest(manifest, shape, settings, folder / "data_docs")
                 log_data(gathered, manifest, folder / "data_docs")

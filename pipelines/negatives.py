@@ -16,7 +16,7 @@ from torch import Tensor
 
 from flipad_ops.errors import GeneratorError, NegativesTooFew, UsageError
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.fitting import Progress
+from flipad_ops.fitting import Progress, own_samples
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.images.folder import image_files, load_folder
 from flipad_ops.negatives import MIN_PER_SOURCE, ForeignImages
@@ -171,9 +171,7 @@ def image_shape(generator: SplitGenerator) -> tuple[int, int, int]:
 
 def own_hashes(generator: SplitGenerator, settings: FitSettings) -> set[str]:
     """Pixel hashes of the samples that the fit will draw."""
-    count = settings.own_train + settings.own_calibration + settings.own_test
-    # The seed that `fit_attributor` samples with.
-    return set(pixel_hashes(generator.sample(count, settings.seed * 1000 + 2)))
+    return set(pixel_hashes(own_samples(generator, settings)))
 
 
 def pixel_hashes(images: Tensor) -> list[str]:
