@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,22 +25,25 @@ class Attribution:
     Parameters
     ----------
     score : (n,) float64
-        Low means "ours": DeepSAD's squared distance to the centre, or with fusion the larger of
+        Low means "ours": DeepSAD's squared distance to the centre, or with fusion the largest of
         the views' scores in units of their own thresholds.
     p : (n,) float64
         Conformal p-value of "not ours"; small means "ours".
     attributed : (n,) bool
         score <= threshold.
     converged : (n,) bool
-        Whether the inversion reached its tolerance.
+        Whether the inversion reached its tolerance, or none was needed.
+    inverted : (n,) bool
+        False where the pixels alone settled that an image is foreign.
     residual : Tensor, (n, *sample_shape)
-        What the inversion could not explain, in target units.
+        What the inversion could not explain, in target units; zero without inversion.
     """
 
     score: NDArray[np.float64]
     p: NDArray[np.float64]
     attributed: NDArray[np.bool_]
     converged: NDArray[np.bool_]
+    inverted: NDArray[np.bool_]
     residual: Tensor
 
 
@@ -114,32 +118,44 @@ class Attributor:
         ------
         WrongImageSize
         """
-        if tuple(pixels.shape[1:]) != self.sample_shape:
-            raise WrongImageSize(
-                f"Images of shape {list(pixels.shape[1:])} were given; this attributor expects "
-                f"{list(self.sample_shape)} (channels, height, width)."
-            )
+        self._check_shape(pixels)
         return self._inverter.invert(pixels.reshape(len(pixels), *self.layer.output_shape), step)
 
     def score(self, pixels: Tensor, step: float = 1 / 255) -> Attribution:
         """Invert and score (n, *sample_shape) pixels; see `invert` for errors."""
-        result = self.invert(pixels, step)
-        score = self.score_activations(result.z)
+        self._check_shape(pixels)
+        screened, decided = self.detector.screen(pixels.to(self.device))
+        score, inverted = screened.cpu().numpy(), (~decided).cpu().numpy()
+        converged, residual = np.ones(len(pixels), dtype=bool), torch.zeros(pixels.shape)
+        rows = np.flatnonzero(inverted)
+        if len(rows):
+            result = self.invert(pixels[rows], step)
+            score[rows] = self.score_activations(result.z, pixels[rows])
+            converged[rows] = result.converged.cpu().numpy()
+            residual[rows] = result.residual.reshape(len(rows), *self.sample_shape).cpu()
         if not np.isfinite(score).all():  # NaN would pass for "not ours"
             raise InversionError("An image's inversion gave no finite score.")
         return Attribution(
             score=score,
             p=conformal_p(score, self.calibration.null_scores),
             attributed=score <= self.calibration.threshold,
-            converged=result.converged.cpu().numpy(),
-            residual=result.residual.reshape(len(pixels), *self.sample_shape).cpu(),
+            converged=converged,
+            inverted=inverted,
+            residual=residual,
         )
 
-    def score_activations(self, activations: Tensor) -> NDArray[np.float64]:
-        """Anomaly scores (n,) of activations (n, *layer.input_shape)."""
+    def score_activations(self, activations: Tensor, pixels: Tensor) -> NDArray[np.float64]:
+        """Anomaly scores (n,) of activations (n, *layer.input_shape) recovered from pixels."""
         activations = activations.to(self.device)
-        scores = self.detector.score(self.features(activations), activations)
-        return scores.cpu().numpy()
+        features = self.features(activations)
+        return self.detector.score(features, activations, pixels.to(self.device)).cpu().numpy()
+
+    def _check_shape(self, pixels: Tensor) -> None:
+        if tuple(pixels.shape[1:]) != self.sample_shape:
+            raise WrongImageSize(
+                f"Images of shape {list(pixels.shape[1:])} were given; this attributor expects "
+                f"{list(self.sample_shape)} (channels, height, width)."
+            )
 
     def check_layer(self, layer: FinalLayer) -> None:
         """Refuse a generator whose final layer is not the one fitted.

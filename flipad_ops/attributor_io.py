@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration
-from flipad_ops.detection import DeepSad, Detector, FeatureMap, StatisticsHead
+from flipad_ops.detection import DeepSad, Detector, FeatureMap, SpectralView, StatisticsHead
 from flipad_ops.errors import (
     AttributorCorrupt,
     AttributorError,
@@ -27,7 +27,7 @@ from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -148,10 +148,12 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    prefix, count = "detector.", tensors.get("detector.head.mean")
+    prefix = "detector."
+    statistics, bands = (tensors.get(f"detector.{view}.mean") for view in ("head", "spectral"))
     detector = Detector(
         DeepSad(features.shape, settings.detector.dim),
-        None if count is None else StatisticsHead(layer.input_shape, len(count)),
+        None if statistics is None else StatisticsHead(layer.input_shape, len(statistics)),
+        None if bands is None else SpectralView(len(bands)),
     )
     detector.load_state_dict(
         {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -29,7 +29,7 @@ class FitSettings:
     channels : int
         Activation channels kept by the feature selection.
     fusion : bool
-        Score channel statistics beside DeepSAD (not in the paper).
+        Score channel statistics and the image's spectrum beside DeepSAD (not in the paper).
     widened, near_misses : float
         Training negatives that the fit makes itself, per own training sample; see
         `flipad_ops.self_made` (not in the paper).

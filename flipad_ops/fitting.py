@@ -17,7 +17,9 @@ from flipad_ops.attributor import Attributor, Calibration, build_inverter
 from flipad_ops.detection import (
     Detector,
     fit_features,
+    fit_spectral,
     fit_statistics,
+    has_spectrum,
     threshold_at_fnr,
     train_deepsad,
 )
@@ -145,25 +147,35 @@ def fit_attributor(
             report=lambda epoch, epochs, _: progress("train", epoch, epochs),
         )
         head = fit_statistics(own_z, foreign_z, device) if settings.fusion else None
-        detector = Detector(deepsad, head)
+        use_spectrum = settings.fusion and has_spectrum(generator.sample_shape)
+        spectral = fit_spectral(own[0], device) if use_spectrum else None
+        detector = Detector(deepsad, head, spectral)
     means = {"own": own_z.mean(dim=0), "foreign": given_z.mean(dim=0)}
     del own_z, given_z, foreign_z
 
     def views(images: Tensor) -> Tensor:
-        chunks = (z.to(device) for z in run.stream(images))
-        return torch.cat([detector.views(features(z), z).cpu() for z in chunks])
+        pairs = zip(run.stream(images), torch.split(images, INVERT_CHUNK), strict=True)
+        moved = ((z.to(device), chunk.to(device)) for z, chunk in pairs)
+        return torch.cat([detector.views(features(z), z, x).cpu() for z, x in moved])
 
     def score(images: Tensor) -> NDArray[np.float64]:
-        return detector.combine(views(images)).numpy()
+        screened, decided = detector.screen(images.to(device))
+        scores, rows = screened.cpu(), (~decided.cpu()).nonzero()[:, 0]
+        run.skip(len(images) - len(rows))
+        if len(rows):
+            scores[rows] = detector.combine(views(images[rows]))
+        return scores.numpy()
 
     with clock.stage("invert"):
         own_views = views(own[1])
         detector.calibrate_scales(own_views.numpy(), settings.fnr)
         own_scores = detector.combine(own_views).numpy()
+        threshold = threshold_at_fnr(own_scores, settings.fnr)
+        if spectral is not None:
+            detector.cutoff.fill_(threshold)
         null_scores = {name: score(split.calibration) for name, split in splits.items()}
         test_scores = {"own": score(own[2])}
         test_scores |= {name: score(split.test) for name, split in splits.items()}
-    threshold = threshold_at_fnr(own_scores, settings.fnr)
     strata = {name: values for name, values in test_scores.items() if name != "own"}
     attributor = Attributor(
         layer=generator.layer,
@@ -186,7 +198,7 @@ def fit_attributor(
         examples=_examples(own[2], splits),
         mean_activations=means,
         timings=clock.timings,
-        unconverged=run.unconverged / max(run.done, 1),
+        unconverged=run.share_unconverged,
         grouped=all(split.grouped for split in splits.values()),
     )
 
@@ -248,7 +260,7 @@ class _Inversions:
         self, inverter: FinalLayerInverter, shape: tuple[int, ...], progress: Progress
     ) -> None:
         self.inverter, self.shape, self.progress = inverter, shape, progress
-        self.done, self.total, self.unconverged = 0, 0, 0
+        self.done, self.total, self.unconverged, self.skipped = 0, 0, 0, 0
 
     def stream(self, images: Tensor) -> Iterator[Tensor]:
         for chunk in torch.split(images, INVERT_CHUNK):
@@ -260,6 +272,16 @@ class _Inversions:
 
     def invert(self, images: Tensor) -> Tensor:
         return torch.cat(list(self.stream(images)))
+
+    def skip(self, count: int) -> None:
+        """Images that need no inversion."""
+        self.done, self.skipped = self.done + count, self.skipped + count
+        self.progress("invert", self.done, self.total)
+
+    @property
+    def share_unconverged(self) -> float:
+        """Of the images that were inverted."""
+        return self.unconverged / max(self.done - self.skipped, 1)
 
 
 def _seed(settings: FitSettings, purpose: int) -> int:

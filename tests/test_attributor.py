@@ -37,8 +37,24 @@ def test_decisions_follow_from_the_score(toy_fit: FitResult, toy_split: SplitGen
     assert np.array_equal(result.p, conformal_p(result.score, calibration.null_scores))
     assert result.p.min() >= calibration.floor
     assert result.converged.dtype == bool
-    inverted = attributor.invert(images)
-    np.testing.assert_allclose(attributor.score_activations(inverted.z), result.score, rtol=1e-6)
+    z = attributor.invert(images).z
+    full = attributor.score_activations(z, images)
+    np.testing.assert_allclose(full[result.inverted], result.score[result.inverted], rtol=1e-6)
+
+
+def test_the_screen_decides_only_what_the_whole_would_decide_alike(
+    toy_fit: FitResult, toy_split: SplitGenerator
+) -> None:
+    attributor = toy_fit.attributor
+    images = torch.cat([toy_split.sample(20, seed=7), noise_images(20, seed=7)])
+    result = attributor.score(images)
+    full = attributor.score_activations(attributor.invert(images).z, images)
+    assert np.array_equal(full <= attributor.calibration.threshold, result.attributed)
+    screened = ~result.inverted
+    assert screened[20:].any() and not screened[:20].all()
+    assert (full[screened] >= result.score[screened]).all()
+    assert not result.residual[torch.from_numpy(screened)].any()
+    assert result.converged[screened].all()
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 15), (1, 16, 16), (16, 16, 3), (768,), (3, 32, 32)])

@@ -139,10 +139,10 @@ def test_json_that_is_no_text(folder: Path) -> None:
         load_attributor(folder)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_unknown_format(folder: Path, version: object) -> None:
     edit_json(folder, lambda f: f.update(format=version))
-    with pytest.raises(AttributorCorrupt, match=r"^Attributor format .* is not 1"):
+    with pytest.raises(AttributorCorrupt, match=r"^Attributor format .* is not 2"):
         load_attributor(folder)
 
 

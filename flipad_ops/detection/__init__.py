@@ -11,6 +11,7 @@ from flipad_ops.detection.calibration import (
 from flipad_ops.detection.deepsad import DeepSad, DeepSadSettings, train_deepsad
 from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fusion import Detector
+from flipad_ops.detection.spectral import SpectralView, fit_spectral, has_spectrum
 from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
 
 __all__ = [
@@ -19,12 +20,15 @@ __all__ = [
     "Detector",
     "FeatureMap",
     "Rate",
+    "SpectralView",
     "StatisticsHead",
     "auc",
     "can_certify",
     "conformal_p",
     "fit_features",
+    "fit_spectral",
     "fit_statistics",
+    "has_spectrum",
     "p_floor",
     "threshold_at_fnr",
     "train_deepsad",

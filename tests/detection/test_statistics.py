@@ -1,4 +1,4 @@
-"""The statistics head and the fusion of both views."""
+"""The statistics head."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flipad_ops.detection import DeepSad, Detector, auc, fit_features, fit_statistics
+from flipad_ops.detection import auc, fit_statistics
 from flipad_ops.detection.statistics import channel_statistics
 
 
@@ -45,25 +45,3 @@ def test_head_takes_flat_activations() -> None:
 def test_an_extreme_activation_gives_a_finite_score() -> None:
     head = fit_statistics(activations(0.0, 1), activations(0.3, 2))
     assert bool(torch.isfinite(head(torch.full((1, 6, 8, 8), 1e6))).all())
-
-
-def test_fused_score_is_the_more_foreign_view_in_units_of_its_threshold() -> None:
-    own, foreign = activations(0.0, 1), activations(0.3, 2)
-    features = fit_features(own, foreign, keep=4)
-    fused = Detector(DeepSad(features.shape, 8), fit_statistics(own, foreign))
-    views = fused.views(features(own), own)
-    fused.calibrate_scales(views.numpy(), fnr=0.1)
-    expected = (views / fused.scales).amax(dim=1)
-    torch.testing.assert_close(fused.score(features(own), own), expected)
-    assert float((views / fused.scales <= 1).double().mean(dim=0).min()) >= 0.9
-
-
-def test_without_a_head_the_score_is_deepsads_distance() -> None:
-    own = activations(0.0, 1)
-    features = fit_features(own, activations(0.3, 2), keep=4)
-    deepsad = DeepSad(features.shape, 8)
-    plain = Detector(deepsad)
-    plain.calibrate_scales(plain.views(features(own), own).numpy(), fnr=0.1)
-    torch.testing.assert_close(
-        plain.score(features(own), own), deepsad.score(features(own)).double()
-    )
