@@ -62,14 +62,7 @@ def test_own_images_are_found_and_another_generators_rejected(scanned: Path) -> 
     }
     assert counts["own"][0] / 400 >= 0.985
     assert counts["other-gan"][0] / 200 <= 0.02
-    # A loose bound against getting worse; the goal is the next test's.
-    assert counts["photos"][0] / 200 <= 0.25
-
-
-@pytest.mark.xfail(reason="measured 10.5% of 200: smooth patches still pass (docs/face-dcgan.md)")
-def test_photo_patches_are_rejected(scanned: Path) -> None:
-    hits, total = attributed(scanned)["photos"]
-    assert hits / total <= 0.01
+    assert counts["photos"][0] / 200 <= 0.01
 
 
 def test_every_image_was_inverted_to_tolerance(scanned: Path) -> None:
