@@ -51,7 +51,8 @@ def test_the_screen_decides_only_what_the_whole_would_decide_alike(
     full = attributor.score_activations(attributor.invert(images).z, images)
     assert np.array_equal(full <= attributor.calibration.threshold, result.attributed)
     screened = ~result.inverted
-    assert screened[20:].any() and not screened[:20].all()
+    assert screened[20:].any()
+    assert not screened[:20].all()
     assert (full[screened] >= result.score[screened]).all()
     assert not result.residual[torch.from_numpy(screened)].any()
     assert result.converged[screened].all()
