@@ -151,6 +151,8 @@ class Pipeline:
                 continue
             early[number] = result
             while following in early:
+                if stop():  # many may be ready at once
+                    return
                 ready = early.pop(following)
                 following += 1
                 self._slots.release()
