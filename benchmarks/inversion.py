@@ -61,7 +61,7 @@ def against_research(
     operator = LayerOperator(layer)
     target = output_map.point_target(pixels) - layer(anchor[None])
     problem = Problem(Box(target, target), L1(torch.tensor(RESEARCH_ALPHA)))
-    fast = make_solver(layer, operator, "fast")
+    fast = make_solver(layer, operator, "descent")
     few = slice(0, options.objective_images)
     d, used = research_fista(operator, target[few], anchor, RESEARCH_ALPHA, options.iterations)
     goal = float(objective(operator, target[few], d, RESEARCH_ALPHA).mean())
@@ -91,8 +91,8 @@ def against_fista(
     lower, upper = output_map.interval_target(pixels)
     offset = layer(anchor[None])
     problem = Problem(Box(lower - offset, upper - offset), L1(torch.tensor(1e-2)))
-    fast, fista = make_solver(layer, operator, "fast"), Fista(operator)
-    reference = fast.solve(problem, Stop(3e-5, 2000, 50))
+    fast, fista = make_solver(layer, operator, "descent"), Fista(operator)
+    reference = make_solver(layer, operator, "fast").solve(problem, Stop(3e-5, 2000, 50))
     goal = float(reference.objective.mean()) * (1 + 1e-3)
     counts = {"fast": needed(fast, problem, goal), "fista": needed(fista, problem, goal, 100)}
     seconds = {

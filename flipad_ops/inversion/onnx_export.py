@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from flipad_ops.errors import UsageError
 from flipad_ops.inversion.engine import FinalLayerInverter
-from flipad_ops.inversion.solvers.splitting import ACTIVATION_SCALE, RELAXATION, Splitting
+from flipad_ops.inversion.solvers.splitting import RELAXATION, Splitting
 
 #: Enough for a relative gap of about 2e-2 on the face DCGAN (benchmarks/results/inversion.md).
 ITERATIONS = 100
@@ -104,7 +104,7 @@ class InversionGraph(nn.Module):
         if inverter.settings.nonnegative:
             raise UsageError("A non-negative inversion cannot be exported to ONNX.")
         self.inverter, self.detector = [inverter], detector
-        self.operator, self.r = solver.operator, solver.r
+        self.operator, self.r, self.scale = solver.operator, solver.r, solver.scale
         _ = self.operator.padded  # cached now: its first access takes a lock, which cannot trace
         self.iterations, self.step, self.loop = iterations, step, loop
         self.alpha = inverter.settings.alpha
@@ -129,7 +129,7 @@ class InversionGraph(nn.Module):
         pull = torch.zeros_like(lower) - torch.zeros_like(lower).clamp(lower, upper)
         ridge = self.r * operator.adjoint(self.inverse(pull))
         size = ridge.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        mu = torch.where(size > 0, ACTIVATION_SCALE * size, torch.ones_like(size)) / self.alpha
+        mu = torch.where(size > 0, self.scale * size, torch.ones_like(size)) / self.alpha
         lower, upper, fraction = lower / mu, upper / mu, mu / (self.r + mu)
         state = (torch.zeros_like(ridge), torch.zeros_like(lower))
         if self.loop:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from flipad_ops.errors import UsageError
 
 DataTerm = Literal["box", "point"]
-SolverName = Literal["auto", "fast", "fista"]
+SolverName = Literal["auto", "fast", "descent", "fista"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class InversionSettings:
     data_term : {"box", "point"}
         "box": half the squared distance to the quantisation cell of each pixel;
         "point": half the squared distance to the paper's clipped target.
-    solver : {"auto", "fast", "fista"}
-        "fast" needs a layer with a fast inverse of `I + r W W^T`; "auto" falls back to FISTA.
+    solver : {"auto", "fast", "descent", "fista"}
+        "fast" needs a layer with a fast inverse of `I + r W W^T`; "descent" is the same with
+        penalties for the objective instead of the gap; "auto" falls back from fast to FISTA.
     max_iterations : int
         An image that needs more is returned with `converged` False.
     tolerance : float
@@ -54,7 +55,7 @@ class InversionSettings:
         if self.data_term not in get_args(DataTerm):
             raise UsageError(f"data_term must be box or point, not {self.data_term!r}.")
         if self.solver not in get_args(SolverName):
-            raise UsageError(f"solver must be auto, fast or fista, not {self.solver!r}.")
+            raise UsageError(f"solver must be auto, fast, descent or fista, not {self.solver!r}.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the inverse of `from_dict`."""

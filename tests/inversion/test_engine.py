@@ -47,8 +47,9 @@ def test_result_is_consistent() -> None:
 
 @pytest.mark.parametrize(
     ("name", "solver"),
-    [*((name, "fast") for name in CASES), ("dcgan", "fista"), ("linear", "fista")],
-)
+    [*((name, "fast") for name in CASES), ("dcgan", "descent"), ("dcgan", "fista"),
+     ("linear", "fista")],
+)  # fmt: skip
 def test_batch_mates_do_not_matter(name: str, solver: str) -> None:
     subject = inverter(name, solver=solver, tolerance=0.05)
     pixels = images(subject.layer, 11).pixels

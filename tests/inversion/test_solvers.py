@@ -104,7 +104,21 @@ def test_random_problems(data: st.DataObject, fraction: float, width: float, flo
         assert bool((fast.d >= below - 1e-6).all())
 
 
-@pytest.mark.parametrize("solver", ["fast", "fista"])
+@pytest.mark.parametrize("name", ["dcgan", "strided", "linear"])
+def test_penalties_for_the_objective_reach_the_same_optimum(name: str) -> None:
+    layer = case(name)
+    box = targets(layer, 0.1, 5)
+    problem = Problem(box, L1(torch.tensor(0.05 * largest_alpha(layer, box))))
+    operator = LayerOperator(layer)
+    stop = Stop(1e-4, 20000, 50)
+    fast, descent = (
+        make_solver(layer, operator, n).solve(problem, stop) for n in ("fast", "descent")
+    )
+    assert float(descent.gap.max()) <= 1e-4
+    torch.testing.assert_close(descent.objective, fast.objective, rtol=1.1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["fast", "descent", "fista"])
 def test_zero_from_the_largest_alpha_on(solver: str) -> None:
     layer = case("dcgan")
     box = targets(layer, 0.1, 9)

@@ -27,10 +27,10 @@ def make_solver(layer: FinalLayer, operator: LayerOperator, name: SolverName = "
     Raises
     ------
     UsageError
-        "fast" for a layer without a fast inverse.
+        "fast" or "descent" for a layer without a fast inverse.
     """
     if name != "fista" and has_fast_solver(layer):
-        return Splitting(block_operator(layer), operator.device)
-    if name == "fast":
+        return Splitting(block_operator(layer), operator.device, certify=name != "descent")
+    if name in ("fast", "descent"):
         raise UsageError("This final layer has no fast inverse; use the fista solver or auto.")
     return Fista(operator)
