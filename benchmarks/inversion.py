@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -200,7 +201,7 @@ def main() -> None:
             rows += lasso_row(synthetic_layer, box, 1e-2)
     graph = onnx(inverter, pixels)
     report = {
-        "command": "python -m benchmarks.inversion" + (" --quick" if options.quick else ""),
+        "command": " ".join(["python -m benchmarks.inversion", *sys.argv[1:]]),
         "summary": {
             "speedup_vs_research": research["median_ratio"],
             "speedup_vs_fista_1e-3": fista["ratio"],
