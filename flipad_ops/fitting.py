@@ -29,7 +29,7 @@ from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.inversion import FinalLayerInverter
 from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
-from flipad_ops.self_made import near_misses, widen
+from flipad_ops.self_made import near_misses, recompressed, widen
 
 #: Called with (stage, done, total); total 0 means "no count".
 Progress = Callable[[str, int, int], None]
@@ -148,7 +148,10 @@ def fit_attributor(
         )
         head = fit_statistics(own_z, foreign_z, device) if settings.fusion else None
         use_spectrum = settings.fusion and has_spectrum(generator.sample_shape)
-        spectral = fit_spectral(own[0], device) if use_spectrum else None
+        spectral = None
+        if use_spectrum:  # leaks come as JPEG files too, whose spectrum differs
+            shown = torch.cat([own[0], recompressed(own[0], _seed(settings, 5))])
+            spectral = fit_spectral(shown, device)
         detector = Detector(deepsad, head, spectral)
     means = {"own": own_z.mean(dim=0), "foreign": given_z.mean(dim=0)}
     del own_z, given_z, foreign_z

@@ -12,9 +12,12 @@ Both serve training alone; calibration and test keep to images as they were give
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,6 +27,34 @@ from flipad_ops.generators import SplitGenerator, quantise
 MIN_SIDE = 8
 #: Disturbance of near misses, in standard deviations of the final layer's weights.
 NEAR = (0.3, 1.2)
+
+
+def recompressed(images: Tensor, seed: int) -> Tensor:
+    """The images as JPEG files of quality 75 to 99 would show them.
+
+    Parameters
+    ----------
+    images : Tensor, float32, (n, 1 or 3, height, width) in [0, 1]
+
+    Returns
+    -------
+    Tensor, float32, (n, 1 or 3, height, width) in [0, 1]; (0, ...) for other channel counts,
+    which JPEG does not have
+    """
+    if images.shape[1] not in (1, 3):
+        return images[:0]
+    source = torch.Generator().manual_seed(seed)
+    made = []
+    for image in images:
+        quality = int(torch.randint(75, 100, (), generator=source))
+        pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        file = io.BytesIO()
+        Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(
+            file, "JPEG", quality=quality
+        )
+        back = torch.from_numpy(np.array(Image.open(file))).reshape(pixels.shape)
+        made.append(back.permute(2, 0, 1).float() / 255)
+    return torch.stack(made)
 
 
 def widen(images: Tensor, count: int, seed: int) -> Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from flipad_ops.generators import SplitGenerator, quantise
-from flipad_ops.self_made import near_misses, widen
+from flipad_ops.self_made import near_misses, recompressed, widen
 
 
 def test_widened_images_are_stored_pixels_of_the_same_shape() -> None:
@@ -39,3 +40,13 @@ def test_near_misses_are_not_the_generators_own(toy_split: SplitGenerator) -> No
     assert torch.equal(made, quantise(made))
     assert float((made - own).abs().mean()) > 1 / 255
     assert torch.equal(made, near_misses(toy_split, 12, seed=4))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_recompressed_images_look_alike_and_differ(channels: int) -> None:
+    smooth = torch.linspace(0, 1, 24).expand(4, channels, 16, 24).contiguous()
+    again = recompressed(smooth, seed=3)
+    assert again.shape == smooth.shape
+    assert torch.equal(again, recompressed(smooth, seed=3))
+    assert 0 < float((again - smooth).abs().max()) < 0.1
+    assert len(recompressed(torch.rand(2, 4, 16, 16), seed=3)) == 0
