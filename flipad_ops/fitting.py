@@ -147,9 +147,9 @@ def fit_attributor(
             report=lambda epoch, epochs, _: progress("train", epoch, epochs),
         )
         head = fit_statistics(own_z, foreign_z, device) if settings.fusion else None
-        use_spectrum = settings.fusion and has_spectrum(generator.sample_shape)
         spectral = None
-        if use_spectrum:  # leaks come as JPEG files too, whose spectrum differs
+        if settings.fusion and has_spectrum(generator.sample_shape):
+            # Leaks come as JPEG files too, whose spectrum differs.
             shown = torch.cat([own[0], recompressed(own[0], _seed(settings, 5))])
             spectral = fit_spectral(shown, device)
         detector = Detector(deepsad, head, spectral)

@@ -1,4 +1,4 @@
-"""Training negatives that a fit makes itself, so that few foreign sources teach a tight own.
+"""Training images that a fit makes itself, so that few foreign sources teach a tight own.
 
 A detector that has only seen textured photographs as foreign takes anything smooth for its own.
 Two kinds close that gap without more data:
@@ -7,7 +7,9 @@ Two kinds close that gap without more data:
 - *near misses*: the generator's own activations through a disturbed final layer, so that content
   alone cannot pass for origin (METHOD 4.3).
 
-Both serve training alone; calibration and test keep to images as they were given.
+And own samples *recompressed* as JPEG, for the view of the pixels.
+
+All serve training alone; calibration and test keep to images as they were given.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flipad_ops.generators import SplitGenerator, quantise
+from flipad_ops.images.png import to_image, to_uint8
 
 #: Smallest side of a zoomed crop, in pixels.
 MIN_SIDE = 8
@@ -47,11 +50,8 @@ def recompressed(images: Tensor, seed: int) -> Tensor:
     made = []
     for image in images:
         quality = int(torch.randint(75, 100, (), generator=source))
-        pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-        file = io.BytesIO()
-        Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(
-            file, "JPEG", quality=quality
-        )
+        pixels, file = to_uint8(image), io.BytesIO()
+        to_image(pixels).save(file, "JPEG", quality=quality)
         back = torch.from_numpy(np.array(Image.open(file))).reshape(pixels.shape)
         made.append(back.permute(2, 0, 1).float() / 255)
     return torch.stack(made)

@@ -8,11 +8,11 @@ it needs no inversion.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
+
+from flipad_ops.inversion.jpeg import dct_matrix
 
 #: Side of the transformed blocks, in pixels.
 BLOCK = 8
@@ -23,14 +23,6 @@ FLOOR = 0.05
 def has_spectrum(shape: tuple[int, ...]) -> bool:
     """Whether samples of `shape` are images with room for a block."""
     return len(shape) == 3 and min(shape[1:]) >= BLOCK
-
-
-def cosine_basis(size: int = BLOCK) -> Tensor:
-    """The orthonormal DCT-II, (size, size) float64; row k is frequency k."""
-    place = torch.arange(size, dtype=torch.float64)
-    basis = torch.cos(math.pi / size * (place[None] + 0.5) * place[:, None])
-    basis[0] /= math.sqrt(2)
-    return basis * math.sqrt(2 / size)
 
 
 def band_energies(pixels: Tensor) -> Tensor:
@@ -54,7 +46,7 @@ def band_energies(pixels: Tensor) -> Tensor:
     rows, columns = height // BLOCK, width // BLOCK
     x = x[..., : rows * BLOCK, : columns * BLOCK]
     blocks = x.reshape(n, channels, rows, BLOCK, columns, BLOCK).transpose(3, 4)
-    basis = cosine_basis().to(x.device)
+    basis = dct_matrix().to(x.device)
     bands = basis @ blocks @ basis.T
     return (bands.square().mean(dim=(2, 3)) + FLOOR).log().flatten(1)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from flipad_ops.errors import UsageError
 from flipad_ops.images.decode import Pixels
 
-__all__ = ["data_uri", "encode_png", "save_png", "thumbnail_uri", "to_uint8"]
+__all__ = ["data_uri", "encode_png", "save_png", "thumbnail_uri", "to_image", "to_uint8"]
 
 
 def to_uint8(pixels: Tensor) -> Pixels:
@@ -27,11 +27,16 @@ def to_uint8(pixels: Tensor) -> Pixels:
     return scaled.permute(1, 2, 0).numpy().astype(np.uint8)
 
 
+def to_image(pixels: Pixels) -> Image.Image:
+    """An (H, W, 1 or 3) uint8 array as a grey or RGB image."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def encode_png(pixels: Tensor | Pixels) -> bytes:
     """PNG bytes of a (C, H, W) tensor in [0, 1] or an (H, W, C) uint8 array."""
     array = to_uint8(pixels) if isinstance(pixels, Tensor) else pixels
     buffer = io.BytesIO()
-    Image.fromarray(array[..., 0] if array.shape[2] == 1 else array).save(buffer, "PNG")
+    to_image(array).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -53,7 +58,7 @@ def thumbnail_uri(pixels: Pixels, longest: int = 128) -> str:
 
     Small images stay as they are: the page enlarges them without smoothing.
     """
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image = to_image(pixels)
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)

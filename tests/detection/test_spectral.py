@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from flipad_ops.detection import auc, fit_spectral, has_spectrum
-from flipad_ops.detection.spectral import FLOOR, band_energies, cosine_basis
+from flipad_ops.detection.spectral import FLOOR, band_energies
+from flipad_ops.inversion.jpeg import dct_matrix
 
 
 def noise(count: int, seed: int, smooth: bool, channels: int = 3) -> Tensor:
@@ -22,7 +23,7 @@ def noise(count: int, seed: int, smooth: bool, channels: int = 3) -> Tensor:
 
 def test_basis_is_scipys() -> None:
     x = np.random.default_rng(0).normal(size=8)
-    ours = cosine_basis() @ torch.from_numpy(x)
+    ours = dct_matrix() @ torch.from_numpy(x)
     np.testing.assert_allclose(ours.numpy(), scipy.fft.dct(x, norm="ortho"), atol=1e-12)
 
 
