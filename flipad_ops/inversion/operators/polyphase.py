@@ -19,96 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flipad_ops.generators.layer import FinalLayer
-
-#: With fewer trailing columns a product's last bits depend on the position of its row.
-ALIGNMENT = 16
-#: Layers with fewer blocks are solved in groups of one fixed size.
-SMALL_TORUS = 64
-
-
-def multiply(rows: Tensor, matrix: Tensor, per_image: int) -> Tensor:
-    """`rows @ matrix`, each image's `per_image` rows rounded alike wherever they stand.
-
-    A CPU product handles the last rows of its row blocks by another kernel, so images whose
-    row count is no multiple of ALIGNMENT are multiplied one by one. Layers with few blocks
-    come in groups of fixed size instead (`solvers.splitting`).
-    """
-    if is_uniform(rows, per_image):
-        return rows @ matrix
-    out = rows.new_empty(rows.shape[0], matrix.shape[1])
-    for start in range(0, rows.shape[0], per_image):
-        image = slice(start, start + per_image)
-        torch.mm(rows[image], matrix, out=out[image])
-    return out
-
-
-def is_uniform(rows: Tensor, per_image: int) -> bool:
-    """Whether one product over all images rounds each of them alike."""
-    exporting = torch.compiler.is_compiling()  # where a loop would fix the batch size
-    return exporting or rows.is_cuda or per_image % ALIGNMENT == 0 or per_image < SMALL_TORUS
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where an image of `size` lies on a torus of `torus` blocks of `block` x `block`."""
-
-    channels: int
-    size: tuple[int, int]
-    block: tuple[int, int]
-    start: tuple[int, int]
-    torus: tuple[int, int]
-
-    @property
-    def width(self) -> int:
-        """Values per block."""
-        return self.channels * self.block[0] * self.block[1]
-
-    @property
-    def whole_blocks(self) -> bool:
-        """Whether no block is partly inside the image."""
-        return all(
-            start % block == 0 and size % block == 0
-            for start, size, block in zip(self.start, self.size, self.block, strict=True)
-        )
-
-    def pack(self, image: Tensor, fill: float) -> Tensor:
-        """(batch, channels, *size) to (batch, *torus, width), `fill` outside the image."""
-        (rows, columns), (down, across) = self.torus, self.block
-        top, left = self.start
-        bottom, right = rows * down - top - self.size[0], columns * across - left - self.size[1]
-        full = F.pad(image, (left, right, top, bottom), value=fill)
-        split = full.reshape(-1, self.channels, rows, down, columns, across)
-        return split.permute(0, 2, 4, 3, 5, 1).reshape(-1, rows, columns, self.width)
-
-    def unpack(self, blocks: Tensor) -> Tensor:
-        """Inverse of `pack`."""
-        (rows, columns), (down, across) = self.torus, self.block
-        split = blocks.reshape(-1, rows, columns, down, across, self.channels)
-        full = split.permute(0, 5, 1, 3, 2, 4).reshape(
-            -1, self.channels, rows * down, columns * across
-        )
-        top, left = self.start
-        return full[..., top : top + self.size[0], left : left + self.size[1]]
-
-    def margins(self) -> list[tuple[slice, slice]]:
-        """Block slices outside the image; needs whole blocks."""
-        (top, left), (rows, columns) = (
-            tuple(s // b for s, b in zip(pair, self.block, strict=True))
-            for pair in (self.start, self.size)
-        )
-        every = slice(None)
-        strips = [
-            (slice(0, top), every),
-            (slice(top + rows, self.torus[0]), every),
-            (every, slice(0, left)),
-            (every, slice(left + columns, self.torus[1])),
-        ]
-        extent = (self.torus[0], self.torus[1])
-        return [
-            (a, b)
-            for a, b in strips
-            if len(range(extent[0])[a]) > 0 and len(range(extent[1])[b]) > 0
-        ]
+from flipad_ops.inversion.operators.grid import Grid
+from flipad_ops.inversion.operators.products import ALIGNMENT, multiply
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +90,18 @@ class BlockOperator:
                              [self.sign * a for a in columns], 2)  # fmt: skip
         return _sum_rolled([across[..., i, :] for i in range(len(rows))],
                            [self.sign * a for a in rows], 1)  # fmt: skip
+
+    def spread(self, levels: Tensor) -> Tensor:
+        """Per output block the largest level of the input blocks that reach it.
+
+        Parameters
+        ----------
+        levels : Tensor, (batch, *torus)
+        """
+        for dim, offsets in ((1, self.offsets[0]), (2, self.offsets[1])):
+            rolled = [_roll(levels, self.sign * a, dim) for a in offsets]
+            levels = torch.stack(rolled).amax(0) if len(rolled) > 1 else rolled[0]
+        return levels
 
     def columns(self, blocks: Tensor) -> Tensor:
         """The gathered outputs with which W^T is one product; (batch * torus, columns)."""

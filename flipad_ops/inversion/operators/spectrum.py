@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flipad_ops.inversion.operators.polyphase import ALIGNMENT, BlockOperator, multiply
+from flipad_ops.inversion.operators.polyphase import BlockOperator
+from flipad_ops.inversion.operators.products import ALIGNMENT, multiply
 
 #: Entries of all per-frequency matrices together, above which no inverse is built.
 MAX_ENTRIES = 2**26
