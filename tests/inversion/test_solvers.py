@@ -87,17 +87,17 @@ def random_layer(draw: st.DrawFn) -> FinalLayer:
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
-@given(st.data(), st.floats(1e-3, 1.0), st.sampled_from([0.0, 0.2]), st.booleans())
+@given(st.data(), st.floats(1e-4, 1.05), st.sampled_from([0.0, 0.2]), st.booleans())
 def test_random_problems(data: st.DataObject, fraction: float, width: float, floor: bool) -> None:
     layer = data.draw(st.composite(random_layer)())
     box = targets(layer, width, 7)
     alpha = fraction * max(largest_alpha(layer, box), 1e-3)
     below = -0.2 * torch.ones(1, *layer.input_shape) if floor else None
     problem = Problem(box, L1(torch.tensor(alpha), below))
-    fast, fista = solve_both(layer, problem, Stop(1e-4, 1500, 20))
+    fast, fista = solve_both(layer, problem, Stop(5e-5, 3000, 20))
     scale = fista.objective.clamp_min(1e-3)
-    close = ((fast.objective - fista.objective).abs() / scale) <= 2e-4
-    assert bool((close | (fast.gap > 1e-4) | (fista.gap > 1e-4)).all())
+    close = ((fast.objective - fista.objective).abs() / scale) <= 1e-4
+    assert bool((close | (fast.gap > 5e-5) | (fista.gap > 5e-5)).all())
     # A dual value never exceeds a primal one, whichever solver each comes from.
     assert bool((fast.objective * (1 - fast.gap) <= fista.objective * (1 + 1e-5) + 1e-6).all())
     if below is not None:
@@ -115,7 +115,7 @@ def test_penalties_for_the_objective_reach_the_same_optimum(name: str) -> None:
         make_solver(layer, operator, n).solve(problem, stop) for n in ("fast", "descent")
     )
     assert float(descent.gap.max()) <= 1e-4
-    torch.testing.assert_close(descent.objective, fast.objective, rtol=1.1e-4, atol=1e-6)
+    torch.testing.assert_close(descent.objective, fast.objective, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("solver", ["fast", "descent", "fista"])

@@ -6,8 +6,8 @@ lemma, `w = (I + r W W^T)^-1 (b - W a)`, `d = a + r W^T w`, `u = b - w`: one W, 
 one small solve in output space (`operators.spectrum`). States are kept divided by mu, so
 the soft threshold is alpha for every image and mu only scales the image's box.
 
-Iterates circle the optimum, so the mean of those since the last check is nearer to it than
-any single one: it is the answer, and the mean multiplier is the dual point. That one is made
+Iterates circle the optimum, so the mean of the last WINDOW of them is nearer to it than any
+single one: it is the answer, and the mean multiplier is the dual point. That one is made
 feasible by shrinking it only around the blocks where it is not (`_feasible`).
 Every operation treats images independently, and finished images make room for waiting ones.
 """
@@ -29,9 +29,11 @@ from flipad_ops.inversion.terms import Box, per_image
 #: r times ||W||^2 (how strongly the projection weighs outputs against activations) and the first
 #: mu as a multiple of the size of a ridge solution over alpha: for the certificate, with mu
 #: rebalanced, and for the objective alone, with mu kept (benchmarks/results/inversion.md).
-CERTIFY, DESCEND = (36.0, 10.0), (160.0, 1.7)
+CERTIFY, DESCEND = (30.0, 4.0), (160.0, 3.0)
+#: Iterations whose mean is certified.
+WINDOW = 10
 #: Over-relaxation, in (0, 2).
-RELAXATION = 1.7
+RELAXATION = 1.85
 #: mu changes by at most this factor at once, and when an image's age reached BACKOFF times
 #: that of its last change.
 STEP_LIMIT, BACKOFF = 4.0, 2
@@ -148,15 +150,17 @@ class Splitting:
 
     def _advance(self, state: State, terms: PackedTerms, stop: Stop) -> None:
         steps = min(stop.check_every, stop.max_iterations - int(state.age.max()))
+        count = min(steps, WINDOW)
+        self._iterate(state, terms, steps - count)
         state.multiplier.zero_()
         state.total.zero_()
         if self.certify:
-            self._iterate(state, terms, steps - 1)
+            self._iterate(state, terms, count - 1)
             self._balance(state, terms)
         else:
-            self._iterate(state, terms, steps)
+            self._iterate(state, terms, count)
         state.age += steps
-        state.count = torch.full_like(state.mu, steps)
+        state.count = torch.full_like(state.mu, count)
 
     def _iterate(self, state: State, terms: PackedTerms, steps: int) -> None:
         operator, flat = self.operator, self.operator.inputs.width

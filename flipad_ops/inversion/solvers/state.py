@@ -14,8 +14,8 @@ from flipad_ops.inversion.terms import per_image
 class State:
     """Images being iterated; one row each, states and boxes divided by mu.
 
-    `multiplier` and `total` are sums over the `count` iterations since the last check, of the
-    dual point and of d after its prox.
+    `multiplier` and `total` are sums over the last `count` iterations, of the dual point and of d
+    after its prox.
     """
 
     index: Tensor
