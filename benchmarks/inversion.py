@@ -1,9 +1,10 @@
 """Benchmark of the inversion engine.
 
-    python -m benchmarks.inversion --quick      # minutes; extrapolates the research code
-    python -m benchmarks.inversion              # all of its iterations, in every paired run
+    python -m benchmarks.inversion --quick      # minutes, fewer images
+    python -m benchmarks.inversion              # the research code runs all of its iterations
 
-Writes benchmarks/results/inversion.json and inversion.md.
+Times of pairs are CPU seconds of one thread, which a busy machine disturbs least. Writes
+benchmarks/results/inversion.json and inversion.md.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.inversion_parts.device import throughput
 from benchmarks.inversion_parts.faces import faces
+from benchmarks.inversion_parts.memory import LAYERS, in_process
+from benchmarks.inversion_parts.report import markdown
 from benchmarks.inversion_parts.research import objective, research_fista
 from benchmarks.inversion_parts.rows import compare, lasso_row, sparse_box, synthetic
 from flipad_ops.generators.layer import FinalLayer
@@ -49,9 +53,10 @@ def needed(solver: Solver, problem: Problem, goal: float, start: int = 10) -> in
 
 
 def clock(run: Any) -> float:
-    begin = time.perf_counter()
+    """CPU seconds of `run`."""
+    begin = time.process_time()
     run()
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def against_research(
@@ -63,11 +68,14 @@ def against_research(
     target = output_map.point_target(pixels) - layer(anchor[None])
     problem = Problem(Box(target, target), L1(torch.tensor(RESEARCH_ALPHA)))
     fast = make_solver(layer, operator, "descent")
-    few = slice(0, options.objective_images)
-    d, used = research_fista(operator, target[few], anchor, RESEARCH_ALPHA, options.iterations)
-    goal = float(objective(operator, target[few], d, RESEARCH_ALPHA).mean())
-    part = Problem(Box(target[few], target[few]), problem.l1)
-    count = needed(fast, part, goal)
+    begin = time.process_time()
+    d, used = research_fista(operator, target, anchor, RESEARCH_ALPHA, options.iterations)
+    whole = time.process_time() - begin
+    reached = objective(operator, target, d, RESEARCH_ALPHA)
+    goal = float(reached.mean())
+    few = Problem(Box(target[:4], target[:4]), problem.l1)
+    guess = needed(fast, few, float(reached[:4].mean()), 100)
+    count = needed(fast, problem, goal, max(10, round(guess / 1.15 / 10) * 10))
     timed_iterations = min(options.timed_iterations or used, used)
     pairs = []
     for _ in range(options.pairs):
@@ -76,10 +84,12 @@ def against_research(
         )
         quick = clock(lambda: fast.solve(problem, Stop(0.0, count, count)))
         pairs.append({"research_s": slow * used / timed_iterations, "fast_s": quick})
+    found = fast.solve(problem, Stop(0.0, count, count))
     return {
-        "images": len(pixels), "objective": goal, "objective_images": options.objective_images,
-        "research_iterations": used, "research_iterations_timed": timed_iterations,
-        "fast_iterations": count, "pairs": pairs,
+        "images": len(pixels), "objective": goal, "research_iterations": used,
+        "research_iterations_timed": timed_iterations, "research_unscaled_s": whole,
+        "fast_iterations": count, "fast_objective": float(found.objective.mean()), "pairs": pairs,
+        "unscaled_ratio": whole / statistics.median(p["fast_s"] for p in pairs),
         "median_ratio": statistics.median(p["research_s"] / p["fast_s"] for p in pairs),
     }  # fmt: skip
 
@@ -113,9 +123,9 @@ def defaults(inverter: FinalLayerInverter, pixels: Tensor) -> list[dict[str, Any
         part = pixels[:batch]
         if len(part) < batch:
             break
-        begin = time.perf_counter()
+        begin = time.process_time()
         result = inverter.invert(part)
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         rows.append({
             "case": "face DCGAN, defaults", "solver": "fast", "images": batch,
             "ms_per_image": 1e3 * seconds / batch, "largest_gap": float(result.gap.max()),
@@ -143,30 +153,6 @@ def onnx(inverter: FinalLayerInverter, pixels: Tensor) -> dict[str, Any]:
     return {"parity": float((out - reference).abs().max()), "provider": provider, "bytes": size}
 
 
-def markdown(report: dict[str, Any]) -> str:
-    """The report as a page."""
-    lines = [
-        "# Inversion engine",
-        "",
-        f"`{report['command']}`",
-        "",
-        "| figure | value |",
-        "|---|---|",
-    ]
-    lines += [f"| {key} | {value:.4g} |" for key, value in report["summary"].items()]
-    lines += ["", "| case | solver | images | ms/image | iterations | objective | largest gap |"]
-    lines += ["|---|---|---|---|---|---|---|"]
-    for row in report["rows"]:
-        cells = [row["case"], row["solver"], str(row["images"])]
-        cells += [
-            f"{row[key]:.4g}" if key in row else ""
-            for key in ("ms_per_image", "iterations", "objective", "largest_gap")
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *(f"- {note}" for note in report["notes"])]
-    return "\n".join(lines) + "\n"
-
-
 def main() -> None:
     """Run everything and write the two files."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -175,14 +161,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="64, or 16 when quick")
     parser.add_argument("--iterations", type=int, help="most of the research code")
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--timed-iterations", type=int, default=100,
+                        help="of the research code in each pair; 0 for all")  # fmt: skip
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.images = options.images or (16 if options.quick else 64)
     options.iterations = options.iterations or (1000 if options.quick else 10000)
-    options.timed_iterations = 20 if options.quick else 0
-    options.objective_images = 4 if options.quick else options.images
     layer, output_map, anchor, pixels = faces(options.images, options.seed)
     inverter = FinalLayerInverter(layer, output_map, anchor, InversionSettings())
     say = print if options.verbose else (lambda *_: None)
@@ -194,11 +180,21 @@ def main() -> None:
     rows = defaults(inverter, pixels)
     say(rows)
     largest_batch = rows[-1]
+
+    def on(device: str) -> FinalLayerInverter:
+        return FinalLayerInverter(layer, output_map, anchor, InversionSettings(), device)
+
+    rows += throughput(on, pixels, "face DCGAN, defaults")
+    say(rows[-1])
     for name, synthetic_layer in synthetic(options.seed, 32 if options.quick else 128).items():
         box = sparse_box(synthetic_layer, 2, options.seed)
         rows += compare(name, synthetic_layer, box, 1e-2, Stop(1e-2, 2000, 10))
         if synthetic_layer.kind == "linear":
             rows += lasso_row(synthetic_layer, box, 1e-2)
+    say(rows)
+    memory = [in_process(name, 1 if "whole" in name else 4 if "window" in name else 32)
+              for name in LAYERS]  # fmt: skip
+    say(memory)
     graph = onnx(inverter, pixels)
     report = {
         "command": " ".join(["python -m benchmarks.inversion", *sys.argv[1:]]),
@@ -207,9 +203,13 @@ def main() -> None:
             "speedup_vs_fista_1e-3": fista["ratio"],
             "max_batch_difference": invariance(inverter, pixels),
             "onnx_parity": graph["parity"],
+            "speedup_vs_research_unscaled": research["unscaled_ratio"],
             "ms_per_image_defaults": largest_batch["ms_per_image"],
+            "largest_memory_over_formula": max(
+                row["peak_bytes"] / row["formula_bytes"] for row in memory
+            ),
         },
-        "research": research, "fista": fista, "onnx": graph, "rows": rows,
+        "research": research, "fista": fista, "onnx": graph, "rows": rows, "memory": memory,
         "machine": {"cpus": os.cpu_count(), "processor": platform.machine(),
                     "threads": options.threads, "torch": torch.__version__,
                     "cuda": torch.cuda.is_available(),
@@ -218,7 +218,9 @@ def main() -> None:
         "notes": [
             f"Research code: {research['research_iterations']} iterations, "
             f"{research['research_iterations_timed']} of them timed in each pair and scaled; "
-            f"its objective is the mean over {research['objective_images']} images.",
+            f"unscaled it took {research['research_unscaled_s']:.0f} s, "
+            f"{research['unscaled_ratio']:.1f} times the fast solver.",
+            "Pairs are compared in CPU seconds of one thread.",
             "The research code's stopping threshold is our reading; see research.py.",
             f"ONNX ran on {graph['provider']}; GPU rows need CUDA.",
         ],

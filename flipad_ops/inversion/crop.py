@@ -20,7 +20,7 @@ from flipad_ops.inversion.operators.layer import LayerOperator
 from flipad_ops.inversion.result import InversionResult
 from flipad_ops.inversion.settings import InversionSettings
 
-#: Activations around the window; interiors agree to about 1e-3 (tests/inversion/test_crop.py).
+#: Activations around the window; interiors agree to about 1e-4 (tests/inversion/test_crop.py).
 MARGIN = 16
 
 

@@ -17,9 +17,9 @@ SETTINGS = InversionSettings(alpha=0.05, tolerance=1e-5, max_iterations=3000)
 @pytest.mark.parametrize(
     ("build", "sizes", "window"),
     [
-        (nn.ConvTranspose2d, (4, 2, 4, 2, 1), Window(10, 12, 6, 6)),
-        (nn.Conv2d, (6, 2, 3, 1, 1), Window(12, 12, 6, 6)),
-        (nn.Conv2d, (4, 3, 3, 2, 1), Window(12, 12, 6, 6)),
+        (nn.ConvTranspose2d, (4, 2, 4, 2, 1), Window(17, 19, 6, 6)),
+        (nn.Conv2d, (6, 2, 3, 1, 1), Window(18, 18, 6, 6)),
+        (nn.Conv2d, (4, 3, 3, 2, 1), Window(18, 18, 6, 6)),
         (nn.ConvTranspose2d, (4, 2, 4, 2, 1), Window(0, 0, 6, 6)),
     ],
     ids=["transposed", "same", "strided", "corner"],
@@ -27,17 +27,17 @@ SETTINGS = InversionSettings(alpha=0.05, tolerance=1e-5, max_iterations=3000)
 def test_interior_agrees(build: type[nn.Module], sizes: tuple[int, ...], window: Window) -> None:
     torch.manual_seed(0)  # weights drawn while collecting would depend on what else is collected
     module = build(*sizes)
-    layer = layer_of(module, (module.in_channels, 30, 30))  # type: ignore[arg-type]
+    layer = layer_of(module, (module.in_channels, 44, 44))  # type: ignore[arg-type]
     anchor = 0.05 * torch.ones(layer.input_shape)
     pixels = images(layer, 1).pixels
     whole = FinalLayerInverter(layer, TANH, anchor, SETTINGS).invert(pixels)
-    part = CropInverter(layer, TANH, anchor, SETTINGS, window, margin=10).invert(pixels)
+    part = CropInverter(layer, TANH, anchor, SETTINGS, window).invert(pixels)
     rows = slice(window.top, window.top + window.height)
     columns = slice(window.left, window.left + window.width)
     expected = whole.z[..., rows, columns]
     assert part.z.shape == expected.shape
     assert bool(part.converged.all())
-    assert float((part.z - expected).norm() / expected.norm()) <= 2e-2
+    assert float((part.z - expected).norm() / expected.norm()) <= 5e-4
 
 
 def test_window_of_everything_is_the_whole() -> None:

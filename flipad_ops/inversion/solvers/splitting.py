@@ -73,17 +73,35 @@ class Splitting:
         self.small = height * width < SMALL_TORUS
 
     def slot_bytes(self) -> int:
-        """Memory per image being iterated: 5 activations, 4 products, 16 outputs."""
+        """Memory per image being iterated: 12 activations, 4 products, 16 outputs.
+
+        Four activations while iterating (d, its prox, its reflection, their sum), the others in
+        a check, whose sums are taken in float64.
+        """
         operator = self.operator
         blocks = operator.inputs.torus[0] * operator.inputs.torus[1]
-        per_block = 5 * operator.inputs.width + 4 * operator.matrix.shape[1]
+        per_block = 12 * operator.inputs.width + 4 * operator.padded.shape[1]
         return 4 * blocks * (per_block + 16 * operator.outputs.width)
+
+    def slots(self, count: int) -> int:
+        """Images iterated at once out of `count`."""
+        if self.small:
+            return SMALL_SLOTS
+        return max(1, min(SLOTS, count, MEMORY // self.slot_bytes()))
+
+    def memory(self, count: int) -> int:
+        """Bytes that solving `count` images takes at most, besides the solver and the problem.
+
+        The answers, the images in flight, and half as much again while finished ones leave.
+        """
+        answers = 4 * count * torch.Size(self.operator.input_shape).numel()
+        return answers + 3 * self.slots(count) * self.slot_bytes() // 2
 
     def solve(self, problem: Problem, stop: Stop) -> Solution:
         """Solve every image; the order of the batch has no influence on any of them."""
         if self.small:
             return self._solve_padded(problem, stop)
-        return self._solve_queue(problem, stop, max(1, min(SLOTS, MEMORY // self.slot_bytes())))
+        return self._solve_queue(problem, stop, self.slots(len(problem)))
 
     def _solve_padded(self, problem: Problem, stop: Stop) -> Solution:
         """Groups of exactly SMALL_SLOTS images: small products round by their row count."""
