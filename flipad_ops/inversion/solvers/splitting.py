@@ -8,7 +8,7 @@ the soft threshold is alpha for every image and mu only scales the image's box.
 
 Iterates circle the optimum, so the mean of the last WINDOW of them is nearer to it than any
 single one: it is the answer, and the mean multiplier is the dual point. That one is made
-feasible by shrinking it only around the blocks where it is not (`_feasible`).
+feasible by shrinking it only around the blocks where it is not (`PackedTerms.feasible`).
 Every operation treats images independently, and finished images make room for waiting ones.
 """
 
@@ -23,7 +23,7 @@ from flipad_ops.inversion.operators.products import SMALL_TORUS, is_uniform
 from flipad_ops.inversion.operators.spectrum import Spectrum
 from flipad_ops.inversion.solvers.base import Problem, Solution, Stop, join
 from flipad_ops.inversion.solvers.packed import PackedTerms
-from flipad_ops.inversion.solvers.state import State, rounded, weighted
+from flipad_ops.inversion.solvers.state import State, fresh, rounded, weighted
 from flipad_ops.inversion.terms import Box, per_image
 
 #: r times ||W||^2 (how strongly the projection weighs outputs against activations) and the first
@@ -37,8 +37,6 @@ RELAXATION = 1.85
 #: mu changes by at most this factor at once, and when an image's age reached BACKOFF times
 #: that of its last change.
 STEP_LIMIT, BACKOFF = 4.0, 2
-#: Rounds of shrinking a dual point where it is infeasible; a third gains under 1%.
-SHRINKS = 2
 #: Images iterated together: few enough for their states to stay in the last-level cache.
 SLOTS = 8
 #: Layers below SMALL_TORUS blocks are solved in groups of exactly this many images.
@@ -124,7 +122,10 @@ class Splitting:
             torch.zeros(total, dtype=torch.float64, device=device),
             torch.zeros(total, dtype=torch.float64, device=device),
         )
-        state, admitted = self._admit(problem, terms, 0, min(slots, total)), min(slots, total)
+        state, admitted = (
+            self._admit(problem, terms, slice(0, min(slots, total))),
+            min(slots, total),
+        )
         while True:
             finished = self._check(state, terms, stop, out)
             if self.small and not bool(finished.all()):
@@ -133,38 +134,21 @@ class Splitting:
             state = state.select((~finished).nonzero()[:, 0])
             free = min(slots - len(state.age), total - admitted)
             if free > 0:
-                fresh = self._admit(problem, terms, admitted, admitted + free)
+                fresh = self._admit(problem, terms, slice(admitted, admitted + free))
                 state, admitted = state.join(fresh), admitted + free
             if len(state.age) == 0:
                 return out
             self._advance(state, terms, stop)
 
-    def _admit(self, problem: Problem, terms: PackedTerms, start: int, end: int) -> State:
+    def _admit(self, problem: Problem, terms: PackedTerms, rows: slice) -> State:
         operator = self.operator
-        lower = operator.pack_output(problem.box.lower[start:end], -torch.inf)
-        upper = operator.pack_output(problem.box.upper[start:end], torch.inf)
-        count, device = end - start, lower.device
+        lower = operator.pack_output(problem.box.lower[rows], -torch.inf)
+        upper = operator.pack_output(problem.box.upper[rows], torch.inf)
         gradient = Box(lower, upper).gradient(torch.zeros_like(lower))
         ridge = self.r * operator.adjoint(self.inverse(gradient))
         size = per_image(ridge.square()).div(ridge[0].numel()).sqrt()
-        alpha = terms.scale
-        mu = torch.where(size > 0, self.scale * size, 1.0) / alpha
-        mu = rounded(mu).reshape(-1, 1, 1, 1)
-        return State(
-            index=torch.arange(start, end, device=device),
-            age=torch.zeros(count, dtype=torch.int64, device=device),
-            d=torch.zeros_like(ridge),
-            u=torch.zeros_like(lower),
-            lower=lower / mu,
-            upper=upper / mu,
-            mu=mu,
-            multiplier=gradient / self.r,
-            total=torch.zeros_like(ridge),
-            count=torch.ones_like(mu),
-            dual=torch.zeros(count, dtype=torch.float64, device=device),
-            stored=torch.zeros(count, dtype=torch.bool, device=device),
-            due=torch.zeros(count, dtype=torch.int64, device=device),
-        )
+        mu = rounded(torch.where(size > 0, self.scale * size, 1.0) / terms.scale)
+        return fresh(rows, torch.zeros_like(ridge), lower, upper, mu, gradient / self.r)
 
     def _advance(self, state: State, terms: PackedTerms, stop: Stop) -> None:
         steps = min(stop.check_every, stop.max_iterations - int(state.age.max()))
@@ -249,7 +233,7 @@ class Splitting:
         box = Box(state.lower * state.mu, state.upper * state.mu)
         objective = box.value(operator.apply(d)) + terms.l1.value(d)
         v = state.multiplier * (self.r / state.count)
-        v, adjoint = self._feasible(v, terms)
+        v, adjoint = terms.feasible(v)
         value = dual_value(box, terms.l1, v, adjoint)
         state.dual = torch.maximum(state.dual, value)
         outputs = operator.unpack_output(box.lower[:1]).numel()
@@ -262,16 +246,3 @@ class Splitting:
         out.iterations[rows] = state.age[new]
         out.gap[rows], out.objective[rows] = gap[new], objective[new]
         return state.stored
-
-    def _feasible(self, v: Tensor, terms: PackedTerms) -> tuple[Tensor, Tensor]:
-        """v made smaller around the activations whose |W^T v| exceeds alpha, and W^T v.
-
-        W^T is local: where v is scaled alike in a kernel's reach, so is W^T v. A uniform scale
-        would pay everywhere for the worst entry.
-        """
-        adjoint = terms.inside(self.operator.adjoint(v))
-        for _ in range(SHRINKS):
-            excess = terms.excess(adjoint).clamp_min_(1.0)
-            v = v / self.operator.spread(excess).unsqueeze(-1)
-            adjoint = terms.inside(self.operator.adjoint(v))
-        return v, adjoint

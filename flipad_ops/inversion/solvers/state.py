@@ -39,6 +39,38 @@ class State:
         return State(**{k: v[rows] for k, v in vars(self).items()})
 
 
+def fresh(
+    rows: slice, zero: Tensor, lower: Tensor, upper: Tensor, mu: Tensor, multiplier: Tensor
+) -> State:
+    """States at d = 0 of the problem's images `rows`.
+
+    Parameters
+    ----------
+    zero, lower, upper : Tensor
+        Packed; the box not yet divided by mu.
+    mu : Tensor, (batch,)
+    multiplier : Tensor
+        Dual point at d = 0 over r.
+    """
+    count, device = len(lower), lower.device
+    mu = mu.reshape(-1, 1, 1, 1)
+    return State(
+        index=torch.arange(rows.start, rows.stop, device=device),
+        age=torch.zeros(count, dtype=torch.int64, device=device),
+        d=zero,
+        u=torch.zeros_like(lower),
+        lower=lower / mu,
+        upper=upper / mu,
+        mu=mu,
+        multiplier=multiplier,
+        total=torch.zeros_like(zero),
+        count=torch.ones_like(mu),
+        dual=torch.zeros(count, dtype=torch.float64, device=device),
+        stored=torch.zeros(count, dtype=torch.bool, device=device),
+        due=torch.zeros(count, dtype=torch.int64, device=device),
+    )
+
+
 def weighted(d: Tensor, u: Tensor, r: float) -> Tensor:
     """Norm per image in the metric of the splitting, float64."""
     return (per_image(d.square()) + r * per_image(u.square())).sqrt()
