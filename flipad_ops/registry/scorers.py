@@ -51,6 +51,7 @@ class LoadedScorer:
             p=result.p,
             attributed=result.attributed,
             converged=result.converged,
+            screened=~result.inverted,
             residual=result.residual.numpy() if residual else None,
         )
 

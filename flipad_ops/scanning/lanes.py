@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from flipad_ops.errors import InversionError
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.records import Row, replace_row
 from flipad_ops.scanning.scorer import ScoreBatch, Scorer, label
 
 Pixels = NDArray[np.uint8]
+NO_SCORE = "The inversion gave no finite score."
 
 
 class Lane:
@@ -22,12 +24,17 @@ class Lane:
     ledger : Ledger
     batch_size : int
         Halved, for good, whenever a batch does not fit into memory.
+
+    Attributes
+    ----------
+    found, screened : int
+        Images attributed, and images that needed no inversion to be ruled out.
     """
 
     def __init__(self, scorer: Scorer, ledger: Ledger, batch_size: int) -> None:
         self.scorer, self.ledger, self.batch_size = scorer, ledger, batch_size
         self.name, self.shape = label(scorer), scorer.image_shape
-        self.found = 0
+        self.found = self.screened = 0
         self._pixels: dict[str, Pixels] = {}
         self._rows: dict[str, list[tuple[Row, int]]] = {}
 
@@ -51,7 +58,14 @@ class Lane:
         if not self._pixels:
             return
         batch = self._score(np.stack(list(self._pixels.values())))
+        if batch.screened is not None:
+            self.screened += int(batch.screened.sum())
         for index, members in enumerate(self._rows.values()):
+            if np.isnan(batch.score[index]):
+                for row, position in members:
+                    failed = replace_row(row, outcome="failed", reason=NO_SCORE)
+                    self.ledger.add(failed, position)
+                continue
             values = (
                 float(batch.score[index]),
                 float(batch.p[index]),
@@ -77,18 +91,35 @@ class Lane:
         except (MemoryError, RuntimeError) as error:
             if len(pixels) < 2 or not _out_of_memory(error):
                 raise
+            smaller = True
+        except InversionError:
+            if len(pixels) < 2:
+                return _unscored()
+            smaller = False  # one image is at fault: find it
         # Outside the except block: its traceback would keep the failed batch's tensors alive.
         half = (len(pixels) + 1) // 2
-        self.batch_size = min(self.batch_size, half)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        if smaller:
+            self.batch_size = min(self.batch_size, half)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
         first, second = self._score(pixels[:half]), self._score(pixels[half:])
         return ScoreBatch(
             score=np.concatenate([first.score, second.score]),
             p=np.concatenate([first.p, second.p]),
             attributed=np.concatenate([first.attributed, second.attributed]),
             converged=np.concatenate([first.converged, second.converged]),
+            screened=np.concatenate([_screened(first), _screened(second)]),
         )
+
+
+def _screened(batch: ScoreBatch) -> NDArray[np.bool_]:
+    return np.zeros(len(batch.score), bool) if batch.screened is None else batch.screened
+
+
+def _unscored() -> ScoreBatch:
+    """One image without a score; NaN marks it, which no scorer returns."""
+    no = np.zeros(1, bool)
+    return ScoreBatch(np.full(1, np.nan), np.ones(1), no, no, no)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -66,6 +66,8 @@ class ScanOutcome:
         Why the scan is incomplete whatever the errors allowed, e.g. a listing that broke off.
     reused : int
         Objects that the ledger knew, not read again.
+    screened : int
+        Scores of this run that needed no inversion: the pixels alone ruled the image out.
     command : str
         The command line, for the record.
     exhibits : list of Exhibit
@@ -87,6 +89,7 @@ class ScanOutcome:
     broken: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     reused: int = 0
+    screened: int = 0
     command: str = ""
     exhibits: list[Exhibit] = field(default_factory=list)
     reference: tuple[Pixels, NDArray[np.float32]] | None = None

@@ -82,6 +82,7 @@ def run_scan(
     outcome = conclude(request, scorers, ledger)
     outcome.started, outcome.seconds = started, time.perf_counter() - clock
     outcome.signal, outcome.reused = ended, work.reused
+    outcome.screened = sum(lane.screened for lane in work.lanes)
     if pipeline.listing_error is not None:
         outcome.broken.append(f"The listing broke off: {pipeline.listing_error}")
     ledger.finish(outcome.complete)

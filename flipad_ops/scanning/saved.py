@@ -72,6 +72,7 @@ def _load(path: Path) -> ScanOutcome:
         broken=summary["broken"],
         warnings=summary["warnings"],
         reused=summary["reused"],
+        screened=summary.get("screened", 0),
         command=summary["command"],
     )
 

@@ -23,6 +23,8 @@ class ScoreBatch:
         score <= threshold.
     converged : (n,) bool
         Whether the inversion reached its tolerance.
+    screened : (n,) bool or None
+        Whether the pixels alone settled that the image is foreign, without an inversion.
     residual : (n, channels, height, width) float32 or None
         What the inversion could not explain, when asked for.
     """
@@ -31,6 +33,7 @@ class ScoreBatch:
     p: NDArray[np.float64]
     attributed: NDArray[np.bool_]
     converged: NDArray[np.bool_]
+    screened: NDArray[np.bool_] | None = None
     residual: NDArray[np.float32] | None = None
 
 

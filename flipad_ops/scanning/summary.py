@@ -34,6 +34,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "clear": tally.verdicts["clear"],
         "suppressed": tally.suppressed,
         "reused": outcome.reused,
+        "screened": outcome.screened,
         "skipped": len(outcome.skipped),
         "skipped_by_reason": dict(tally.skips),
         "failed": len(outcome.failed),

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import ImageError, TargetError
+from flipad_ops.errors import ImageError, InversionError, TargetError
 from flipad_ops.images.decode import DecodeLimits, decode
 from flipad_ops.images.decoder import Decoded, DecodeJob, InlineDecoder
 from flipad_ops.images.fit import fit_to
@@ -131,6 +132,35 @@ def test_the_same_bytes_are_scored_once() -> None:
     outcome = run_scan(ScanRequest([target], batch_size=2, workers=0), [scorer])
     assert sum(scorer.batches) == 3
     assert len(outcome.findings) == 30
+
+
+def test_an_image_without_a_score_fails_alone(target: Slow) -> None:
+    class Moody(DarkIsOurs):
+        def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
+            if bool((pixels.mean(dim=(1, 2, 3)) < 0.2).any() and (pixels < self.worst).any()):
+                raise InversionError("No finite score.")
+            return super().score(pixels, residual)
+
+    scorer = Moody()
+    scorer.worst = 0.0  # type: ignore[attr-defined]
+    plain_outcome = run_scan(ScanRequest([target], batch_size=16, workers=0), [scorer])
+    dark = [f.row for f in plain_outcome.findings if f.row.attributed]
+    scorer.worst = 1.0  # type: ignore[attr-defined]
+    outcome = run_scan(ScanRequest([target], batch_size=16, workers=0), [scorer])
+    assert {row.key for row in dark} <= {row.key for row in outcome.failed}
+    assert not outcome.complete
+    assert len(outcome.findings) == len(plain_outcome.findings) - len(dark)
+
+
+def test_images_ruled_out_without_inversion_are_counted(target: Slow) -> None:
+    class Screening(DarkIsOurs):
+        def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
+            batch = super().score(pixels, residual)
+            return replace(batch, screened=~batch.attributed)
+
+    outcome = run_scan(ScanRequest([target], workers=0), [Screening()])
+    clear = {f.row.sha256 for f in outcome.findings if not f.row.attributed}
+    assert outcome.screened == len(clear) > 0
 
 
 def test_other_errors_of_a_scorer_end_the_scan(target: Slow) -> None:
