@@ -2,8 +2,9 @@
 
 A JPEG file stores `k = round(DCT(image) / q)` with its own tables q, so the encoded image
 lies in the box `[(k - 1/2) q, (k + 1/2) q]`. Where sigma is the identity the map from L(z) to
-DCT coefficients is linear and the lasso stays convex; elsewhere it does not, and the pixel box
-has to do.
+DCT coefficients is linear and the lasso stays convex. Elsewhere it does not, and the pixel box
+has to do: linearised by Gauss-Newton at a tanh, the DCT box recovered less of four faces at quality
+90 (cosine to the true deviation .11, against .15 from the pixel box).
 """
 
 from __future__ import annotations
