@@ -14,7 +14,7 @@ from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
 from flipad_ops.generators.output import OutputMap, quantise
 from flipad_ops.generators.split import discover
-from flipad_ops.generators.tail import Tail
+from flipad_ops.generators.tail import PLAIN, Tail
 from flipad_ops.generators.trace import Generator, run_traced
 
 
@@ -44,7 +44,7 @@ class SplitGenerator:
     output_map: OutputMap
     sample_shape: tuple[int, ...]
     decoder_sha256: str
-    tail: Tail = Tail()
+    tail: Tail = PLAIN
     batched: bool = True
     device: str = "cpu"
     name: str = ""

@@ -71,6 +71,10 @@ class Tail:
         return ", ".join(parts)
 
 
+#: The generator returns sigma's values as they are.
+PLAIN = Tail()
+
+
 def candidates(activation: ActivationName, stated: Range | None) -> Iterator[tuple[Tail, Range]]:
     """Known tails of an activation and the returned values that are black and white, simplest
     first.
@@ -83,13 +87,13 @@ def candidates(activation: ActivationName, stated: Range | None) -> Iterator[tup
     ranges = RANGES if stated is None else (stated, *RANGES)
     if activation != "identity":
         own = (-1.0, 1.0) if activation == "tanh" else (0.0, 1.0)
-        yield Tail(), stated or own
+        yield PLAIN, stated or own
         for span in ranges:
             if span != own:
                 yield _mapping(own, span), stated or span
         return
     usual = stated or (-1.0, 1.0)
-    yield Tail(), usual
+    yield PLAIN, usual
     mapped = [(_mapping((-1.0, 1.0), span), span) for span in ranges if span != (-1.0, 1.0)]
     mapped.append((Tail(255.0, 0.0), (0.0, 255.0)))
     mapped.append((Tail(127.5, 128.0), (0.0, 255.0)))  # as the StyleGAN family saves images

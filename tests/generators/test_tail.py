@@ -127,7 +127,8 @@ def test_unknown_maps_are_refused(last: nn.Module, after: Map) -> None:
 def test_black_and_white_alone_is_refused() -> None:
     module = toy("conv_transpose2d", nn.Hardtanh())
     with torch.no_grad():
-        module[4].weight.mul_(1e5)
+        for parameter in module[4].parameters():
+            parameter.mul_(1e5)
     with pytest.raises(NotAttributable, match="lie inside the clamp") as caught:
         split_generator(module, METADATA)
     assert "distribution" in caught.value.remedy
