@@ -13,8 +13,8 @@ from flipad_ops.generators.tail import Range, Tail, candidates
 
 #: Largest allowed |tail(sigma(L(h))) - G(z)| in units of the output range.
 SPLIT_TOLERANCE = 1e-4
-#: Share of a clamp's range that outputs must span, and share of outputs strictly inside it.
-LEAST_SPREAD, LEAST_INSIDE = 0.25, 0.01
+#: Share of a clamp's range that outputs must span, and share of pixels between black and white.
+LEAST_SPREAD, LEAST_GREY = 0.25, 0.01
 
 
 def match_output(
@@ -25,7 +25,7 @@ def match_output(
     Raises
     ------
     NotAttributable
-        None of the known ones does, the metadata makes no sense, or almost everything is clamped.
+        None of the known ones does, the metadata makes no sense, or almost all pixels are black or white.
     """
     names = _names(metadata)
     stated = _stated_range(metadata)
@@ -49,7 +49,7 @@ def match_output(
             "The output is not an invertible activation of the last linear operation, nor the "
             f"usual affine map or clamp of one ({tried})."
         )
-    _check_clamp(output, best[2])
+    _check_grey(output, best[1], best[2])
     return best[1], best[2]
 
 
@@ -61,16 +61,16 @@ def _spread_over(output: Tensor, tail: Tail) -> bool:
     return float(output.max() - output.min()) >= LEAST_SPREAD * (high - low)
 
 
-def _check_clamp(output: Tensor, tail: Tail) -> None:
-    if tail.clamp is None:
-        return
-    inside = float(((output > tail.clamp[0]) & (output < tail.clamp[1])).float().mean())
-    if inside < LEAST_INSIDE:
+def _check_grey(output: Tensor, output_map: OutputMap, tail: Tail) -> None:
+    """Refuse what is black and white alone, whether by weights gone wild or by a wrong range."""
+    pixels = output_map.to_pixels(tail.undo(output))
+    grey = float(((pixels > 0.5 / 255) & (pixels < 1 - 0.5 / 255)).float().mean())
+    if grey < LEAST_GREY:
+        low, high = float(output.min()), float(output.max())
         raise NotAttributable(
-            f"Only {inside:.1%} of the outputs lie inside the clamp to {list(tail.clamp)}: there "
-            "is nothing to invert.",
-            remedy="Check the latent's distribution and the logged weights: a generator whose "
-            "images are black and white alone cannot be attributed",
+            f"Only {grey:.1%} of the pixels are neither black nor white (outputs from {low:.3g} "
+            f"to {high:.3g}): there is nothing to invert.",
+            remedy="Check the latent's distribution, the logged weights and the output_range",
         )
 
 

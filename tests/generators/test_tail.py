@@ -124,11 +124,12 @@ def test_unknown_maps_are_refused(last: nn.Module, after: Map) -> None:
         split_of(last, after)
 
 
-def test_black_and_white_alone_is_refused() -> None:
-    module = toy("conv_transpose2d", nn.Hardtanh())
+@pytest.mark.parametrize("last", [nn.Hardtanh(), nn.Tanh(), nn.Identity()], ids=str)
+def test_black_and_white_alone_is_refused(last: nn.Module) -> None:
+    module = toy("conv_transpose2d", last)
     with torch.no_grad():
         for parameter in module[4].parameters():
             parameter.mul_(1e5)
-    with pytest.raises(NotAttributable, match="lie inside the clamp") as caught:
+    with pytest.raises(NotAttributable, match="neither black nor white") as caught:
         split_generator(module, METADATA)
-    assert "distribution" in caught.value.remedy
+    assert "output_range" in caught.value.remedy
