@@ -25,7 +25,8 @@ def match_output(
     Raises
     ------
     NotAttributable
-        None of the known ones does, the metadata makes no sense, or almost all pixels are black or white.
+        None of the known ones does, the metadata makes no sense, or almost all pixels are black
+        or white.
     """
     names = _names(metadata)
     stated = _stated_range(metadata)
