@@ -129,13 +129,12 @@ def _load(
             remedy="Install it where fits run: pip install 'flipad-ops[diffusers]'",
         )
     import diffusers
-    from diffusers.configuration_utils import ConfigMixin
 
     options: dict[str, Any] = {"local_files_only": True, "revision": revision}
     if subfolder:
         options["subfolder"] = subfolder
     try:
-        config: Any = ConfigMixin.load_config(str(where), **options)
+        config: Any = diffusers.AutoencoderKL.load_config(str(where), **options)
         name = str(config.get("_class_name"))
         kind = getattr(diffusers, name, None)
         if not (isinstance(kind, type) and hasattr(kind, "decode")):
