@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -134,14 +135,17 @@ def _load(
     if subfolder:
         options["subfolder"] = subfolder
     try:
-        config: Any = diffusers.AutoencoderKL.load_config(str(where), **options)
-        name = str(config.get("_class_name"))
-        kind = getattr(diffusers, name, None)
-        if not (isinstance(kind, type) and hasattr(kind, "decode")):
-            raise GeneratorUnreadable(f"{name} is no autoencoder that diffusers knows.")
-        module = kind.from_pretrained(  # type: ignore[attr-defined]
-            str(where), use_safetensors=True, low_cpu_mem_usage=False, **options
-        )
+        # The library warns about its own use of huggingface_hub.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config: Any = diffusers.AutoencoderKL.load_config(str(where), **options)
+            name = str(config.get("_class_name"))
+            kind = getattr(diffusers, name, None)
+            if not (isinstance(kind, type) and hasattr(kind, "decode")):
+                raise GeneratorUnreadable(f"{name} is no autoencoder that diffusers knows.")
+            module = kind.from_pretrained(  # type: ignore[attr-defined]
+                str(where), use_safetensors=True, low_cpu_mem_usage=False, **options
+            )
     except (OSError, ValueError) as error:
         raise GeneratorUnreadable(
             f"The autoencoder of {str(where)!r} cannot be read: {first_line(error)}", remedy=remedy

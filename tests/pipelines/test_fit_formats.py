@@ -31,7 +31,6 @@ def log(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.syspath_prepend(str(folder / "site"))
         formats.log_plain("gan", "tinygan", folder / "plain")
     else:
-        pytest.importorskip("diffusers")
         formats.log_adapter("gan", formats.save_base(folder / "base"))
 
 
