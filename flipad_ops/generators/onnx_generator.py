@@ -38,6 +38,8 @@ class OnnxGenerator(TracesItself):
     Attributes
     ----------
     provider : str
+    on_device : bool
+        Whether `provider` is on the device asked for.
     batched : bool
         False when the graph is fixed to one latent at a time.
     latent_shape : tuple of int or None
@@ -79,6 +81,8 @@ class OnnxGenerator(TracesItself):
         onnx.save(model, str(traced))
         self.session = _session(traced, device)
         self.provider = str(self.session.get_providers()[0])
+        # onnxruntime falls back to the CPU in silence.
+        self.on_device = (torch.device(device).type == "cuda") == ("CUDA" in self.provider)
         self.input = self.session.get_inputs()[0]
         self.asked = [output, *self.names]
 

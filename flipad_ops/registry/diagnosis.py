@@ -17,8 +17,7 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
-from flipad_ops.registry.formats import LoadedGenerator
-from flipad_ops.registry.generators import read_version, set_metadata, split_loaded
+from flipad_ops.registry.generators import fetched, read_fetched, set_metadata, split_loaded
 from flipad_ops.registry.store import tracking
 from flipad_ops.registry.uris import parse_model, resolve
 
@@ -86,10 +85,10 @@ def diagnose(
         where = f"models:/{version.name}/{version.version}"
         facts: dict[str, str] = {}
         try:
-            loaded, metadata = read_version(
-                client, version, device=device, allow_pickle=allow_pickle
-            )
-            facts |= _artifact_facts(loaded)
+            with fetched(client, version) as (folder, metadata):
+                facts["artifact"] = folder.summary()
+                loaded = read_fetched(client, version, folder, metadata, device, allow_pickle)
+            facts |= {"artifact": loaded.kind, "runs on": loaded.runs_on}
             generator = split_loaded(loaded, metadata, version, device)
         except GeneratorError as error:
             return Diagnosis(
@@ -134,10 +133,6 @@ def remedy(error: GeneratorError, version: ModelVersion) -> str:
     return ""
 
 
-def _artifact_facts(loaded: LoadedGenerator) -> dict[str, str]:
-    return {"artifact": loaded.kind, "runs on": loaded.runs_on}
-
-
 def _split_facts(generator: SplitGenerator) -> dict[str, str]:
     layer, output = generator.layer, generator.output_map
     size = "x".join(str(n) for n in layer.weight.shape)
@@ -154,7 +149,7 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
     minimum = generator.activation_minimum()
     return {
         **facts,
-        "activation": f"{output.activation}, black at {output.low:g}, white at {output.high:g}",
+        "activation": f"{output.activation}, outputs {output.low:g} to {output.high:g}",
         **({"then": str(generator.tail)} if str(generator.tail) else {}),
         "features": "end in a ReLU (never negative)" if minimum >= 0 else "of either sign",
         "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}",

@@ -104,6 +104,15 @@ class ModelFolder:
         """Whether reading it would unpickle objects, that is, run code."""
         return "pytorch" in self.flavors and not (self.data / "model.pt2").exists()
 
+    def summary(self) -> str:
+        """What is there, for people, before anything is read."""
+        if "pytorch" in self.flavors:
+            return f"mlflow.pytorch, {'pickle' if self.is_pickled else 'exported program'}"
+        flavors = ", ".join(f"mlflow.{name}" for name in sorted(self.flavors))
+        files = [path.name for path in self.find("*")]
+        shown = ", ".join(files[:6]) + (", ..." if len(files) > 6 else "")
+        return flavors or f"plain artifacts: {shown or 'no file'}"
+
     def path(self, relative: str) -> Path:
         """A path inside the folder; a GeneratorUnreadable for one that leads out of it."""
         path = (self.root / relative).resolve()
@@ -156,11 +165,8 @@ def _reader(folder: ModelFolder, metadata: Mapping[str, Any]) -> Reader:
         return format_diffusers.read_adapter
     if format_diffusers.find_autoencoder(folder.root) is not None:
         return format_diffusers.read_autoencoder
-    found = ", ".join(path.name for path in folder.find("*")[:6]) or "no file"
-    flavours = ", ".join(sorted(folder.flavors))
     raise GeneratorUnreadable(
-        f"No generator was recognised in {f'flavours {flavours}' if flavours else found}.",
-        remedy=HOW_TO_DESCRIBE,
+        f"No generator was recognised in {folder.summary()}.", remedy=HOW_TO_DESCRIBE
     )
 
 
@@ -171,12 +177,13 @@ def _read_onnx(folder: ModelFolder, metadata: Mapping[str, Any], device: str) ->
     path = folder.path(str(data)) if data else folder.find("*.onnx")[0]
     generator = OnnxGenerator(path, device)
     tail = " then ".join((generator.node.op, *generator.node.tail))
+    asked = "" if generator.on_device else f" ({device} was asked for and is not available to it)"
     return LoadedGenerator(
         generator,
         generator.state,
         generator.batched,
         kind=f"ONNX, opset {generator.opset}, ends in {tail}",
-        runs_on=f"onnxruntime, {generator.provider}",
+        runs_on=f"onnxruntime, {generator.provider}{asked}",
         latent_shape=generator.latent_shape or folder.signature_shape,
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,15 +76,35 @@ def read_version(
     LatentUnknown
         For a pickle, which cannot be exported without.
     """
+    with fetched(client, version) as (folder, metadata):
+        return read_fetched(client, version, folder, metadata, device, allow_pickle), metadata
+
+
+@contextmanager
+def fetched(
+    client: MlflowClient, version: ModelVersion
+) -> Iterator[tuple[ModelFolder, dict[str, Any]]]:
+    """A version's files, removed afterwards, and its metadata; GeneratorUnreadable."""
     with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
         folder = ModelFolder.open(download(version, Path(temporary)))
-        metadata = {**folder.metadata, **tagged_metadata(client, version)}
-        if folder.is_pickled and "factory" not in metadata:
-            check_pickle(client, version, allow_pickle)
-        try:
-            return read_generator(folder, metadata, device), metadata
-        except LatentUnknown as error:
-            raise _unstated(error, version, folder.signature_shape) from error
+        yield folder, {**folder.metadata, **tagged_metadata(client, version)}
+
+
+def read_fetched(
+    client: MlflowClient,
+    version: ModelVersion,
+    folder: ModelFolder,
+    metadata: Mapping[str, Any],
+    device: str,
+    allow_pickle: bool,
+) -> LoadedGenerator:
+    """The second half of `read_version`."""
+    if folder.is_pickled and "factory" not in metadata:
+        check_pickle(client, version, allow_pickle)
+    try:
+        return read_generator(folder, metadata, device)
+    except LatentUnknown as error:
+        raise _unstated(error, version, folder.signature_shape) from error
 
 
 def split_loaded(

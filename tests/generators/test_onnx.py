@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,12 @@ def test_computed_weights_and_double_precision(tmp_path: Path) -> None:
 
 def test_runs_on_cpu_and_says_so(tmp_path: Path) -> None:
     path = save_graph(tmp_path, "c = Conv(f, w, b) y = Tanh(c)", CONV)
-    assert OnnxGenerator(path).provider == "CPUExecutionProvider"
+    generator = OnnxGenerator(path)
+    assert (generator.provider, generator.on_device) == ("CPUExecutionProvider", True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        elsewhere = OnnxGenerator(path, "cuda")
+    assert elsewhere.on_device == ("CUDA" in elsewhere.provider)
 
 
 def test_external_data(tmp_path: Path) -> None:

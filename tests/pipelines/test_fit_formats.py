@@ -49,7 +49,7 @@ def log(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "batch one",
             {
                 "artifact": "mlflow.pytorch, exported program",
-                "activation": "tanh, black at -1, white at 1",
+                "activation": "tanh, outputs -1 to 1",
                 "then": "times 0.5 plus 0.5",
                 "samples": "one at a time",
             },
@@ -58,14 +58,14 @@ def log(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "plain",
             {
                 "artifact": "plain artifacts, generator.safetensors in the module of tinygan",
-                "activation": "tanh, black at -1",
+                "activation": "tanh, outputs -1",
             },
         ),
         (
             "diffusers",
             {
                 "artifact": "whose AutoencoderKL decodes",
-                "activation": "identity, black at -1, white at 1",
+                "activation": "identity, outputs -1 to 1",
                 "final layer": "conv2d, weight 3x8x3x3, bias, [8, 16, 16] to [3, 16, 16]",
             },
         ),

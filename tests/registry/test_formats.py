@@ -133,7 +133,7 @@ def test_an_installed_package_offers_a_generator(
 
 def test_nothing_recognised(tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(b"?")
-    with pytest.raises(GeneratorUnreadable, match=r"recognised in weights\.bin") as caught:
+    with pytest.raises(GeneratorUnreadable, match=r"artifacts: weights\.bin") as caught:
         read(tmp_path)
     assert '"factory"' in caught.value.remedy
     (tmp_path / "flipad.json").write_text("[]")
@@ -149,7 +149,7 @@ def test_a_doctor_of_plain_artifacts_without_a_word(store: str, plain: Path) -> 
     client.create_registered_model("bare")
     client.create_model_version("bare", f"runs:/{run.info.run_id}/generator", run.info.run_id)
     found = diagnose("bare/1", tracking_uri=store)
-    assert "recognised in generator.safetensors" in found.problem
+    assert "plain artifacts: generator.safetensors" in found.problem
     assert '"factory": "package.module:callable"' in found.remedy
     # As a tag, for a folder that nobody can change any more.
     client.set_model_version_tag("bare", "1", METADATA_TAG, '{"factory": "nobody"}')

@@ -142,7 +142,7 @@ def test_other_flavours_are_refused(store: str) -> None:
     mlflow.pyfunc.log_model(
         name="m", python_model=Nothing(), registered_model_name="py", pip_requirements=["mlflow"]
     )
-    with pytest.raises(GeneratorUnreadable, match="python_function"):
+    with pytest.raises(GeneratorUnreadable, match=r"mlflow\.python_function"):
         load_generator("py", tracking_uri=store)
 
 
