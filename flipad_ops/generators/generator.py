@@ -79,7 +79,11 @@ class SplitGenerator:
         return torch.cat(images)
 
     def mean_activation(self, count: int, seed: int, batch_size: int = 64) -> Tensor:
-        """The anchor zbar over `count` samples of F (paper: 5,000), float32 (*input_shape)."""
+        """The anchor zbar over `count` samples of F (paper: 5,000), float32 (*input_shape).
+
+        Over all recorded latents, when there are fewer.
+        """
+        count = self.latent.at_most(count)
         total = torch.zeros(self.layer.input_shape, dtype=torch.float64)
         for _, activation in self.batches(count, seed, batch_size):
             total += activation.double().sum(dim=0)
@@ -87,6 +91,7 @@ class SplitGenerator:
 
     def activation_minimum(self, count: int = 64, seed: int = 0) -> float:
         """Smallest activation seen; 0 means that F ends in a ReLU."""
+        count = self.latent.at_most(count)
         return min(float(z.min()) for _, z in self.batches(count, seed))
 
 
@@ -95,6 +100,7 @@ def split_generator(
     metadata: Mapping[str, Any] | None,
     *,
     state: Mapping[str, Tensor] | None = None,
+    latents: Tensor | None = None,
     batched: bool = True,
     device: str = "cpu",
     name: str = "",
@@ -111,8 +117,10 @@ def split_generator(
         units of what `forward` returns).
     state : mapping of tensors, optional
         What the decoder hash covers; the module's own state by default.
+    latents : Tensor, optional, (count, *latent.shape)
+        Recorded latents to draw from.
     """
-    latent = LatentSpec.from_metadata(metadata)
+    latent = LatentSpec.from_metadata(metadata, latents)
     if isinstance(forward, torch.nn.Module):
         if state is None:
             state = dict(forward.state_dict())

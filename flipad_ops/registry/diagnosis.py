@@ -146,13 +146,14 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
             f"stride {layer.stride}, padding {layer.padding}, dilation {layer.dilation}, "
             f"groups {layer.groups}"
         )
-    minimum = generator.activation_minimum()
+    minimum, recorded = generator.activation_minimum(), generator.latent.recorded
     return {
         **facts,
         "activation": f"{output.activation}, outputs {output.low:g} to {output.high:g}",
         **({"then": str(generator.tail)} if str(generator.tail) else {}),
         "features": "end in a ReLU (never negative)" if minimum >= 0 else "of either sign",
-        "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}",
+        "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}"
+        + (f" ({len(recorded)} of them)" if recorded is not None else ""),
         "samples": f"{list(generator.sample_shape)}"
         + ("" if generator.batched else ", one at a time (exported at batch size 1)"),
         "final layer sha256": layer.sha256(),

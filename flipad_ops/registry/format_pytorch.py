@@ -49,10 +49,13 @@ def read_pickle(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -
     GeneratorUnreadable
         It cannot be unpickled, or torch.export cannot trace it.
     """
-    latent = LatentSpec.from_metadata(metadata)
+    latent = metadata.get("latent")
+    if isinstance(latent, Mapping) and "shape" in latent:
+        metadata = {"latent": {"shape": latent["shape"]}}  # how latents are drawn does not matter
+    spec = LatentSpec.from_metadata(metadata)
     with tempfile.TemporaryDirectory(prefix="flipad-unpickle-") as temporary:
         program = Path(temporary) / "model.pt2"
-        _export_in_child(folder, latent, program)
+        _export_in_child(folder, spec.shape, program)
         return replace(
             _read_program(program, device, "mlflow.pytorch, pickle"),
             kind="mlflow.pytorch, pickle, loaded and exported in a process of its own",
@@ -107,11 +110,11 @@ def _checked(path: Path) -> torch.fx.GraphModule:
     return module
 
 
-def _export_in_child(folder: ModelFolder, latent: LatentSpec, out: Path) -> None:
+def _export_in_child(folder: ModelFolder, shape: tuple[int, ...], out: Path) -> None:
     code = folder.flavors["pytorch"].get("code")
     command = [
         sys.executable, "-m", "flipad_ops.registry.unpickle", str(folder.data / "model.pth"),
-        str(out), ",".join(map(str, latent.shape)), str(folder.path(code)) if code else "",
+        str(out), ",".join(map(str, shape)), str(folder.path(code)) if code else "",
     ]  # fmt: skip
     environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
     environment |= {

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
 from torch import Tensor
 
 from flipad_ops.errors import FlipadError, GeneratorUnreadable
@@ -42,6 +43,8 @@ class LoadedGenerator:
         The device or execution provider in use.
     latent_shape : tuple of int or None
         As far as the artifact itself tells; the owner's word counts.
+    latents : Tensor or None, (count, *latent_shape), float32
+        Recorded ones, if the metadata names a file of them.
     """
 
     forward: Callable[[Tensor], Any]
@@ -50,6 +53,7 @@ class LoadedGenerator:
     kind: str = ""
     runs_on: str = "cpu"
     latent_shape: tuple[int, ...] | None = None
+    latents: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,8 @@ def read_generator(
     GeneratorError
     """
     try:
-        return _reader(folder, metadata)(folder, metadata, device)
+        loaded = _reader(folder, metadata)(folder, metadata, device)
+        return replace(loaded, latents=_recorded(folder, metadata))
     except FlipadError:
         raise
     except Exception as error:  # torch, onnx and MLflow raise what their readers stumble over
@@ -186,6 +191,22 @@ def _read_onnx(folder: ModelFolder, metadata: Mapping[str, Any], device: str) ->
         runs_on=f"onnxruntime, {generator.provider}{asked}",
         latent_shape=generator.latent_shape or folder.signature_shape,
     )
+
+
+def _recorded(folder: ModelFolder, metadata: Mapping[str, Any]) -> Tensor | None:
+    latent = metadata.get("latent")
+    name = latent.get("file") if isinstance(latent, Mapping) else None
+    if name is None:
+        return None
+    path = folder.path(str(name))
+    if not path.is_file() or path.suffix != ".safetensors":
+        raise GeneratorUnreadable(
+            f"The artifacts hold no .safetensors file {str(name)!r} of latents."
+        )
+    tensors = load_file(path)
+    if len(tensors) != 1:
+        raise GeneratorUnreadable(f"{name!r} holds {len(tensors)} tensors; it must hold one.")
+    return next(iter(tensors.values())).float()
 
 
 def _row_shape(model: Any) -> tuple[int, ...] | None:

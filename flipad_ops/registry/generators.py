@@ -116,6 +116,7 @@ def split_loaded(
             loaded.forward,
             metadata,
             state=loaded.state,
+            latents=loaded.latents,
             batched=loaded.batched,
             device=device,
             name=version.name,
@@ -136,6 +137,8 @@ def set_metadata(version: ModelVersion, fields: Mapping[str, Any]) -> str:
 def _unstated(
     error: LatentUnknown, version: ModelVersion, shape: tuple[int, ...] | None
 ) -> LatentUnknown:
+    if error.remedy:
+        return error
     where = f"models:/{version.name}/{version.version}"
     latent = {"shape": list(shape or (100, 1, 1)), "distribution": "normal"}
     known = (

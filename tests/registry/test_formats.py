@@ -14,7 +14,7 @@ import torch
 from mlflow import MlflowClient
 from safetensors.torch import save_file
 
-from flipad_ops.errors import GeneratorUnreadable, UsageError
+from flipad_ops.errors import GeneratorUnreadable, LatentUnknown, UsageError
 from flipad_ops.generators import split_generator
 from flipad_ops.registry import known
 from flipad_ops.registry.diagnosis import diagnose
@@ -187,6 +187,23 @@ class TestDiffusers:
             with torch.no_grad():
                 expected = autoencoder.decode(latents / 0.18215).sample
             torch.testing.assert_close(split.run(latents)[0], expected, atol=1e-5, rtol=1e-5)
+
+    def test_recorded_latents(self, tmp_path: Path) -> None:
+        """A denoiser's latents are not those of a normal distribution; its owner keeps some."""
+        base = formats.save_base(tmp_path / "base")
+        recorded = torch.rand(9, 4, 8, 8)
+        save_file({"latents": recorded}, base / "latents.safetensors")
+        metadata = {"latent": {"shape": [4, 8, 8], "file": "latents.safetensors"}}
+        loaded = read(base, **metadata)
+        split = split_generator(loaded.forward, metadata, latents=loaded.latents)
+        assert split.latent.distribution == "recorded"
+        assert len(split.sample(9, seed=0)) == 9
+        assert split.mean_activation(5000, seed=0).shape == split.layer.input_shape
+        with pytest.raises(LatentUnknown, match="10 latents are needed"):
+            split.sample(10, seed=0)
+        for name in ("other.safetensors", "model_index.json"):
+            with pytest.raises(GeneratorUnreadable, match="of latents"):
+                read(base, latent={"shape": [4, 8, 8], "file": name})
 
     def test_scaling(self, tmp_path: Path) -> None:
         formats.tiny_autoencoder().save_pretrained(tmp_path)
