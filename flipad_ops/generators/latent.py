@@ -45,7 +45,8 @@ class LatentSpec:
             raise LatentUnknown(f"Latent shape {list(self.shape)} is absurdly large.")
         if self.distribution not in get_args(Distribution):
             raise LatentUnknown(
-                f"Latent distribution {self.distribution!r} is not one of normal, uniform, recorded."
+                f"Latent distribution {self.distribution!r} is not one of normal, uniform, "
+                "recorded."
             )
         if (self.distribution == "recorded") != (self.recorded is not None):
             raise LatentUnknown(

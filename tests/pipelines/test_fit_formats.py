@@ -31,7 +31,7 @@ def log(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.syspath_prepend(str(folder / "site"))
         formats.log_plain("gan", "tinygan", folder / "plain")
     else:
-        formats.log_adapter("gan", formats.save_base(folder / "base"))
+        formats.log_adapter("gan", formats.save_base(folder / "base"), recorded=128)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,7 @@ def log(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "diffusers",
             {
                 "artifact": "whose AutoencoderKL decodes",
+                "latent": "[4, 8, 8], recorded (128 of them)",
                 "activation": "identity, outputs -1 to 1",
                 "final layer": "conv2d, weight 3x8x3x3, bias, [8, 16, 16] to [3, 16, 16]",
             },

@@ -97,19 +97,27 @@ def tiny_autoencoder(seed: int = 0) -> Any:
         ).eval()
 
 
-def log_adapter(name: str, base: Path, **fields: Any) -> None:
-    """mlflow.diffusers: a LoRA adapter of a base pipeline in a local folder."""
+def log_adapter(name: str, base: Path, recorded: int = 0) -> None:
+    """mlflow.diffusers: a LoRA adapter of a base pipeline in a local folder, with latents."""
+    adapter = base.parent / "adapter"
+    adapter.mkdir(exist_ok=True)
     weights = {"unet.mid_block.attentions.0.proj_in.lora.down.weight": torch.zeros(2, 4)}
-    adapter = base.parent / "adapter.safetensors"
-    save_file(weights, adapter)
-    metadata = {"latent": {"shape": [4, 8, 8], "distribution": "normal"}, **fields}
+    save_file(weights, adapter / "pytorch_lora_weights.safetensors")
+    latent: dict[str, Any] = {"shape": [4, 8, 8]}
+    if recorded:
+        source = torch.Generator().manual_seed(0)
+        save_file(
+            {"latents": torch.randn(recorded, 4, 8, 8, generator=source)},
+            adapter / "latents.safetensors",
+        )
+        latent["file"] = "adapter_weights/latents.safetensors"
     mlflow.diffusers.log_model(
         str(adapter),
         str(base),
         name="generator",
         registered_model_name=name,
         pip_requirements=["diffusers"],
-        metadata={"flipad": metadata},
+        metadata={"flipad": {"latent": latent}},
     )
 
 
