@@ -145,7 +145,9 @@ def _session(path: Path, device: str) -> Any:
     providers: Sequence[Any] = ["CPUExecutionProvider"]
     if torch.device(device).type == "cuda":
         index = torch.device(device).index or 0
-        providers = [("CUDAExecutionProvider", {"device_id": index}), *providers]
+        # TF32, the default, keeps ten bits: too few for the split's check.
+        cuda = {"device_id": index, "use_tf32": 0}
+        providers = [("CUDAExecutionProvider", cuda), *providers]
     session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     if session.get_inputs()[0].type not in _TYPES:
         raise GeneratorUnreadable(

@@ -102,6 +102,8 @@ def diagnose(
         layer = generator.layer.sha256()
         if write_tags:
             mark(client, version, {tags.LAYER: layer, tags.DECODER: generator.decoder_sha256})
+        if loaded.note and loaded.latents is None:
+            facts["note"] = loaded.note
         members = class_members(client, version, layer)
         facts |= {**_split_facts(generator), **_status(version)}
         facts["equivalence class"] = (

@@ -189,5 +189,11 @@ def _loaded(
 ) -> LoadedGenerator:
     _, decoder, state, shape = loaded
     return LoadedGenerator(
-        decoder, state, kind=kind, runs_on=f"torch, {device}", latent_shape=shape
+        decoder,
+        state,
+        kind=kind,
+        runs_on=f"torch, {device}",
+        latent_shape=shape,
+        note="the denoiser is not run, and random latents are not what it makes: to recognise a "
+        'pipeline\'s images, log recorded latents and name them, {"latent": {"file": ...}}',
     )

@@ -45,6 +45,8 @@ class LoadedGenerator:
         As far as the artifact itself tells; the owner's word counts.
     latents : Tensor or None, (count, *latent_shape), float32
         Recorded ones, if the metadata names a file of them.
+    note : str
+        What its owner should know although it can be attributed.
     """
 
     forward: Callable[[Tensor], Any]
@@ -54,6 +56,7 @@ class LoadedGenerator:
     runs_on: str = "cpu"
     latent_shape: tuple[int, ...] | None = None
     latents: Tensor | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

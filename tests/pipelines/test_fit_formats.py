@@ -87,6 +87,7 @@ def test_register_doctor_fit_score(
     assert found.attributable, found.problem
     for label, text in facts.items():
         assert text in found.facts[label]
+    assert "note" not in found.facts
     for label in ("latent", "final layer sha256", "decoder sha256", "equivalence class"):
         assert found.facts[label]
     outcome = run_fit(

@@ -164,6 +164,7 @@ class TestDiffusers:
         formats.log_adapter("style", base)
         diagnose("style/1", tracking_uri=store)
         found = diagnose("style/2", tracking_uri=store)
+        assert "recorded latents" in found.facts["note"]
         assert found.facts["equivalence class"] == "style/1, style/2 (cannot be told apart)"
         shutil.rmtree(base)
         found = diagnose("style/1", tracking_uri=store)
@@ -222,8 +223,17 @@ class TestDiffusers:
             read(tmp_path)
         assert "safe_serialization" in caught.value.remedy
 
-    def test_a_base_on_the_hub_is_not_downloaded(self, tmp_path: Path) -> None:
-        flavors = {"diffusers": {"base_model": "nobody/nothing", "adapter_type": "lora"}}
-        with pytest.raises(GeneratorUnreadable, match="nobody/nothing") as caught:
-            read_generator(ModelFolder(tmp_path, flavors), {}, "cpu")
-        assert "hf download nobody/nothing" in caught.value.remedy
+    def test_a_base_on_the_hub_is_read_from_its_cache_and_never_downloaded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from huggingface_hub import constants
+
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        flavors = {"diffusers": {"base_model": "org/base", "base_model_revision": "a" * 40}}
+        folder = ModelFolder(tmp_path, flavors)
+        with pytest.raises(GeneratorUnreadable, match="org/base") as caught:
+            read_generator(folder, {}, "cpu")
+        assert "hf download org/base" in caught.value.remedy
+        snapshot = tmp_path / "hub" / "models--org--base" / "snapshots" / ("a" * 40)
+        formats.save_base(snapshot)
+        assert "adapter of org/base" in read_generator(folder, {}, "cpu").kind
