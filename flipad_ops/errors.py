@@ -70,7 +70,11 @@ class UsageError(FlipadError):
 
 
 class GeneratorError(FlipadError):
-    """Something about a generator version."""
+    """Something about a generator version; `remedy` says what its owner can do, if known."""
+
+    def __init__(self, message: str = "", *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class GeneratorNotFound(GeneratorError):

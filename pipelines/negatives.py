@@ -220,7 +220,7 @@ def _sample(
     key = _unused(found, name)
     # Another seed than the fit's own, so that two versions never share latents.
     seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-    found.add(key, f"models:/{name}", other.sample(count, seed), None)
+    found.add(key, f"models:/{name}", other.sample(other.latent.at_most(count), seed), None)
 
 
 def _unused(found: Gathered, name: str) -> str:

@@ -28,7 +28,11 @@ class ActivationChoice(StrEnum):
 def register(
     name: Annotated[str, typer.Argument(help="Name of the registered model.")],
     factory: Annotated[
-        str, typer.Option(help="Callable that builds the generator, package.module:callable.")
+        str,
+        typer.Option(
+            help="Callable that builds the generator: package.module:callable, or a name that an "
+            "installed package offers."
+        ),
     ],
     latent: Annotated[str, typer.Option(help="Shape of one latent, for example 100,1,1.")],
     weights: Annotated[

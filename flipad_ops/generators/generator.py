@@ -14,6 +14,7 @@ from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
 from flipad_ops.generators.output import OutputMap, quantise
 from flipad_ops.generators.split import discover
+from flipad_ops.generators.tail import PLAIN, Tail
 from flipad_ops.generators.trace import Generator, run_traced
 
 
@@ -23,7 +24,7 @@ class SplitGenerator:
 
     Parameters
     ----------
-    forward : callable, (batch, *latent.shape) -> (batch, *sample_shape)
+    forward : callable, (batch, *latent.shape) -> (batch, *sample_shape), before `tail` is undone
     latent : LatentSpec
     layer : FinalLayer
     output_map : OutputMap
@@ -31,6 +32,8 @@ class SplitGenerator:
         Shape of one sample, (channels, height, width) for images.
     decoder_sha256 : str
         Content hash over all parameters and buffers.
+    tail : Tail
+        What `forward` does after sigma; `run` undoes it.
     batched : bool
         False when `forward` accepts only one latent at a time.
     """
@@ -41,6 +44,7 @@ class SplitGenerator:
     output_map: OutputMap
     sample_shape: tuple[int, ...]
     decoder_sha256: str
+    tail: Tail = PLAIN
     batched: bool = True
     device: str = "cpu"
     name: str = ""
@@ -48,12 +52,13 @@ class SplitGenerator:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs (batch, *sample_shape) and activations z (batch, *layer.input_shape)."""
+        """Outputs (batch, *sample_shape), in units of sigma, and activations z
+        (batch, *layer.input_shape); float32 on the CPU."""
         outputs, activations = [], []
         size = latents.shape[0] if self.batched else 1
         for chunk in torch.split(latents.to(self.device), size):
             output, call, _ = run_traced(self.forward, chunk)
-            outputs.append(output.float().cpu())
+            outputs.append(self.tail.undo(output.float().cpu()))
             activations.append(call.input.float().cpu())
         return torch.cat(outputs), torch.cat(activations)
 
@@ -74,7 +79,11 @@ class SplitGenerator:
         return torch.cat(images)
 
     def mean_activation(self, count: int, seed: int, batch_size: int = 64) -> Tensor:
-        """The anchor zbar over `count` samples of F (paper: 5,000), float32 (*input_shape)."""
+        """The anchor zbar over `count` samples of F (paper: 5,000), float32 (*input_shape).
+
+        Over all recorded latents, when there are fewer.
+        """
+        count = self.latent.at_most(count)
         total = torch.zeros(self.layer.input_shape, dtype=torch.float64)
         for _, activation in self.batches(count, seed, batch_size):
             total += activation.double().sum(dim=0)
@@ -82,6 +91,7 @@ class SplitGenerator:
 
     def activation_minimum(self, count: int = 64, seed: int = 0) -> float:
         """Smallest activation seen; 0 means that F ends in a ReLU."""
+        count = self.latent.at_most(count)
         return min(float(z.min()) for _, z in self.batches(count, seed))
 
 
@@ -90,6 +100,7 @@ def split_generator(
     metadata: Mapping[str, Any] | None,
     *,
     state: Mapping[str, Tensor] | None = None,
+    latents: Tensor | None = None,
     batched: bool = True,
     device: str = "cpu",
     name: str = "",
@@ -102,23 +113,27 @@ def split_generator(
     forward : callable or torch.nn.Module
         Put into evaluation mode where it has one.
     metadata : mapping or None
-        The "flipad" metadata: latent (required), activation, output_range.
+        The "flipad" metadata: latent (required), activation, output_range (black and white in
+        units of what `forward` returns).
     state : mapping of tensors, optional
         What the decoder hash covers; the module's own state by default.
+    latents : Tensor, optional, (count, *latent.shape)
+        Recorded latents to draw from.
     """
-    latent = LatentSpec.from_metadata(metadata)
+    latent = LatentSpec.from_metadata(metadata, latents)
     if isinstance(forward, torch.nn.Module):
         if state is None:
             state = dict(forward.state_dict())
         with suppress(NotImplementedError):  # what torch.export made knows no modes
             forward = forward.eval()
-    layer, output_map, shape = discover(forward, latent, metadata, batched=batched, device=device)
+    split = discover(forward, latent, metadata, batched=batched, device=device)
     return SplitGenerator(
         forward=forward,
         latent=latent,
-        layer=layer,
-        output_map=output_map,
-        sample_shape=shape,
+        layer=split.layer,
+        output_map=split.output_map,
+        sample_shape=split.sample_shape,
+        tail=split.tail,
         decoder_sha256=state_sha256(dict(state or {})),
         batched=batched,
         device=device,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from flipad_ops.errors import LatentUnknown
 
-Distribution = Literal["normal", "uniform"]
+Distribution = Literal["normal", "uniform", "recorded"]
 
 HOW_TO_STATE = (
     'log the model with metadata={"flipad": {"latent": {"shape": [100, 1, 1], '
@@ -27,12 +27,16 @@ class LatentSpec:
     Parameters
     ----------
     shape : tuple of int
-    distribution : {"normal", "uniform"}
-        N(0, 1), or uniform on [-1, 1].
+    distribution : {"normal", "uniform", "recorded"}
+        N(0, 1), uniform on [-1, 1], or drawn without repetition from `recorded`.
+    recorded : Tensor or None, (count, *shape)
+        Latents that were really used, for a decoder behind something that is not at hand, such
+        as a denoiser.
     """
 
     shape: tuple[int, ...]
     distribution: Distribution = "normal"
+    recorded: Tensor | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.shape or any(type(n) is not int or n < 1 for n in self.shape):
@@ -41,12 +45,40 @@ class LatentSpec:
             raise LatentUnknown(f"Latent shape {list(self.shape)} is absurdly large.")
         if self.distribution not in get_args(Distribution):
             raise LatentUnknown(
-                f"Latent distribution {self.distribution!r} is not one of normal, uniform."
+                f"Latent distribution {self.distribution!r} is not one of normal, uniform, "
+                "recorded."
+            )
+        if (self.distribution == "recorded") != (self.recorded is not None):
+            raise LatentUnknown(
+                "Latents are recorded when a file of them is named, and only then: "
+                '{"latent": {"shape": [4, 64, 64], "file": "latents.safetensors"}}.'
+            )
+        if self.recorded is not None and tuple(self.recorded.shape[1:]) != self.shape:
+            raise LatentUnknown(
+                f"The recorded latents have shape {list(self.recorded.shape[1:])}, not "
+                f"{list(self.shape)}."
             )
 
+    def at_most(self, count: int) -> int:
+        """`count`, or how many recorded latents there are, if fewer."""
+        return count if self.recorded is None else min(count, len(self.recorded))
+
     def sample(self, count: int, seed: int) -> Tensor:
-        """`count` latents, float32 (count, *shape), on the CPU so that every device agrees."""
+        """`count` latents, float32 (count, *shape), on the CPU so that every device agrees.
+
+        Raises
+        ------
+        LatentUnknown
+            More than are recorded: repeated ones would put the same image into training and test.
+        """
         source = torch.Generator().manual_seed(seed)
+        if self.recorded is not None:
+            if count > len(self.recorded):
+                raise LatentUnknown(
+                    f"{count} latents are needed and {len(self.recorded)} are recorded.",
+                    remedy="Record more of them, or fit with fewer samples (--settings)",
+                )
+            return self.recorded[torch.randperm(len(self.recorded), generator=source)[:count]]
         if self.distribution == "normal":
             return torch.randn(count, *self.shape, generator=source)
         return torch.rand(count, *self.shape, generator=source) * 2 - 1
@@ -56,8 +88,15 @@ class LatentSpec:
         return {"shape": list(self.shape), "distribution": self.distribution}
 
     @classmethod
-    def from_metadata(cls, metadata: Mapping[str, Any] | None) -> LatentSpec:
+    def from_metadata(
+        cls, metadata: Mapping[str, Any] | None, recorded: Tensor | None = None
+    ) -> LatentSpec:
         """Read `{"latent": {"shape": [...], "distribution": ...}}`.
+
+        Parameters
+        ----------
+        recorded : Tensor, optional, (count, *shape)
+            What the file that `latent` names holds.
 
         Raises
         ------
@@ -70,4 +109,5 @@ class LatentSpec:
         shape = latent["shape"]
         if not isinstance(shape, (list, tuple)):
             raise LatentUnknown(f"Latent shape {shape!r} is not a list: {HOW_TO_STATE}.")
-        return cls(tuple(shape), latent.get("distribution", "normal"))
+        usual = "normal" if recorded is None else "recorded"
+        return cls(tuple(shape), latent.get("distribution", usual), recorded)

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import NotAttributable, UsageError
+from flipad_ops.errors import NotAttributable
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer
-from flipad_ops.generators.output import ActivationName, OutputMap, default_output_map
+from flipad_ops.generators.match import SPLIT_TOLERANCE, match_output
+from flipad_ops.generators.output import OutputMap
+from flipad_ops.generators.tail import Tail
 from flipad_ops.generators.trace import Generator, LinearCall, run_traced
 
-#: Largest allowed |sigma(L(h)) - G(z)| in units of the output range.
-SPLIT_TOLERANCE = 1e-4
 PROBES = 4
+
+
+@dataclass(frozen=True)
+class Split:
+    """What `discover` found.
+
+    Parameters
+    ----------
+    layer : FinalLayer
+    output_map : OutputMap
+        Black and white in units of sigma, not of what the generator returns.
+    sample_shape : tuple of int
+        Channels first.
+    tail : Tail
+        From sigma's values to what the generator returns.
+    """
+
+    layer: FinalLayer
+    output_map: OutputMap
+    sample_shape: tuple[int, ...]
+    tail: Tail
 
 
 def discover(
@@ -26,7 +48,7 @@ def discover(
     *,
     batched: bool = True,
     device: str = "cpu",
-) -> tuple[FinalLayer, OutputMap, tuple[int, ...]]:
+) -> Split:
     """Find the final layer and output activation by running the generator.
 
     Parameters
@@ -38,15 +60,11 @@ def discover(
     batched : bool
         False for programs exported at batch size 1.
 
-    Returns
-    -------
-    layer, output_map, sample_shape
-
     Raises
     ------
     NotAttributable
         No activation reproduces the output, the final layer's weights depend on the latent,
-        or a sample depends on its batch-mates.
+        or a sample depends on its batch-mates. Its `remedy` says what would help.
     """
     latents = latent.sample(PROBES, seed=0).to(device)
     output, call = _probe(generator, latents, batched)
@@ -54,28 +72,51 @@ def discover(
     # The last latent alone: another batch, and not the latent that `call` took its weights from.
     again, other = _probe(generator, latents[-1:], batched)
     if other.weight.shape != call.weight.shape or not torch.equal(other.weight, call.weight):
-        raise NotAttributable("The final layer's weights change with the latent (modulation).")
+        raise NotAttributable(
+            "The final layer's weights change with the latent (modulation).",
+            remedy="FLIPAD needs a final layer of fixed weights; no metadata mends this",
+        )
     if not all(bool(torch.isfinite(t).all()) for t in (output, call.input)):
-        raise NotAttributable("The generator gives NaN or infinite values.")
+        raise NotAttributable(
+            "The generator gives NaN or infinite values.",
+            remedy="Check the weights that were logged, and the latent's shape and distribution",
+        )
     if call.input.shape[0] != PROBES:
         raise NotAttributable(
             f"The last linear operation ({layer.kind}) ran on {call.input.shape[0]} rows for "
-            f"{PROBES} latents: a sample is not one call of it."
+            f"{PROBES} latents: a sample is not one call of it.",
+            remedy="FLIPAD needs one final convolution or linear layer per sample; no metadata "
+            "mends this",
         )
+    if not torch.allclose(again, output[-1:], atol=SPLIT_TOLERANCE, rtol=SPLIT_TOLERANCE):
+        raise NotAttributable(
+            "A sample changes with its batch or from run to run: the generator was registered in "
+            "training mode, or it draws noise of its own.",
+            remedy="Call .eval() before logging it, feed any noise as part of the latent, and log "
+            "it again",
+        )
+    channels_last = _channels_last(layer, output)
+    if channels_last:
+        output = output.movedim(-1, 1)
     if layer.output_shape != tuple(output.shape[1:]) and (
         layer.kind != "linear" or call.output.numel() != output.numel()
     ):
         raise NotAttributable(
             f"The last linear operation ({layer.kind}) gives {list(layer.output_shape)} but the "
-            f"sample is {list(output.shape[1:])}: something other than an activation follows it."
-        )
-    if not torch.allclose(again, output[-1:], atol=SPLIT_TOLERANCE, rtol=0):
-        raise NotAttributable(
-            "A sample changes with its batch or from run to run: the generator was registered in "
-            "training mode, or it draws noise of its own."
+            f"sample is {list(output.shape[1:])}: something other than an activation follows it.",
+            remedy="Log the generator without what follows its last layer and activation "
+            "(resizing, cropping, reordering), if the images are stored without it too",
         )
     linear = layer(call.input.float().cpu()).reshape(output.shape)
-    return layer, _match_activation(linear, output.float().cpu(), metadata), tuple(output.shape[1:])
+    output_map, tail = match_output(linear, output.float().cpu(), metadata)
+    return Split(
+        layer, output_map, tuple(output.shape[1:]), replace(tail, channels_last=channels_last)
+    )
+
+
+def _channels_last(layer: FinalLayer, output: Tensor) -> bool:
+    shape, found = layer.output_shape, tuple(output.shape[1:])
+    return len(shape) == 3 and found != shape and found == (*shape[1:], shape[0])
 
 
 def _probe(generator: Generator, latents: Tensor, batched: bool) -> tuple[Tensor, LinearCall]:
@@ -92,42 +133,3 @@ def _probe(generator: Generator, latents: Tensor, batched: bool) -> tuple[Tensor
         }
     )
     return torch.cat([output for output, _, _ in runs]), joined
-
-
-def _match_activation(
-    linear: Tensor, output: Tensor, metadata: Mapping[str, Any] | None
-) -> OutputMap:
-    stated = (metadata or {}).get("activation")
-    span = (metadata or {}).get("output_range")
-    names: tuple[ActivationName, ...] = get_args(ActivationName)
-    if stated is not None:
-        if stated not in names:
-            raise NotAttributable(
-                f"Metadata states activation {stated!r}; known are {', '.join(names)}."
-            )
-        names = (stated,)
-    errors: dict[ActivationName, float] = {}
-    maps: dict[ActivationName, OutputMap] = {}
-    for name in names:
-        output_map = default_output_map(name)
-        if span is not None:
-            output_map = _with_range(output_map, span)
-        error = float((output_map.activate(linear) - output).abs().max())
-        errors[name] = error / (output_map.high - output_map.low)
-        maps[name] = output_map
-    # The best, not the first: on faint outputs tanh is within the tolerance of the identity.
-    best = min(errors, key=lambda name: errors[name])
-    if errors[best] <= SPLIT_TOLERANCE:
-        return maps[best]
-    tried = ", ".join(f"{name} off by {error:.2g}" for name, error in errors.items())
-    raise NotAttributable(
-        f"The output is not an invertible activation of the last linear operation ({tried})."
-    )
-
-
-def _with_range(output_map: OutputMap, span: Any) -> OutputMap:
-    try:
-        low, high = (float(value) for value in span)
-        return OutputMap(output_map.activation, low, high)
-    except (TypeError, ValueError, UsageError) as error:
-        raise NotAttributable(f"Metadata output_range {span!r} is not [low, high].") from error

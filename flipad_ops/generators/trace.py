@@ -7,6 +7,7 @@ so no architecture needs code of its own.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from flipad_ops.errors import GeneratorUnreadable, NotAttributable
+from flipad_ops.errors import FlipadError, GeneratorUnreadable, NotAttributable
 from flipad_ops.generators.layer import FinalLayer, LayerKind, Pair
 
 Generator = Callable[[Tensor], Any]
@@ -137,6 +138,17 @@ def _pair(value: Any) -> Pair:
     return int(first), int(second)
 
 
+class TracesItself(ABC):
+    """A generator that runs outside torch and reports its last linear operation itself."""
+
+    @abstractmethod
+    def trace(self, latents: Tensor) -> tuple[Tensor, LinearCall]:
+        """The output (batch, ...) and the last linear operation for latents (batch, ...)."""
+
+    def __call__(self, latents: Tensor) -> Tensor:
+        return self.trace(latents)[0]
+
+
 def run_traced(generator: Generator, latents: Tensor) -> tuple[Tensor, LinearCall, int]:
     """Run the generator once without gradients.
 
@@ -157,8 +169,14 @@ def run_traced(generator: Generator, latents: Tensor) -> tuple[Tensor, LinearCal
     """
     tracer = LastLinear()
     try:
-        with torch.no_grad(), tracer:
-            output = generator(latents)
+        if isinstance(generator, TracesItself):
+            output, tracer.last = generator.trace(latents)
+            tracer.calls = 1
+        else:
+            with torch.no_grad(), tracer:
+                output = generator(latents)
+    except FlipadError:
+        raise
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise GeneratorUnreadable(

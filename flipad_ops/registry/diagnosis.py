@@ -10,16 +10,14 @@ from flipad_ops.errors import (
     FlipadError,
     GeneratorError,
     GeneratorUnreadable,
-    LatentUnknown,
     NotAttributable,
-    PickleRefused,
     UsageError,
 )
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
-from flipad_ops.registry.generators import METADATA_TAG, load_version
+from flipad_ops.registry.generators import fetched, read_fetched, set_metadata, split_loaded
 from flipad_ops.registry.store import tracking
 from flipad_ops.registry.uris import parse_model, resolve
 
@@ -85,13 +83,18 @@ def diagnose(
         if tags.is_attributor(version.name):
             raise UsageError(f"{version.name} is an attributor; name the generator.")
         where = f"models:/{version.name}/{version.version}"
+        facts: dict[str, str] = {}
         try:
-            generator = load_version(client, version, device=device, allow_pickle=allow_pickle)
+            with fetched(client, version) as (folder, metadata):
+                facts["artifact"] = folder.summary()
+                loaded = read_fetched(client, version, folder, metadata, device, allow_pickle)
+            facts |= {"artifact": loaded.kind, "runs on": loaded.runs_on}
+            generator = split_loaded(loaded, metadata, version, device)
         except GeneratorError as error:
             return Diagnosis(
                 where,
                 attributable=False,
-                facts=_status(version),
+                facts={**facts, **_status(version)},
                 problem=str(error),
                 remedy=remedy(error, version),
                 error=error,
@@ -99,39 +102,35 @@ def diagnose(
         layer = generator.layer.sha256()
         if write_tags:
             mark(client, version, {tags.LAYER: layer, tags.DECODER: generator.decoder_sha256})
+        if loaded.note and loaded.latents is None:
+            facts["note"] = loaded.note
         members = class_members(client, version, layer)
-        facts = {**_split_facts(generator), **_status(version)}
-        if len(members) > 1:
-            facts["equivalence class"] = f"{', '.join(members)} (cannot be told apart)"
+        facts |= {**_split_facts(generator), **_status(version)}
+        facts["equivalence class"] = (
+            f"{', '.join(members)} (cannot be told apart)"
+            if len(members) > 1
+            else "no other known version has this final layer"
+        )
     return Diagnosis(where, attributable=True, facts=facts)
 
 
-def remedy(error: FlipadError, version: ModelVersion) -> str:
+def remedy(error: GeneratorError, version: ModelVersion) -> str:
     """What to do about an error that a fit of `version` would end with."""
-    name, number = version.name, version.version
-    tag = f"MlflowClient().set_model_version_tag({name!r}, '{number}', '{METADATA_TAG}', '{{}}')"
-    if isinstance(error, LatentUnknown):
-        stated = '{"latent": {"shape": [100, 1, 1], "distribution": "normal"}}'
-        return f"State the latent (with your own shape): {tag.format(stated)}"
-    if isinstance(error, PickleRefused):
-        return (
-            "Log it again with mlflow.pytorch.log_model(..., serialization_format='pt2', "
-            "input_example=<two latents>); or, if you trust whoever logged it, "
-            f"MlflowClient().set_registered_model_tag({name!r}, '{tags.ALLOW_PICKLE}', 'true') "
-            "and pass --allow-pickle"
-        )
+    if error.remedy:
+        return error.remedy
     if isinstance(error, NotAttributable):
+        stated = set_metadata(version, {"activation": "tanh", "output_range": [-1, 1]})
         return (
-            "If you know the output activation or range, state it: "
-            + tag.format('{"activation": "tanh", "output_range": [-1, 1]}')
-            + " (activations: tanh, sigmoid, identity). Otherwise the architecture is not one "
-            "that FLIPAD covers: it needs a last linear layer followed by an invertible activation"
+            f"If you know the output activation or range, state it: {stated} (activations: tanh, "
+            "sigmoid, identity; range: the outputs that are black and white). Otherwise the "
+            "architecture is not one that FLIPAD covers: it needs a last linear layer followed by "
+            "an invertible activation"
         )
     if isinstance(error, GeneratorUnreadable):
         return (
             "Log the bare generator module (latent in, images out) with "
             "mlflow.pytorch.log_model(..., serialization_format='pt2', input_example=<two "
-            "latents>), or use flipadops register"
+            "latents>) or mlflow.onnx, or use flipadops register"
         )
     return ""
 
@@ -149,12 +148,14 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
             f"stride {layer.stride}, padding {layer.padding}, dilation {layer.dilation}, "
             f"groups {layer.groups}"
         )
-    minimum = generator.activation_minimum()
+    minimum, recorded = generator.activation_minimum(), generator.latent.recorded
     return {
         **facts,
         "activation": f"{output.activation}, outputs {output.low:g} to {output.high:g}",
+        **({"then": str(generator.tail)} if str(generator.tail) else {}),
         "features": "end in a ReLU (never negative)" if minimum >= 0 else "of either sign",
-        "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}",
+        "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}"
+        + (f" ({len(recorded)} of them)" if recorded is not None else ""),
         "samples": f"{list(generator.sample_shape)}"
         + ("" if generator.batched else ", one at a time (exported at batch size 1)"),
         "final layer sha256": layer.sha256(),

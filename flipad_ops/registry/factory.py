@@ -25,10 +25,12 @@ def build_generator(
     weights: Path | None = None,
     weights_key: str | None = None,
 ) -> nn.Module:
-    """Call `package.module:callable` with arguments and load the weights into what it returns.
+    """Call a factory with arguments and load the weights into what it returns.
 
     Parameters
     ----------
+    factory : str
+        `package.module:callable`, or a name that an installed package offers, see `known`.
     arguments : sequence of str
         "key=value" or "value"; values are Python literals, anything else is text.
     weights : Path, optional
@@ -43,20 +45,33 @@ def build_generator(
     GeneratorUnreadable
         The weights cannot be read or do not fit.
     """
-    build = find_callable(factory)
+    from flipad_ops.registry.known import find_factory
+
     positional, named = parse_arguments(arguments)
+    return construct(factory, find_factory(factory), positional, named, weights, weights_key)
+
+
+def construct(
+    name: str,
+    build: Callable[..., Any],
+    positional: Sequence[Any],
+    named: Mapping[str, Any],
+    weights: Path | None,
+    weights_key: str | None,
+) -> nn.Module:
+    """Call `build` and load the weights; errors as in `build_generator`, by `name`."""
     try:
         module = build(*positional, **named)
     except Exception as error:  # the factory is the user's code
-        raise UsageError(f"{factory} failed: {first_line(error)}") from error
+        raise UsageError(f"{name} failed: {first_line(error)}") from error
     if not isinstance(module, nn.Module):
-        raise UsageError(f"{factory} returned a {type(module).__name__}, not a torch module.")
+        raise UsageError(f"{name} returned a {type(module).__name__}, not a torch module.")
     if weights is not None:
         try:
             module.load_state_dict(dict(read_weights(weights, weights_key)))
         except RuntimeError as error:
             why = " ".join(str(error).split())[:300]
-            raise GeneratorUnreadable(f"{weights} does not fit {factory}: {why}") from error
+            raise GeneratorUnreadable(f"{weights.name} does not fit {name}: {why}") from error
     return module.eval()
 
 

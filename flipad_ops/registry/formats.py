@@ -1,147 +1,232 @@
-"""The formats in which people log generators, read from a folder that MLflow fetched.
+"""The formats in which people register generators, read from a folder that MLflow fetched.
 
-| flavour | file | how it is read |
-|---|---|---|
-| pytorch, pt2 | `data/model.pt2` | `torch.export.load`, after MLflow found no pickle in it |
-| pytorch, pickle | `data/model.pth` | `mlflow.pytorch.load_model`; the caller has checked consent |
+| found | read by |
+|---|---|
+| metadata names a factory | `format_plain`: that callable and a weights file |
+| flavour onnx, or one .onnx file | `flipad_ops.generators.onnx_generator` |
+| flavour pytorch | `format_pytorch`: a `torch.export` program, or a pickle with consent |
+| flavour diffusers, or a folder written by diffusers | `format_diffusers`: the decoder |
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from flipad_ops.errors import FlipadError, GeneratorUnreadable
 from flipad_ops.registry.store import first_line
 
-_PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
+JSON_NAME = "flipad.json"
+HOW_TO_DESCRIBE = (
+    "Log the bare generator (latent in, images out) with mlflow.pytorch or mlflow.onnx; or, for a "
+    "weights file, name the callable that builds the module: "
+    '{"factory": "package.module:callable", "arguments": {}, "weights": "FILE.safetensors", '
+    '"latent": {"shape": [100, 1, 1], "distribution": "normal"}}'
+)
 
 
 @dataclass(frozen=True)
 class LoadedGenerator:
-    """Something that runs: see `flipad_ops.generators.split_generator` for the fields."""
+    """Something that runs: see `flipad_ops.generators.split_generator` for the first three.
+
+    Parameters
+    ----------
+    kind : str
+        What was read, for people.
+    runs_on : str
+        The device or execution provider in use.
+    latent_shape : tuple of int or None
+        As far as the artifact itself tells; the owner's word counts.
+    latents : Tensor or None, (count, *latent_shape), float32
+        Recorded ones, if the metadata names a file of them.
+    note : str
+        What its owner should know although it can be attributed.
+    """
 
     forward: Callable[[Tensor], Any]
     state: Mapping[str, Tensor] | None = None
     batched: bool = True
+    kind: str = ""
+    runs_on: str = "cpu"
+    latent_shape: tuple[int, ...] | None = None
+    latents: Tensor | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A fetched model: its root, flavours and "flipad" metadata."""
+    """Fetched artifacts: their root, flavours and "flipad" metadata.
+
+    Parameters
+    ----------
+    signature_shape : tuple of int or None
+        Shape of one row of the signature's only tensor input.
+    """
 
     root: Path
     flavors: Mapping[str, Mapping[str, Any]]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    signature_shape: tuple[int, ...] | None = None
 
     @classmethod
     def open(cls, root: Path) -> ModelFolder:
-        """Read MLmodel.
+        """Read MLmodel, if there is one, and flipad.json, if there is one.
 
         Raises
         ------
         GeneratorUnreadable
         """
-        from mlflow.models import Model
+        flavors: Mapping[str, Any] = {}
+        metadata: dict[str, Any] = {}
+        shape = None
+        if (root / "MLmodel").exists():
+            from mlflow.models import Model
 
-        try:
-            model = Model.load(str(root))
-        except Exception as error:  # a damaged file fails in many ways inside MLflow and YAML
-            raise GeneratorUnreadable(
-                f"The model's MLmodel file cannot be read: {first_line(error)}"
-            ) from error
-        metadata = (model.metadata or {}).get("flipad") or {}
-        if not isinstance(metadata, Mapping):
-            raise GeneratorUnreadable('The model\'s "flipad" metadata is not a mapping.')
-        return cls(root, model.flavors, metadata)
+            try:
+                model = Model.load(str(root))
+                flavors, shape = model.flavors, _row_shape(model)
+                stated = (model.metadata or {}).get("flipad") or {}
+            except Exception as error:  # a damaged file fails in many ways inside MLflow and YAML
+                raise GeneratorUnreadable(
+                    f"The model's MLmodel file cannot be read: {first_line(error)}"
+                ) from error
+            if not isinstance(stated, Mapping):
+                raise GeneratorUnreadable('The model\'s "flipad" metadata is not a mapping.')
+            metadata |= stated
+        return cls(root, flavors, {**_json_beside(root), **metadata}, shape)
 
     @property
     def data(self) -> Path:
         """Where the pytorch flavour keeps its files."""
-        return self.root / str(self.flavors.get("pytorch", {}).get("model_data", "data"))
+        return self.path(str(self.flavors.get("pytorch", {}).get("model_data", "data")))
 
     @property
     def is_pickled(self) -> bool:
         """Whether reading it would unpickle objects, that is, run code."""
         return "pytorch" in self.flavors and not (self.data / "model.pt2").exists()
 
+    def summary(self) -> str:
+        """What is there, for people, before anything is read."""
+        if "pytorch" in self.flavors:
+            return f"mlflow.pytorch, {'pickle' if self.is_pickled else 'exported program'}"
+        flavors = ", ".join(f"mlflow.{name}" for name in sorted(self.flavors))
+        files = [path.name for path in self.find("*")]
+        shown = ", ".join(files[:6]) + (", ..." if len(files) > 6 else "")
+        return flavors or f"plain artifacts: {shown or 'no file'}"
 
-def read_generator(folder: ModelFolder, device: str) -> LoadedGenerator:
-    """Read any supported flavour; a pickled one is loaded without further questions.
+    def path(self, relative: str) -> Path:
+        """A path inside the folder; a GeneratorUnreadable for one that leads out of it."""
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise GeneratorUnreadable(f"{relative!r} lies outside the model's folder.")
+        return path
+
+    def find(self, pattern: str) -> list[Path]:
+        """Files by name pattern at any depth."""
+        return sorted(path for path in self.root.rglob(pattern) if path.is_file())
+
+
+def read_generator(
+    folder: ModelFolder, metadata: Mapping[str, Any], device: str
+) -> LoadedGenerator:
+    """Read whatever is there; for a pickle, the caller has checked consent.
+
+    Parameters
+    ----------
+    metadata : mapping
+        The folder's own and what tags add to it.
 
     Raises
     ------
-    GeneratorUnreadable
+    GeneratorError
     """
-    if "pytorch" not in folder.flavors:
-        known = ", ".join(sorted(folder.flavors)) or "none"
-        raise GeneratorUnreadable(
-            f"The model has flavours {known}; a generator must be logged with mlflow.pytorch."
-        )
     try:
-        return _read_pickle(folder, device) if folder.is_pickled else _read_pt2(folder, device)
+        loaded = _reader(folder, metadata)(folder, metadata, device)
+        return replace(loaded, latents=_recorded(folder, metadata))
     except FlipadError:
         raise
-    except Exception as error:  # torch and MLflow raise what their readers stumble over
+    except Exception as error:  # torch, onnx and MLflow raise what their readers stumble over
         raise GeneratorUnreadable(
             f"The generator's file cannot be loaded: {first_line(error)}"
         ) from error
 
 
-def _read_pt2(folder: ModelFolder, device: str) -> LoadedGenerator:
-    import mlflow
-
-    path = folder.data / "model.pt2"
-    with _pickle_forbidden():
-        # torch.export.load unpickles parts of the archive; MLflow checks them first, and only
-        # while its switch is off.
-        module = mlflow.pytorch.load_model(str(folder.root))
-    if torch.device(device).type != "cpu":
-        from torch.export.passes import move_to_device_pass
-
-        program = torch.export.load(path)
-        module = move_to_device_pass(program, device).module()
-    return LoadedGenerator(module, batched=_accepts_batches(module))
+Reader = Callable[[ModelFolder, Mapping[str, Any], str], LoadedGenerator]
 
 
-def _accepts_batches(module: torch.fx.GraphModule) -> bool:
-    inputs = [node for node in module.graph.nodes if node.op == "placeholder"]
-    if len(inputs) != 1:
-        raise GeneratorUnreadable(
-            f"The exported generator takes {len(inputs)} inputs; it must take one, the latent."
-        )
-    size = inputs[0].meta["val"].shape[0]
-    if not isinstance(size, int):
-        return True
-    if size == 1:
-        return False
+def _reader(folder: ModelFolder, metadata: Mapping[str, Any]) -> Reader:
+    from flipad_ops.registry import format_diffusers, format_plain, format_pytorch
+
+    if "factory" in metadata:
+        return format_plain.read_plain
+    if "pytorch" in folder.flavors:
+        return format_pytorch.read_pickle if folder.is_pickled else format_pytorch.read_pt2
+    if "onnx" in folder.flavors or len(folder.find("*.onnx")) == 1:
+        return _read_onnx
+    if "diffusers" in folder.flavors:
+        return format_diffusers.read_adapter
+    if format_diffusers.find_autoencoder(folder.root) is not None:
+        return format_diffusers.read_autoencoder
     raise GeneratorUnreadable(
-        f"The generator was exported for batches of exactly {size}: log it with a dynamic batch "
-        "dimension (an input_example of two rows and a model that does not fix its batch)."
+        f"No generator was recognised in {folder.summary()}.", remedy=HOW_TO_DESCRIBE
     )
 
 
-def _read_pickle(folder: ModelFolder, device: str) -> LoadedGenerator:
-    import mlflow
+def _read_onnx(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:
+    from flipad_ops.generators.onnx_generator import OnnxGenerator
 
-    return LoadedGenerator(mlflow.pytorch.load_model(str(folder.root), map_location=device))
+    data = folder.flavors.get("onnx", {}).get("data")
+    path = folder.path(str(data)) if data else folder.find("*.onnx")[0]
+    generator = OnnxGenerator(path, device)
+    tail = " then ".join((generator.node.op, *generator.node.tail))
+    asked = "" if generator.on_device else f" ({device} was asked for and is not available to it)"
+    return LoadedGenerator(
+        generator,
+        generator.state,
+        generator.batched,
+        kind=f"ONNX, opset {generator.opset}, ends in {tail}",
+        runs_on=f"onnxruntime, {generator.provider}{asked}",
+        latent_shape=generator.latent_shape or folder.signature_shape,
+    )
 
 
-@contextmanager
-def _pickle_forbidden() -> Iterator[None]:
-    before = os.environ.get(_PICKLE_SWITCH)
-    os.environ[_PICKLE_SWITCH] = "false"
+def _recorded(folder: ModelFolder, metadata: Mapping[str, Any]) -> Tensor | None:
+    latent = metadata.get("latent")
+    name = latent.get("file") if isinstance(latent, Mapping) else None
+    if name is None:
+        return None
+    path = folder.path(str(name))
+    if not path.is_file() or path.suffix != ".safetensors":
+        raise GeneratorUnreadable(
+            f"The artifacts hold no .safetensors file {str(name)!r} of latents."
+        )
+    tensors = load_file(path)
+    if len(tensors) != 1:
+        raise GeneratorUnreadable(f"{name!r} holds {len(tensors)} tensors; it must hold one.")
+    return next(iter(tensors.values())).float()
+
+
+def _row_shape(model: Any) -> tuple[int, ...] | None:
+    inputs = model.signature.inputs.inputs if model.signature and model.signature.inputs else []
+    shape = getattr(inputs[0], "shape", ()) if len(inputs) == 1 else ()
+    rest = tuple(int(size) for size in shape[1:])
+    return rest if rest and min(rest) > 0 else None
+
+
+def _json_beside(root: Path) -> dict[str, Any]:
+    path = root / JSON_NAME
+    if not path.is_file():
+        return {}
     try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_PICKLE_SWITCH]
-        else:
-            os.environ[_PICKLE_SWITCH] = before
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise GeneratorUnreadable(f"{JSON_NAME} is not a JSON object.")
+    return fields

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def load_generator(
     ----------
     allow_pickle : bool
         Load pickled models, which run code of their author, if the registered model also has
-        the tag `flipad.allow_pickle=true`.
+        the tag `flipad.allow_pickle=true`. They are loaded in a child process.
 
     Raises
     ------
@@ -54,35 +55,102 @@ def load_version(
     client: MlflowClient, version: ModelVersion, *, device: str = "cpu", allow_pickle: bool = False
 ) -> SplitGenerator:
     """Like `load_generator`, for a version already looked up."""
+    loaded, metadata = read_version(client, version, device=device, allow_pickle=allow_pickle)
+    return split_loaded(loaded, metadata, version, device)
+
+
+def read_version(
+    client: MlflowClient, version: ModelVersion, *, device: str = "cpu", allow_pickle: bool = False
+) -> tuple[LoadedGenerator, dict[str, Any]]:
+    """Fetch a version and make it run, without splitting it.
+
+    Returns
+    -------
+    LoadedGenerator
+    dict
+        Its "flipad" metadata: logged, beside the files, and from tags, which win.
+
+    Raises
+    ------
+    GeneratorUnreadable, PickleRefused
+    LatentUnknown
+        For a pickle, which cannot be exported without.
+    """
+    with fetched(client, version) as (folder, metadata):
+        return read_fetched(client, version, folder, metadata, device, allow_pickle), metadata
+
+
+@contextmanager
+def fetched(
+    client: MlflowClient, version: ModelVersion
+) -> Iterator[tuple[ModelFolder, dict[str, Any]]]:
+    """A version's files, removed afterwards, and its metadata; GeneratorUnreadable."""
     with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
         folder = ModelFolder.open(download(version, Path(temporary)))
-        if folder.is_pickled:
-            check_pickle(client, version, allow_pickle)
-        loaded = read_generator(folder, device)
-    metadata = {**folder.metadata, **tagged_metadata(client, version)}
-    return split_loaded(loaded, metadata, version, device)
+        yield folder, {**folder.metadata, **tagged_metadata(client, version)}
+
+
+def read_fetched(
+    client: MlflowClient,
+    version: ModelVersion,
+    folder: ModelFolder,
+    metadata: Mapping[str, Any],
+    device: str,
+    allow_pickle: bool,
+) -> LoadedGenerator:
+    """The second half of `read_version`."""
+    if folder.is_pickled and "factory" not in metadata:
+        check_pickle(client, version, allow_pickle)
+    try:
+        return read_generator(folder, metadata, device)
+    except LatentUnknown as error:
+        raise _unstated(error, version, folder.signature_shape) from error
 
 
 def split_loaded(
     loaded: LoadedGenerator, metadata: Mapping[str, Any], version: ModelVersion, device: str
 ) -> SplitGenerator:
-    """Split what `read_generator` returned; errors name the version."""
-    where = f"models:/{version.name}/{version.version}"
+    """Split what `read_version` returned; errors name the version."""
     try:
         return split_generator(
             loaded.forward,
             metadata,
             state=loaded.state,
+            latents=loaded.latents,
             batched=loaded.batched,
             device=device,
             name=version.name,
             version=str(version.version),
         )
     except LatentUnknown as error:
-        raise LatentUnknown(
-            f"{where}: {str(error).rstrip('.')}, or set the version's tag {METADATA_TAG} to "
-            '{"latent": {"shape": [...]}}.'
-        ) from error
+        raise _unstated(error, version, loaded.latent_shape) from error
+
+
+def set_metadata(version: ModelVersion, fields: Mapping[str, Any]) -> str:
+    """The line of Python that states metadata of a registered version."""
+    return (
+        f"MlflowClient().set_model_version_tag({version.name!r}, '{version.version}', "
+        f"'{METADATA_TAG}', '{json.dumps(dict(fields))}')"
+    )
+
+
+def _unstated(
+    error: LatentUnknown, version: ModelVersion, shape: tuple[int, ...] | None
+) -> LatentUnknown:
+    if error.remedy:
+        return error
+    where = f"models:/{version.name}/{version.version}"
+    latent = {"shape": list(shape or (100, 1, 1)), "distribution": "normal"}
+    known = (
+        "the artifact tells the shape, its distribution (normal or uniform) only you know"
+        if shape
+        else "with your own shape"
+    )
+    return LatentUnknown(
+        f"{where}: {str(error).rstrip('.')}, or set the version's tag {METADATA_TAG} to "
+        f"{json.dumps({'latent': latent})}.",
+        remedy=f"State the latent ({known}): {set_metadata(version, {'latent': latent})}",
+    )
 
 
 def download(version: ModelVersion, folder: Path) -> Path:
@@ -122,11 +190,16 @@ def check_pickle(client: MlflowClient, version: ModelVersion, allow_pickle: bool
     if model_tags.get(tags.ALLOW_PICKLE, "").lower() != "true":
         raise PickleRefused(
             f"{where} is pickled, and loading it would run code of whoever logged it: log it "
-            f"again with serialization_format='pt2', or tag the model {tags.ALLOW_PICKLE}=true."
+            f"again with serialization_format='pt2', or tag the model {tags.ALLOW_PICKLE}=true.",
+            remedy="Log it again with mlflow.pytorch.log_model(..., serialization_format='pt2', "
+            "input_example=<two latents>); or, if you trust whoever logged it, "
+            f"MlflowClient().set_registered_model_tag({version.name!r}, '{tags.ALLOW_PICKLE}', "
+            "'true') and pass --allow-pickle",
         )
     if not allow_pickle:
         raise PickleRefused(
-            f"{where} is pickled; its owner allows that, and --allow-pickle must allow it too."
+            f"{where} is pickled; its owner allows that, and --allow-pickle must allow it too.",
+            remedy="Pass --allow-pickle (for the hooks: allow_pickle = true under [hooks.fit])",
         )
 
 

@@ -61,3 +61,26 @@ def test_seeds_fix_the_sample_and_leave_torch_alone() -> None:
     assert torch.equal(spec.sample(9, seed=5), spec.sample(9, seed=5))
     assert not torch.equal(spec.sample(9, seed=5), spec.sample(9, seed=6))
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_recorded_latents_are_drawn_once_each() -> None:
+    recorded = torch.arange(12.0).reshape(6, 2)
+    latent = LatentSpec.from_metadata({"latent": {"shape": [2], "file": "x"}}, recorded)
+    assert (latent.distribution, latent.at_most(4), latent.at_most(9)) == ("recorded", 4, 6)
+    drawn = latent.sample(6, seed=1)
+    assert torch.equal(drawn[drawn[:, 0].argsort()], recorded)
+    assert torch.equal(latent.sample(3, seed=1), drawn[:3])
+    assert not torch.equal(latent.sample(6, seed=2), drawn)
+    assert latent.to_dict() == {"shape": [2], "distribution": "recorded"}
+    with pytest.raises(LatentUnknown, match="7 latents are needed and 6 are recorded") as caught:
+        latent.sample(7, seed=1)
+    assert caught.value.remedy
+
+
+def test_recorded_latents_and_metadata_must_agree() -> None:
+    with pytest.raises(LatentUnknown, match="only then"):
+        LatentSpec((2,), "recorded")
+    with pytest.raises(LatentUnknown, match="only then"):
+        LatentSpec((2,), "normal", torch.zeros(3, 2))
+    with pytest.raises(LatentUnknown, match=r"shape \[4\], not \[2\]"):
+        LatentSpec((2,), "recorded", torch.zeros(3, 4))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from flipad_ops.errors import (
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import METADATA_TAG, load_generator, register_generator
-from tests.registry.tiny import LATENT, tiny_generator
+from tests.registry.tiny import LATENT, Telling, tiny_generator
 
 
 def log(store: str, name: str, module: torch.nn.Module, **fields: Any) -> None:
@@ -75,16 +78,58 @@ def test_latent_can_be_stated_afterwards(store: str) -> None:
         load_generator("mute", tracking_uri=store)
 
 
-def test_pickle_needs_owner_and_caller(store: str) -> None:
+def test_pickle_needs_owner_and_caller_and_a_process_of_its_own(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module, metadata = tiny_generator(seed=1)
-    log(store, "old", module, serialization_format="pickle", metadata={"flipad": metadata})
+    telling = Telling()
+    telling.load_state_dict(module.state_dict())
+    telling.note = str(tmp_path / "note.json")
+    log(store, "old", telling, serialization_format="pickle", metadata={"flipad": metadata})
     with pytest.raises(PickleRefused, match="serialization_format='pt2'"):
         load_generator("old", tracking_uri=store, allow_pickle=True)
     MlflowClient(store).set_registered_model_tag("old", tags.ALLOW_PICKLE, "true")
     with pytest.raises(PickleRefused, match="--allow-pickle"):
         load_generator("old", tracking_uri=store)
+    assert not Path(telling.note).exists()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
     loaded = load_generator("old", tracking_uri=store, allow_pickle=True)
     assert same_samples(loaded, split_generator(module, metadata))
+    assert loaded.decoder_sha256 == split_generator(module, metadata).decoder_sha256
+    told = json.loads(Path(telling.note).read_text())
+    assert told["pid"] != os.getpid()
+    assert not {"AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD"} & set(told["env"])
+
+
+def test_what_the_unpickling_process_does(tmp_path: Path) -> None:
+    from flipad_ops.registry import unpickle
+
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "dict.pth")
+    with pytest.raises(TypeError, match="holds a dict"):
+        unpickle.main(str(tmp_path / "dict.pth"), str(tmp_path / "x.pt2"), "8,1,1")
+
+    torch.save(OnlyOne(), tmp_path / "one.pth")
+    unpickle.main(str(tmp_path / "one.pth"), str(tmp_path / "one.pt2"), "4")
+    program = torch.export.load(tmp_path / "one.pt2")
+    assert [tuple(v.shape) for v in program.module()(torch.zeros(1, 4)).split(1)] == [(1, 4)]
+
+
+class OnlyOne(torch.nn.Module):
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        return latents.reshape(1, 4).tanh()
+
+
+def test_logged_code_stays_off_the_import_path(store: str, tmp_path: Path) -> None:
+    (tmp_path / "numpy_helpers.py").write_text("raise RuntimeError('imported')\n")
+    module, metadata = tiny_generator(seed=1)
+    example = np.zeros((2, 8, 1, 1), np.float32)
+    code = [str(tmp_path / "numpy_helpers.py")]
+    fields = {"input_example": example, "metadata": {"flipad": metadata}, "code_paths": code}
+    log(store, "coded", module, **fields)
+    before = list(sys.path)
+    load_generator("coded", tracking_uri=store)
+    assert sys.path == before
 
 
 def test_other_flavours_are_refused(store: str) -> None:
@@ -97,7 +142,7 @@ def test_other_flavours_are_refused(store: str) -> None:
     mlflow.pyfunc.log_model(
         name="m", python_model=Nothing(), registered_model_name="py", pip_requirements=["mlflow"]
     )
-    with pytest.raises(GeneratorUnreadable, match="python_function"):
+    with pytest.raises(GeneratorUnreadable, match=r"mlflow\.python_function"):
         load_generator("py", tracking_uri=store)
 
 

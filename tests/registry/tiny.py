@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,6 +35,16 @@ class TinyDcgan(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         return self.body(latents)
+
+
+class Telling(TinyDcgan):
+    """Whoever unpickles it leaves a note in the file `note`: process, environment, parent."""
+
+    note: str
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        Path(self.note).write_text(json.dumps({"pid": os.getpid(), "env": sorted(os.environ)}))
 
 
 def tiny_generator(
