@@ -23,7 +23,6 @@ from flipad_ops.registry.inventory import inventory
 from flipad_ops.registry.scorers import load_scorers
 from pipelines.fit import FitRequest, run_fit
 from tests.e2e.test_registry_serving import free_port, server
-from tests.registry.conftest import _one_thread, pytest_collection_modifyitems  # noqa: F401
 from tests.registry.tiny import tiny_generator, tiny_settings
 
 pytestmark = pytest.mark.e2e

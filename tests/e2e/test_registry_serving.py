@@ -23,17 +23,6 @@ from flipad_ops.images.png import encode_png
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
-from tests.pipelines.conftest import photos  # noqa: F401
-from tests.registry.conftest import (  # noqa: F401
-    _one_thread,
-    empty_database,
-    fitted,
-    fitted_database,
-    pytest_collection_modifyitems,
-    registered,
-    store,
-    tiny_database,
-)
 from tests.registry.tiny import tiny_settings
 
 pytestmark = pytest.mark.e2e
@@ -95,7 +84,7 @@ def post(url: str, rows: list[bytes], **params: Any) -> Any:
         return json.load(answer)["predictions"]
 
 
-def test_serving_scores_like_the_library(fitted: str, tmp_path: Path) -> None:  # noqa: F811
+def test_serving_scores_like_the_library(fitted: str, tmp_path: Path) -> None:
     images = load_generator("tiny/1", tracking_uri=fitted).sample(3, seed=5)
     png = [encode_png(image) for image in images]
     (scorer,) = load_scorers(["tiny"], tracking_uri=fitted)
@@ -124,7 +113,7 @@ def test_serving_scores_like_the_library(fitted: str, tmp_path: Path) -> None:  
         assert "No image of the request can be scored" in caught.value.read().decode()
 
 
-def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:  # noqa: F811
+def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:
     image = load_generator("tiny/1", tracking_uri=fitted).sample(1, seed=5)
     (scorer,) = load_scorers(["tiny"], tracking_uri=fitted)
     row = {"image": base64.b64encode(encode_png(image[0])).decode()}
@@ -138,7 +127,7 @@ def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:  # noqa: F8
     assert found["score"] == pytest.approx(scorer.score(image).score[0], rel=1e-5)
 
 
-def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path) -> None:
     """From the project file, with photographs as negatives."""
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps(tiny_settings().to_dict()))
@@ -161,7 +150,7 @@ def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path) -> None:
     assert "fpr/photos" in run.data.metrics
 
 
-def test_mlflow_run_says_what_is_wrong(registered: str, tmp_path: Path) -> None:  # noqa: F811
+def test_mlflow_run_says_what_is_wrong(registered: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
          "-P", "model_uri=models:/nothing/1", "--env-manager", "local"],
