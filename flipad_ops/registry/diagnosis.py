@@ -19,8 +19,9 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
+from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.generators import METADATA_TAG, load_version
-from flipad_ops.registry.store import tracking
+from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def diagnose(
             )
         layer = generator.layer.sha256()
         if write_tags:
-            mark(client, version, {tags.LAYER: layer, tags.DECODER: generator.decoder_sha256})
+            with registry_errors(version.name), unless_denied():
+                mark(client, version, {tags.LAYER: layer, tags.DECODER: generator.decoder_sha256})
         members = class_members(client, version, layer)
         facts = {**_split_facts(generator), **_status(version)}
         if len(members) > 1:

@@ -22,7 +22,7 @@ from flipad_ops.registry.generators import register_generator
 from flipad_ops.registry.inventory import inventory
 from flipad_ops.registry.scorers import load_scorers
 from pipelines.fit import FitRequest, run_fit
-from tests.e2e.test_registry_serving import free_port, server
+from tests.e2e.servers import free_port, server
 from tests.registry.tiny import tiny_generator, tiny_settings
 
 pytestmark = pytest.mark.e2e
