@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.errors import FlipadError, NotAttributable, UsageError
-from flipad_ops.fitting import FitResult, Progress, fit_attributor, own_seed, silent
+from flipad_ops.fitting import FitResult, fit_attributor, own_seed
+from flipad_ops.inverting import Progress, silent
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import (
     check_rights,

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from flipad_ops.errors import GeneratorError, NegativesTooFew, UsageError
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.fitting import Progress, own_samples
+from flipad_ops.fitting import own_samples
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.images.folder import image_files, load_folder
+from flipad_ops.inverting import Progress
 from flipad_ops.negatives import MIN_PER_SOURCE, ForeignImages
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_version
