@@ -23,15 +23,11 @@ from flipad_ops.registry.inventory import inventory
 from flipad_ops.registry.scorers import load_scorers
 from pipelines.fit import FitRequest, run_fit
 from tests.e2e.servers import free_port, server
-from tests.registry.tiny import tiny_generator, tiny_settings
+from tests.registry.tiny import small_settings, tiny_generator
 
 pytestmark = pytest.mark.e2e
 
-#: Six fits over HTTP: as small as the rules on sample counts allow.
-SMALL = tiny_settings(
-    fnr=0.05, own_train=40, own_calibration=30, own_test=20, min_negatives=36, max_negatives=72
-)
-
+SMALL = small_settings()
 app = typer.Typer()
 for command in (fit, models, prune):
     app.command()(command)
