@@ -29,6 +29,8 @@ from flipad_ops.registry.classes import (
 from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import ensure_experiment, first_line, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
+from flipad_ops.scanning.targets.s3 import split_uri
+from pipelines.bucket import SCHEME
 from pipelines.earlier import PROCESS, close_killed, finish, this_process
 from pipelines.evidence import log_data, log_request, log_result
 from pipelines.gate import OWN_CHECKED, build_manifest, check_manifest, require
@@ -56,7 +58,7 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     FlipadError
     """
     settings = request.fit_settings()
-    _check_folders(request)
+    _check_places(request)
     config = request.config_sha256()
     with tracking(request.tracking_uri) as client:
         version = resolve(client, parse_model(request.uri))
@@ -218,10 +220,14 @@ def _leave_reason(client: MlflowClient, version: ModelVersion, error: BaseExcept
         return
 
 
-def _check_folders(request: FitRequest) -> None:
-    for folder in request.negatives:
-        if not Path(folder).is_dir():
-            raise UsageError(f"{folder} is not a folder.")
+def _check_places(request: FitRequest) -> None:
+    for place in request.negatives:
+        if place.startswith(SCHEME):
+            split_uri(place)
+        elif "://" in place:
+            raise UsageError(f"Cannot read {place!r}: give a folder or s3://BUCKET/PREFIX.")
+        elif not Path(place).is_dir():
+            raise UsageError(f"{place} is not a folder.")
 
 
 def _named(request: FitRequest, config: str) -> dict[str, Any]:

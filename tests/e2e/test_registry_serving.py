@@ -1,4 +1,4 @@
-"""The attributor through MLflow's own doors: serve, predict, mlflow run, a tracking server."""
+"""The attributor through MLflow's own doors: serve and predict."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from flipad_ops.images.png import encode_png
-from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
-from tests.e2e.servers import ENVIRONMENT, ROOT, free_port, server
-from tests.registry.tiny import tiny_settings
+from tests.e2e.servers import ENVIRONMENT, free_port, server
 
 pytestmark = pytest.mark.e2e
 
@@ -75,38 +72,3 @@ def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:
     )  # fmt: skip
     (found,) = json.loads((tmp_path / "out.json").read_text())["predictions"]
     assert found["score"] == pytest.approx(scorer.score(image).score[0], rel=1e-5)
-
-
-def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path) -> None:
-    """From the project file, with photographs as negatives."""
-    settings = tmp_path / "settings.json"
-    settings.write_text(json.dumps(tiny_settings().to_dict()))
-    done = subprocess.run(
-        [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
-         "-P", "model_uri=models:/tiny/1", "-P", f"negatives={photos}",
-         "-P", f"settings={settings}", "-P", "seed=7",
-         "--env-manager", "local", "--experiment-name", "project"],
-        capture_output=True, text=True, cwd=tmp_path,
-        env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": registered},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    client = MlflowClient(registered)
-    attributor = client.get_model_version_by_alias("tiny-attributor", "current")
-    assert attributor.tags[tags.GENERATOR_VERSION] == "1"
-    run = client.get_run(attributor.run_id)
-    assert run.info.status == "FINISHED"
-    assert client.get_experiment(run.info.experiment_id).name == "project"
-    assert run.data.params["detector.dim"] == "16"
-    assert "fpr/photos" in run.data.metrics
-
-
-def test_mlflow_run_says_what_is_wrong(registered: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
-         "-P", "model_uri=models:/nothing/1", "--env-manager", "local"],
-        capture_output=True, text=True, cwd=tmp_path,
-        env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": registered},
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "flipadops: No registered model 'nothing'." in done.stderr
-    assert "Traceback" not in done.stderr.split("flipadops:")[0]
