@@ -113,16 +113,29 @@ def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path, s3: S3Se
     assert "s3://public/neg" in sources["public/neg"]
 
 
-def test_mlflow_run_says_what_is_wrong(registered: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
-         "-P", "model_uri=models:/nothing/1", "--env-manager", "local"],
-        capture_output=True, text=True, cwd=tmp_path,
-        env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": registered},
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "flipadops: No registered model 'nothing'." in done.stderr
-    assert "Traceback" not in done.stderr.split("flipadops:")[0]
+def run_entry(store: str, monkeypatch: pytest.MonkeyPatch, entry: str, **parameters: Any) -> None:
+    """What `mlflow run . -e ENTRY -P ...` does, without starting another Python for it."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    with tracking(store):
+        mlflow.projects.run(
+            str(ROOT),
+            entry_point=entry,
+            parameters=parameters,
+            env_manager="local",
+            experiment_name="project",
+        )
+
+
+def test_mlflow_run_says_what_is_wrong(
+    registered: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(mlflow.exceptions.ExecutionException):
+        run_entry(registered, monkeypatch, "fit", model_uri="models:/nothing/1")
+    said = capfd.readouterr().err
+    assert "flipadops: No registered model 'nothing'." in said
+    assert "Traceback" not in said
 
 
 def test_mlflow_run_scans(fitted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,25 +146,19 @@ def test_mlflow_run_scans(fitted: str, tmp_path: Path, monkeypatch: pytest.Monke
         images = load_generator(f"tiny/{version}", tracking_uri=fitted).sample(6, seed=9)
         for index, image in enumerate(images):
             save_png(image, found / f"v{version}-{index}.png")
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", fitted)
-    with tracking(fitted) as client, pytest.raises(mlflow.exceptions.ExecutionException):
-        mlflow.projects.run(
-            str(ROOT),
-            entry_point="scan",
-            parameters={"target": str(found), "model": "tiny", "fdr": 0.2, "fail_on": "review"},
-            env_manager="local",
-            experiment_name="scans",
+    with pytest.raises(mlflow.exceptions.ExecutionException):
+        run_entry(
+            fitted, monkeypatch, "scan", target=found, model="tiny", fdr=0.2, fail_on="review"
         )
-    experiment = client.get_experiment_by_name("scans")
+    client = MlflowClient(fitted)
+    experiment = client.get_experiment_by_name("project")
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FAILED"
     assert run.data.tags["flipad.exit_code"] == "3"
     folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, tracking_uri=fitted))
     scan = json.loads((folder / "scan" / "scan.json").read_text())
-    assert scan["summary"]["scanned"] == run.data.metrics["scanned"] == 12
-    flagged = {f["key"] for f in scan["findings"] if f["verdict"] != "clear"}
+    assert scan["summary"]["scored"] == run.data.metrics["scored"] == 12
+    flagged = {f["key"] for f in scan["images"] if f["verdict"] != "clear"}
     assert flagged
     assert flagged <= {f"v1-{index}.png" for index in range(6)}
     assert "tiny-attributor" in (folder / "scan" / "report.html").read_text()
