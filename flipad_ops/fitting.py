@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,17 +27,9 @@ from flipad_ops.errors import DataError
 from flipad_ops.evaluation import evaluate_scores
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.inverting import INVERT_CHUNK, Inversions, Progress, silent
 from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
 from flipad_ops.self_made import near_misses, recompressed, widen
-
-#: Called with (stage, done, total); total 0 means "no count".
-Progress = Callable[[str, int, int], None]
-INVERT_CHUNK = 64
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """The progress callback that shows nothing."""
 
 
 @dataclass(eq=False)
@@ -126,13 +118,10 @@ def fit_attributor(
         counts = (settings.own_train, settings.own_calibration, settings.own_test)
         own = torch.split(own_samples(generator, settings), list(counts))
         made = _self_made(generator, splits, settings)
-    run = _Inversions(inverter, generator.layer.output_shape, progress)
-    run.total = (
-        sum(counts)
-        + len(made)
-        + sum(len(part) for s in splits.values() for part in (s.train, s.calibration, s.test))
-    )
+    run = Inversions(inverter, generator.layer.output_shape, progress)
     with clock.stage("invert"):
+        count = len(own[0]) + sum(len(split.train) for split in splits.values()) + len(made)
+        run.begin("invert", count)
         own_z = run.invert(own[0])
         given_z = run.invert(torch.cat([split.train for split in splits.values()]))
         foreign_z = torch.cat([given_z, run.invert(made)]) if len(made) else given_z
@@ -169,7 +158,8 @@ def fit_attributor(
             scores[rows] = detector.combine(views(images[rows]))
         return scores.numpy()
 
-    with clock.stage("invert"):
+    with clock.stage("calibrate"):
+        run.begin("calibrate", len(own[1]) + sum(len(s.calibration) for s in splits.values()))
         own_views = views(own[1])
         detector.calibrate_scales(own_views.numpy(), settings.fnr)
         own_scores = detector.combine(own_views).numpy()
@@ -177,6 +167,8 @@ def fit_attributor(
         if spectral is not None:
             detector.cutoff.fill_(threshold)
         null_scores = {name: score(split.calibration) for name, split in splits.items()}
+    with clock.stage("evaluate"):
+        run.begin("evaluate", len(own[2]) + sum(len(s.test) for s in splits.values()))
         test_scores = {"own": score(own[2])}
         test_scores |= {name: score(split.test) for name, split in splits.items()}
     strata = {name: values for name, values in test_scores.items() if name != "own"}
@@ -254,37 +246,6 @@ def _check(foreign: Mapping[str, ForeignImages], shape: tuple[int, ...]) -> None
             )
         if len(images) and not bool((images.min() >= 0) & (images.max() <= 1)):
             raise DataError(f"Images of source {name!r} are not pixels between 0 and 1.")
-
-
-class _Inversions:
-    """Inverts tensors chunk by chunk, counting what is done and what did not converge."""
-
-    def __init__(
-        self, inverter: FinalLayerInverter, shape: tuple[int, ...], progress: Progress
-    ) -> None:
-        self.inverter, self.shape, self.progress = inverter, shape, progress
-        self.done, self.total, self.unconverged, self.skipped = 0, 0, 0, 0
-
-    def stream(self, images: Tensor) -> Iterator[Tensor]:
-        for chunk in torch.split(images, INVERT_CHUNK):
-            result = self.inverter.invert(chunk.reshape(len(chunk), *self.shape))
-            self.done += len(chunk)
-            self.unconverged += int((~result.converged).sum())
-            self.progress("invert", self.done, self.total)
-            yield result.z.cpu()
-
-    def invert(self, images: Tensor) -> Tensor:
-        return torch.cat(list(self.stream(images)))
-
-    def skip(self, count: int) -> None:
-        """Images that need no inversion."""
-        self.done, self.skipped = self.done + count, self.skipped + count
-        self.progress("invert", self.done, self.total)
-
-    @property
-    def share_unconverged(self) -> float:
-        """Of the images that were inverted."""
-        return self.unconverged / max(self.done - self.skipped, 1)
 
 
 def _seed(settings: FitSettings, purpose: int) -> int:

@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.errors import FlipadError, NotAttributable, UsageError
-from flipad_ops.fitting import FitResult, Progress, fit_attributor, own_seed, silent
+from flipad_ops.fitting import FitResult, fit_attributor, own_seed
+from flipad_ops.inverting import Progress, silent
 from flipad_ops.registry import tags
-from flipad_ops.registry.attributors import find_attributor, log_attributor, mark, publish
+from flipad_ops.registry.attributors import (
+    check_rights,
+    find_attributor,
+    link,
+    log_attributor,
+    mark,
+    publish,
+)
 from flipad_ops.registry.classes import (
     class_members,
     name_class,
@@ -20,7 +28,10 @@ from flipad_ops.registry.classes import (
 )
 from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import ensure_experiment, first_line, registry_errors, tracking
-from flipad_ops.registry.uris import ModelRef, parse_model, resolve
+from flipad_ops.registry.uris import parse_model, resolve
+from flipad_ops.scanning.targets.s3 import split_uri
+from pipelines.bucket import SCHEME
+from pipelines.earlier import PROCESS, close_killed, finish, this_process
 from pipelines.evidence import log_data, log_request, log_result
 from pipelines.gate import OWN_CHECKED, build_manifest, check_manifest, require
 from pipelines.negatives import gather, image_shape
@@ -31,6 +42,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 __all__ = ["FitOutcome", "FitRequest", "run_fit"]
+
+NO_LINEAGE = "not allowed to enter the generator as an input of the run (EDIT on logged models)"
 
 
 def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
@@ -45,7 +58,7 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     FlipadError
     """
     settings = request.fit_settings()
-    _check_folders(request)
+    _check_places(request)
     config = request.config_sha256()
     with tracking(request.tracking_uri) as client:
         version = resolve(client, parse_model(request.uri))
@@ -54,12 +67,16 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
         found = None if request.force else find_attributor(client, version, config)
         if found is not None:
             champion = publish(client, found, version, force=False)
+            _name_class(client, version, found)
+            finish(client, found.run_id)
             return _outcome("exists", version, found, champion=champion)
         shared = None if request.force else reused_attributor(client, version)
         if shared is not None:
             return _outcome("reused", version, shared)
         with _fit_run(client, version, request) as run_id:
             progress("load", 0, 0)
+            close_killed(client, version, run_id)
+            check_rights(client, version)
             generator = load_version(
                 client, version, device=request.device, allow_pickle=request.allow_pickle
             )
@@ -67,8 +84,11 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
                 tags.LAYER: generator.layer.sha256(),
                 tags.DECODER: generator.decoder_sha256,
             }
-            with registry_errors():
+            notes = []
+            with registry_errors(version.name):
                 mark(client, version, hashes)
+                if not link(client, run_id, version):
+                    notes.append(NO_LINEAGE)
             members = class_members(client, version, generator.layer.sha256())
             reused = None if request.force else reuse_attributor(client, version, members)
             if reused is not None:
@@ -96,11 +116,23 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
                 )
                 progress("log", 0, 0)
                 log_result(result, folder)
-            outcome = _register(client, result, version, config, run_id, request, gathered.notes)
-            attributor = resolve(client, ModelRef(outcome.attributor, outcome.version))
-            with registry_errors():
-                name_class(client, members, attributor)
-            return outcome
+            progress("register", 0, 0)
+            notes += gathered.notes
+            attributor = _register(client, result, version, config, run_id, request, notes)
+            progress("publish", 0, 0)
+            champion = publish(client, attributor, version, force=request.force)
+            notes += _name_class(client, version, attributor)
+            return _outcome(
+                "fitted",
+                version,
+                attributor,
+                run_id=run_id,
+                threshold=result.attributor.calibration.threshold,
+                evaluation=result.attributor.evaluation,
+                timings=result.timings,
+                champion=champion,
+                notes=tuple(notes),
+            )
 
 
 def _register(
@@ -111,36 +143,32 @@ def _register(
     run_id: str,
     request: FitRequest,
     notes: list[str],
-) -> FitOutcome:
+) -> ModelVersion:
     sources = ", ".join(
         f"{name} ({len(scores)} test images)"
         for name, scores in result.test_scores.items()
         if name != "own"
     )
-    logged, champion = log_attributor(
+    return log_attributor(
         client,
         result,
         version,
         config_sha256=config,
         run_id=run_id,
-        force=request.force,
         notes={
             "foreign sources": sources,
             "recipe": request.recipe if request.settings is None else "settings given",
             "left out": notes or "nothing",
         },
     )
-    return _outcome(
-        "fitted",
-        version,
-        logged,
-        run_id=run_id,
-        threshold=result.attributor.calibration.threshold,
-        evaluation=result.attributor.evaluation,
-        timings=result.timings,
-        champion=champion,
-        notes=tuple(notes),
-    )
+
+
+def _name_class(client: MlflowClient, version: ModelVersion, attributor: ModelVersion) -> list[str]:
+    """Name the class of versions with this final layer on each; notes on what was refused."""
+    with registry_errors(version.name):
+        members = class_members(client, version, attributor.tags[tags.LAYER])
+        refused = name_class(client, members, attributor, version)
+    return [f"not allowed to tag {name} with its class" for name in refused]
 
 
 @contextmanager
@@ -154,12 +182,16 @@ def _fit_run(client: MlflowClient, version: ModelVersion, request: FitRequest) -
         run = mlflow.start_run(
             experiment_id=None if attach else ensure_experiment(client, request.experiment),
             run_name=f"fit {version.name} v{version.version}",
-            tags={tags.GENERATOR: version.name, tags.GENERATOR_VERSION: str(version.version)},
+            tags={
+                tags.GENERATOR: version.name,
+                tags.GENERATOR_VERSION: str(version.version),
+                PROCESS: this_process(),
+            },
         )
     run_id = str(run.info.run_id)
     status = "KILLED"
     try:
-        with registry_errors():
+        with registry_errors(version.name):
             mark(client, version, {tags.STATUS: tags.FITTING, tags.RUN: run_id})
         yield run_id
         status = "FINISHED"
@@ -189,10 +221,14 @@ def _leave_reason(client: MlflowClient, version: ModelVersion, error: BaseExcept
         return
 
 
-def _check_folders(request: FitRequest) -> None:
-    for folder in request.negatives:
-        if not Path(folder).is_dir():
-            raise UsageError(f"{folder} is not a folder.")
+def _check_places(request: FitRequest) -> None:
+    for place in request.negatives:
+        if place.startswith(SCHEME):
+            split_uri(place)
+        elif "://" in place:
+            raise UsageError(f"Cannot read {place!r}: give a folder or s3://BUCKET/PREFIX.")
+        elif not Path(place).is_dir():
+            raise UsageError(f"{place} is not a folder.")
 
 
 def _named(request: FitRequest, config: str) -> dict[str, Any]:

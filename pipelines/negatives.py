@@ -1,4 +1,4 @@
-"""Gather foreign images: folders, other versions of this model, other registered models."""
+"""Gather foreign images: folders, S3 prefixes, other versions, other registered models."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from torch import Tensor
 
 from flipad_ops.errors import GeneratorError, NegativesTooFew, UsageError
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.fitting import Progress, own_samples
+from flipad_ops.fitting import own_samples
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.images.folder import image_files, load_folder
+from flipad_ops.inverting import Progress
 from flipad_ops.negatives import MIN_PER_SOURCE, ForeignImages
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.registry.uris import parse_model, quoted, resolve
+from pipelines.bucket import SCHEME, load_prefix
 from pipelines.request import FitRequest
 
 if TYPE_CHECKING:
@@ -100,24 +102,17 @@ def gather(
 
     Raises
     ------
-    UsageError, DataError
-        A named folder is missing or holds no usable image.
+    UsageError, TargetError, DataError
+        A named folder or prefix is missing, cannot be read or holds no usable image.
     GeneratorError
         A named model cannot be sampled. (Unnamed ones are left out with a note.)
     NegativesTooFew
         Nothing was found at all.
     """
     found = Gathered()
-    channels, height, width = image_shape(generator)
-    for folder in request.negatives:
-        loaded = load_folder(
-            folder, (channels, height, width), settings.max_negatives, settings.seed, patches=True
-        )
-        groups = [name.rsplit("#", 1)[0] for name in loaded.names]
-        name = _unused(found, Path(folder).resolve().name)
-        unusable = len(loaded.skipped)
-        found.files[name] = (len(image_files(Path(folder))) - unusable, unusable)
-        found.add(name, f"folder {name}", loaded.images, groups)
+    for place in request.negatives:
+        read = _prefix if place.startswith(SCHEME) else _folder
+        read(found, place, image_shape(generator), settings)
         progress("negatives", len(found.images), 0)
     named = [resolve(client, parse_model(text)) for text in request.negatives_models]
     others = named
@@ -186,6 +181,25 @@ def first_of_each(values: Iterable[str]) -> list[int]:
     for index, value in enumerate(values):
         seen.setdefault(value, index)
     return list(seen.values())
+
+
+def _folder(
+    found: Gathered, folder: str, shape: tuple[int, int, int], settings: FitSettings
+) -> None:
+    loaded = load_folder(folder, shape, settings.max_negatives, settings.seed, patches=True)
+    groups = [name.rsplit("#", 1)[0] for name in loaded.names]
+    name = _unused(found, Path(folder).resolve().name)
+    unusable = len(loaded.skipped)
+    found.files[name] = (len(image_files(Path(folder))) - unusable, unusable)
+    found.add(name, f"folder {name}", loaded.images, groups)
+
+
+def _prefix(found: Gathered, uri: str, shape: tuple[int, int, int], settings: FitSettings) -> None:
+    loaded = load_prefix(uri, shape, settings.max_negatives, settings.seed)
+    name = _unused(found, uri.removeprefix(SCHEME).strip("/"))
+    found.files[name] = (loaded.usable, loaded.unusable)
+    found.notes += loaded.notes
+    found.add(name, uri, loaded.images.images, list(loaded.images.groups or ()))
 
 
 def _sample(

@@ -13,6 +13,8 @@ from flipad_ops.inversion import InversionSettings
 from flipad_ops.negatives import ForeignImages
 from tests.generators.toys import dcgan16
 
+pytest_plugins = ["tests.registry.stores"]
+
 
 def noise_images(count: int, seed: int) -> torch.Tensor:
     """Grey noise about as bright as the toys' samples, (count, 3, 16, 16)."""

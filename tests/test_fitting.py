@@ -20,6 +20,8 @@ from flipad_ops.negatives import ForeignImages
 from tests.conftest import noise_images
 from tests.generators.toys import METADATA, toy
 
+STAGES = ["anchor", "sample", "invert", "train", "calibrate", "evaluate"]
+
 
 def test_separates_own_images_from_fresh_noise(
     toy_fit: FitResult, toy_split: SplitGenerator
@@ -60,7 +62,7 @@ def test_what_a_reviewer_sees(
         "noise": 8,
         "sibling": 8,
     }
-    assert set(toy_fit.timings) == {"anchor", "sample", "invert", "train"}
+    assert list(toy_fit.timings) == STAGES
     assert all(m.shape == toy_split.layer.input_shape for m in toy_fit.mean_activations.values())
     assert 0 <= toy_fit.unconverged <= 1
     assert toy_fit.grouped
@@ -98,12 +100,12 @@ def test_equal_seeds_give_equal_attributors(
     assert first.calibration.threshold == second.calibration.threshold
     assert first.evaluation == second.evaluation
 
-    assert [s for i, (s, _, _) in enumerate(stages) if i == 0 or stages[i - 1][0] != s] == [
-        "anchor", "sample", "invert", "train", "invert",
-    ]  # fmt: skip
-    done = [(d, total) for stage, d, total in stages if stage == "invert" and total]
-    assert done[-1][0] == done[-1][1] == 124 + 100 + 30 + 15
-    assert [d for d, _ in done] == sorted(d for d, _ in done)
+    assert [s for i, (s, _, _) in enumerate(stages) if i == 0 or stages[i - 1][0] != s] == STAGES
+    own, foreign, made = (60, 40, 24), (50, 24, 26), 30 + 15
+    for place, stage in enumerate(("invert", "calibrate", "evaluate")):
+        done = [(d, total) for name, d, total in stages if name == stage and total]
+        assert done[-1][0] == done[-1][1] == own[place] + foreign[place] + (0 if place else made)
+        assert [d for d, _ in done] == sorted(d for d, _ in done)
 
 
 @pytest.mark.parametrize("kind", ["conv2d", "linear"])

@@ -29,8 +29,10 @@ def fit(
         bool, typer.Option("--all-missing", help="Every version without an attributor instead.")
     ] = False,
     negatives: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of images that are not the model's own; repeatable."),
+        list[str] | None,
+        typer.Option(
+            help="Folder or s3://BUCKET/PREFIX of images that are not the model's own; repeatable."
+        ),
     ] = None,
     negatives_model: Annotated[
         list[str] | None,
@@ -77,7 +79,7 @@ def fit(
     uris = [uri] if uri is not None else _missing(tracking_uri)
     request = FitRequest(
         uri="",
-        negatives=tuple(str(folder) for folder in negatives or ()),
+        negatives=tuple(negatives or ()),
         negatives_models=tuple(negatives_model or ()),
         recipe=recipe.value,
         settings=None if settings is None else read_settings(settings),

@@ -11,6 +11,7 @@ from flipad_ops.attributor_io import attributor_sha256, save_attributor
 from flipad_ops.fitting import FitResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.card import model_card
+from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.registering import ensure_model, quiet_mlflow
 from flipad_ops.registry.store import no_such_thing, registry_errors
 from flipad_ops.registry.uris import quoted
@@ -32,30 +33,21 @@ def log_attributor(
     *,
     config_sha256: str,
     run_id: str,
-    force: bool = False,
     notes: Mapping[str, Any] | None = None,
-) -> tuple[ModelVersion, bool]:
-    """Log `result` in the active run and register it; then alias and tag (`publish`).
+) -> ModelVersion:
+    """Log `result` in the active run and register it; `publish` comes next.
 
     The version is created with all of its tags in one request, after everything that can fail:
     there is no moment at which a half-described version exists.
-
-    Returns
-    -------
-    ModelVersion
-        The new version of `NAME-attributor`.
-    bool
-        Whether the aliases point at it, see `publish`.
     """
     name = tags.attributor_name(generator.name)
     with (
         tempfile.TemporaryDirectory(prefix="flipad-") as temporary,
-        registry_errors(),
+        registry_errors(name),
         quiet_mlflow(),
     ):
         folder = save_attributor(result.attributor, Path(temporary) / "attributor")
         model_id = _log(result, folder)
-        link(client, run_id, generator)
         ensure_model(
             client,
             name,
@@ -64,7 +56,7 @@ def log_attributor(
         )
         card = model_card(result, generator, notes or {})
         client.set_tag(run_id, "mlflow.note.content", card)  # the run's description in the UI
-        version = client.create_model_version(
+        return client.create_model_version(
             name,
             f"models:/{model_id}",
             run_id=run_id,
@@ -72,7 +64,6 @@ def log_attributor(
             description=card,
             model_id=model_id,
         )
-    return version, publish(client, version, generator, force=force)
 
 
 def find_attributor(
@@ -97,7 +88,7 @@ def publish(
     `generator-vN` goes to the best fit of generator version N; `current` to that of the newest
     generator version. Returns False when an earlier, better fit kept them.
     """
-    with registry_errors():
+    with registry_errors(version.name):
         own = tags.version_alias(str(generator.version))
         champion = by_alias(client, version.name, own)
         if champion is not None and not force and is_worse(version, champion):
@@ -107,6 +98,7 @@ def publish(
         newest = -1 if current is None else int(current.tags.get(tags.GENERATOR_VERSION, -1))
         if int(generator.version) >= newest:
             client.set_registered_model_alias(version.name, tags.CURRENT, str(version.version))
+    with registry_errors(generator.name):
         mark(
             client,
             generator,
@@ -138,8 +130,12 @@ def mark(client: MlflowClient, version: ModelVersion, values: Mapping[str, str |
     """Set tags of a model version; None removes one. Only what differs is sent."""
     for key, value in values.items():
         before = version.tags.get(key)
-        if value is None and before is not None:
-            client.delete_model_version_tag(version.name, str(version.version), key)
+        if value is None and before:
+            refused: list[str] = []
+            with unless_denied(refused, key):
+                client.delete_model_version_tag(version.name, str(version.version), key)
+            if refused:  # removing a tag takes more rights than writing one
+                client.set_model_version_tag(version.name, str(version.version), key, "")
         elif value is not None and before != value[: tags.TAG_LENGTH]:
             client.set_model_version_tag(
                 version.name, str(version.version), key, value[: tags.TAG_LENGTH]
@@ -158,13 +154,34 @@ def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None
         raise
 
 
-def link(client: MlflowClient, run_id: str, generator: ModelVersion) -> None:
-    """Enter the generator's logged model as an input of the run: MLflow's own lineage."""
+def link(client: MlflowClient, run_id: str, generator: ModelVersion) -> bool:
+    """Enter the generator's logged model as an input of the run: MLflow's own lineage.
+
+    Returns whether it could: the account may not be allowed to, and the tags say the same.
+    """
     from mlflow.entities import LoggedModelInput
 
+    refused: list[str] = []
     model_id = logged_model_id(generator)
     if model_id:
-        client.log_inputs(run_id, models=[LoggedModelInput(model_id)])
+        with unless_denied(refused, model_id):
+            client.log_inputs(run_id, models=[LoggedModelInput(model_id)])
+    return not refused
+
+
+def check_rights(client: MlflowClient, generator: ModelVersion) -> None:
+    """Show that an existing attributor model may be edited, by a tag that it has already.
+
+    Better before a fit than after it.
+
+    Raises
+    ------
+    UsageError
+    """
+    name = tags.attributor_name(generator.name)
+    with registry_errors(name):
+        if client.search_registered_models(f"name = '{quoted(name)}'", max_results=1):
+            client.set_registered_model_tag(name, tags.GENERATOR, generator.name)
 
 
 def logged_model_id(version: ModelVersion) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flipad_ops.errors import GeneratorNotFound
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
+from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.registry.uris import parse_model, resolve
 
@@ -60,7 +61,7 @@ def reuse_attributor(
                 version,
                 {tags.STATUS: tags.REUSED, tags.ATTRIBUTOR: stated, tags.REASON: None},
             )
-            name_class(client, members, attributor)
+            name_class(client, members, attributor, version)
             if attributor.name == tags.attributor_name(version.name):
                 alias = tags.version_alias(str(version.version))
                 client.set_registered_model_alias(attributor.name, alias, str(attributor.version))
@@ -80,9 +81,23 @@ def reused_attributor(client: MlflowClient, version: ModelVersion) -> ModelVersi
 
 
 def name_class(
-    client: MlflowClient, members: dict[str, ModelVersion], attributor: ModelVersion
-) -> None:
-    """Write the members' names on each of them and on their attributor."""
+    client: MlflowClient,
+    members: dict[str, ModelVersion],
+    attributor: ModelVersion,
+    version: ModelVersion,
+) -> list[str]:
+    """Write the members' names on each of them and on their attributor.
+
+    Returns the members that belong to somebody else and that the account may not edit; the
+    attributor names them all the same. `version` itself must be editable.
+    """
     names = ", ".join(members)
+    refused: list[str] = []
     for member in [*members.values(), attributor]:
-        mark(client, member, {tags.CLASS: names if len(members) > 1 else None})
+        values = {tags.CLASS: names if len(members) > 1 else None}
+        if member.name in (version.name, tags.attributor_name(version.name)):
+            mark(client, member, values)
+        else:
+            with unless_denied(refused, f"{member.name}/{member.version}"):
+                mark(client, member, values)
+    return refused

@@ -17,8 +17,9 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
+from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.generators import fetched, read_fetched, set_metadata, split_loaded
-from flipad_ops.registry.store import tracking
+from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def diagnose(
             )
         layer = generator.layer.sha256()
         if write_tags:
-            mark(client, version, {tags.LAYER: layer, tags.DECODER: generator.decoder_sha256})
+            with registry_errors(version.name), unless_denied():
+                mark(client, version, {tags.LAYER: layer, tags.DECODER: generator.decoder_sha256})
         if loaded.note and loaded.latents is None:
             facts["note"] = loaded.note
         members = class_members(client, version, layer)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flipad_ops.errors import GeneratorUnreadable, LatentUnknown, PickleRefused
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
+from flipad_ops.registry.denials import explain_denial
 from flipad_ops.registry.formats import LoadedGenerator, ModelFolder, read_generator
 from flipad_ops.registry.registering import register_generator
 from flipad_ops.registry.store import first_line, no_such_thing, registry_errors, tracking
@@ -169,12 +170,11 @@ def download(version: ModelVersion, folder: Path) -> Path:
     except MlflowException as error:
         if no_such_thing(error):
             raise GeneratorUnreadable(f"{where} has no files: {first_line(error)}") from error
-        with registry_errors():
+        with registry_errors(version.name):
             raise
     except OSError as error:
-        raise GeneratorUnreadable(
-            f"The files of {where} cannot be fetched: {first_line(error)}"
-        ) from error
+        reason = explain_denial(error, version.name) or first_line(error)
+        raise GeneratorUnreadable(f"The files of {where} cannot be fetched: {reason}") from error
 
 
 def check_pickle(client: MlflowClient, version: ModelVersion, allow_pickle: bool) -> None:

@@ -15,7 +15,6 @@ from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from mlflow.types.schema import Array
 
 from flipad_ops.attributor import Attributor
 from flipad_ops.attributor_io import load_attributor
@@ -28,7 +27,10 @@ INPUT = "image"
 
 
 def signature(threshold: float) -> ModelSignature:
-    """One binary column in; score, p, attributed, error (and residual) out.
+    """One binary column in; score, p, attributed and error out.
+
+    The residual, given on demand, is no part of it: Spark expects every column that is named here
+    to be there.
 
     Parameters
     ----------
@@ -43,7 +45,6 @@ def signature(threshold: float) -> ModelSignature:
                 ColSpec(DataType.double, "p", required=False),
                 ColSpec(DataType.boolean, "attributed", required=False),
                 ColSpec(DataType.string, "error", required=False),
-                ColSpec(Array(DataType.double), "residual", required=False),
             ]
         ),
         params=ParamSchema(
@@ -59,7 +60,8 @@ def signature(threshold: float) -> ModelSignature:
 class AttributorModel(PythonModel):
     """Decodes, inverts and scores each row of the `image` column.
 
-    A row whose image cannot be used gets its reason in `error`. A request without a single
+    A row whose image cannot be used gets its reason in `error`, which is "" otherwise (Spark would
+    turn None into the word). A request without a single
     usable image is refused (HTTP 400) unless `refuse_unreadable` is false.
     """
 
@@ -80,7 +82,7 @@ class AttributorModel(PythonModel):
         options = dict(params or {})
         threshold = float(options.get("threshold", self.attributor.calibration.threshold))
         pixels, errors = self._read(model_input[INPUT])
-        usable = [index for index, error in enumerate(errors) if error is None]
+        usable = [index for index, error in enumerate(errors) if not error]
         if errors and not usable and options.get("refuse_unreadable", True):
             raise MlflowException(
                 f"No image of the request can be scored: {errors[0]}",
@@ -106,15 +108,15 @@ class AttributorModel(PythonModel):
             frame["residual"] = pd.Series(residuals, dtype=object)
         return frame
 
-    def _read(self, images: Iterable[Any]) -> tuple[list[Any], list[str | None]]:
+    def _read(self, images: Iterable[Any]) -> tuple[list[Any], list[str]]:
         channels, height, width = self.attributor.sample_shape
         shape: Shape = (channels, height, width)
         pixels: list[Any] = []
-        errors: list[str | None] = []
+        errors: list[str] = []
         for image in images:
             try:
                 pixels.append(fit_to(decode(_as_bytes(image)), shape))
-                errors.append(None)
+                errors.append("")
             except ImageError as error:
                 errors.append(str(error))
         return pixels, errors

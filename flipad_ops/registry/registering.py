@@ -14,6 +14,7 @@ import torch
 from flipad_ops.errors import GeneratorUnreadable, UsageError
 from flipad_ops.generators import LatentSpec, split_generator
 from flipad_ops.registry import tags as keys
+from flipad_ops.registry.denials import denied
 from flipad_ops.registry.store import first_line, no_such_thing, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model
 
@@ -62,7 +63,7 @@ def register_generator(
         split = split_generator(module, metadata)
         found[keys.LAYER] = split.layer.sha256()
         found[keys.DECODER] = split.decoder_sha256
-    with tracking(tracking_uri) as client, registry_errors(), quiet_mlflow():
+    with tracking(tracking_uri) as client, registry_errors(ref.name), quiet_mlflow():
         model_id = _log(module, latent, {"flipad": dict(metadata)})
         ensure_model(client, ref.name)
         version = client.create_model_version(
@@ -78,9 +79,16 @@ def ensure_model(client: MlflowClient, name: str, **fields: Any) -> None:
     try:
         client.get_registered_model(name)
     except MlflowException as error:
-        if not no_such_thing(error):
+        # A server with permissions denies the sight of what does not exist, too.
+        if not (no_such_thing(error) or denied(error)):
             raise
-        client.create_registered_model(name, **fields)
+        try:
+            client.create_registered_model(name, **fields)
+        except MlflowException as other:
+            if other.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            if denied(error):
+                raise error from None  # it is there, and not for this account
 
 
 def _log(module: torch.nn.Module, latent: LatentSpec, metadata: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flipad_ops.errors import UsageError
+from flipad_ops.registry.denials import explain_denial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,19 +53,22 @@ def no_such_thing(error: MlflowException) -> bool:
 
 
 @contextmanager
-def registry_errors() -> Iterator[None]:
-    """MLflow's and the network's errors as one sentence.
+def registry_errors(model: str = "") -> Iterator[None]:
+    """MLflow's and its server's errors as one sentence; `model` is what the request is about.
 
     Raises
     ------
     UsageError
     """
     from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
 
     try:
         yield
-    except MlflowException as error:
-        raise UsageError(f"MLflow refused: {first_line(error)}") from error
+    # Files travel by plain requests, whose errors MLflow lets through.
+    except (MlflowException, RequestException) as error:
+        refusal = explain_denial(error, model)
+        raise UsageError(refusal or f"MLflow refused: {first_line(error)}") from error
 
 
 def first_line(error: BaseException) -> str:

@@ -58,7 +58,7 @@ def resolve(client: MlflowClient, ref: ModelRef) -> ModelVersion:
     except MlflowException as error:
         if no_such_thing(error):
             raise GeneratorNotFound(_missing(client, ref)) from error
-        with registry_errors():
+        with registry_errors(ref.name):
             raise
 
 

@@ -1,88 +1,24 @@
-"""The attributor through MLflow's own doors: serve, predict, mlflow run, a tracking server."""
+"""The attributor through MLflow's own doors: serve and predict."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from flipad_ops.images.png import encode_png
-from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
-from tests.pipelines.conftest import photos  # noqa: F401
-from tests.registry.conftest import (  # noqa: F401
-    _one_thread,
-    empty_database,
-    fitted,
-    fitted_database,
-    pytest_collection_modifyitems,
-    registered,
-    store,
-    tiny_database,
-)
-from tests.registry.tiny import tiny_settings
+from tests.e2e.servers import ENVIRONMENT, free_port, server
 
 pytestmark = pytest.mark.e2e
-
-ROOT = Path(__file__).parents[2]
-#: MLflow's server starts gunicorn or uvicorn from the venv by name.
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "PYTHONPATH": str(ROOT),
-    "PYTHONWARNINGS": "ignore",
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "GX_ANALYTICS_ENABLED": "false",
-    "OMP_NUM_THREADS": "1",
-}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@contextmanager
-def server(command: list[str], url: str, folder: Path, **environment: str) -> Iterator[str]:
-    """Run a server until the block ends; its log shows if it never answers."""
-    log = folder / "server.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, stdout=stream, stderr=stream, env={**ENVIRONMENT, **environment},
-            cwd=folder, start_new_session=True,
-        )  # fmt: skip
-    try:
-        for _ in range(600):
-            if process.poll() is not None:
-                break
-            try:
-                with urllib.request.urlopen(url, timeout=5):
-                    break
-            except OSError:
-                time.sleep(0.2)
-        else:
-            pytest.fail(f"{url} never answered:\n{log.read_text()[-3000:]}")
-        assert process.poll() is None, log.read_text()[-3000:]
-        yield url
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(timeout=30)
 
 
 def post(url: str, rows: list[bytes], **params: Any) -> Any:
@@ -95,7 +31,7 @@ def post(url: str, rows: list[bytes], **params: Any) -> Any:
         return json.load(answer)["predictions"]
 
 
-def test_serving_scores_like_the_library(fitted: str, tmp_path: Path) -> None:  # noqa: F811
+def test_serving_scores_like_the_library(fitted: str, tmp_path: Path) -> None:
     images = load_generator("tiny/1", tracking_uri=fitted).sample(3, seed=5)
     png = [encode_png(image) for image in images]
     (scorer,) = load_scorers(["tiny"], tracking_uri=fitted)
@@ -124,7 +60,7 @@ def test_serving_scores_like_the_library(fitted: str, tmp_path: Path) -> None:  
         assert "No image of the request can be scored" in caught.value.read().decode()
 
 
-def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:  # noqa: F811
+def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:
     image = load_generator("tiny/1", tracking_uri=fitted).sample(1, seed=5)
     (scorer,) = load_scorers(["tiny"], tracking_uri=fitted)
     row = {"image": base64.b64encode(encode_png(image[0])).decode()}
@@ -136,38 +72,3 @@ def test_mlflow_models_predict(fitted: str, tmp_path: Path) -> None:  # noqa: F8
     )  # fmt: skip
     (found,) = json.loads((tmp_path / "out.json").read_text())["predictions"]
     assert found["score"] == pytest.approx(scorer.score(image).score[0], rel=1e-5)
-
-
-def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path) -> None:  # noqa: F811
-    """From the project file, with photographs as negatives."""
-    settings = tmp_path / "settings.json"
-    settings.write_text(json.dumps(tiny_settings().to_dict()))
-    done = subprocess.run(
-        [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
-         "-P", "model_uri=models:/tiny/1", "-P", f"negatives={photos}",
-         "-P", f"settings={settings}", "-P", "seed=7",
-         "--env-manager", "local", "--experiment-name", "project"],
-        capture_output=True, text=True, cwd=tmp_path,
-        env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": registered},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    client = MlflowClient(registered)
-    attributor = client.get_model_version_by_alias("tiny-attributor", "current")
-    assert attributor.tags[tags.GENERATOR_VERSION] == "1"
-    run = client.get_run(attributor.run_id)
-    assert run.info.status == "FINISHED"
-    assert client.get_experiment(run.info.experiment_id).name == "project"
-    assert run.data.params["detector.dim"] == "16"
-    assert "fpr/photos" in run.data.metrics
-
-
-def test_mlflow_run_says_what_is_wrong(registered: str, tmp_path: Path) -> None:  # noqa: F811
-    done = subprocess.run(
-        [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
-         "-P", "model_uri=models:/nothing/1", "--env-manager", "local"],
-        capture_output=True, text=True, cwd=tmp_path,
-        env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": registered},
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "flipadops: No registered model 'nothing'." in done.stderr
-    assert "Traceback" not in done.stderr.split("flipadops:")[0]

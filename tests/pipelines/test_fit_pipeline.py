@@ -175,21 +175,3 @@ def test_cut_short_and_started_again(fitted: str, stage: str) -> None:
     assert version.tags[tags.REASON] == "interrupted"
     assert MlflowClient(fitted).get_run(version.tags[tags.RUN]).info.status == "KILLED"
     assert len(attributors(fitted)) == 1
-
-
-def test_killed_after_registering(fitted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flipad_ops.registry import attributors as module
-
-    def killed(*args: Any, **kwargs: Any) -> bool:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "publish", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run_fit(request(fitted, "tiny/2"))
-    outcome = run_fit(request(fitted, "tiny/2"))
-    assert (outcome.status, outcome.version) == ("exists", "2")
-    client = MlflowClient(fitted)
-    assert client.get_model_version("tiny", "2").tags[tags.STATUS] == tags.FITTED
-    assert client.get_model_version_by_alias("tiny-attributor", "current").version == 2
-    assert len(attributors(fitted)) == 2

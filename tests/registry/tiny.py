@@ -78,3 +78,11 @@ def tiny_settings(**changes: Any) -> FitSettings:
         "max_negatives": 160,
     }
     return FitSettings(**{**fields, **changes})
+
+
+def small_settings(**changes: Any) -> FitSettings:
+    """As small as the rules on sample counts allow."""
+    counts = {"own_train": 40, "own_calibration": 30, "own_test": 20}
+    return tiny_settings(
+        **{"fnr": 0.05, "min_negatives": 36, "max_negatives": 72, **counts, **changes}
+    )

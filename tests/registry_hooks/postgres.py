@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import importlib.util
 import os
 import shutil
 import signal
@@ -27,11 +28,15 @@ def programs() -> Path | None:
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """SQLAlchemy URL of an empty database; skips without PostgreSQL or its driver."""
-    pytest.importorskip("psycopg")
+    """SQLAlchemy URL of an empty database.
+
+    Skips without PostgreSQL or its driver; fails where everything is required.
+    """
     folder = programs()
-    if folder is None:
-        pytest.skip("PostgreSQL is not installed")
+    if folder is None or importlib.util.find_spec("psycopg") is None:
+        if os.environ.get("FLIPADOPS_REQUIRE_ALL"):
+            pytest.fail("PostgreSQL and psycopg are required here")
+        pytest.skip("needs PostgreSQL and psycopg")
     user: dict[str, object] = {}
     if os.geteuid() == 0:  # the server refuses to run as root
         user = {"user": "postgres", "group": "postgres", "extra_groups": []}

@@ -1,4 +1,4 @@
-"""A fresh SQLite MLflow per test, and generators small enough to fit in a second."""
+"""Pytest plugin: a fresh SQLite MLflow per test, and generators that fit in a second."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from mlflow import MlflowClient
+from PIL import Image
 
 from tests.registry.tiny import tiny_generator, tiny_settings
 
@@ -22,21 +23,19 @@ THIRD_PARTY = (
     "ignore::FutureWarning:mlflow.*",
     "ignore::UserWarning:mlflow.*",
 )
-#: A fixture imported by another conftest is another fixture to pytest; the stores are made once.
-MADE: dict[str, Path] = {}
-HERE = ("registry", "pipelines", "e2e")
+HERE = {"registry", "registry_hooks", "pipelines", "e2e"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if set(HERE) & set(item.path.parts):
+        if HERE & set(item.path.parts):
             for text in THIRD_PARTY:
                 item.add_marker(pytest.mark.filterwarnings(text))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Threads only get in each other's way on 16x16 images."""
+    """Threads only get in each other's way on tests' small images."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -46,9 +45,9 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Making MLflow's tables takes seconds: once per session, then copied."""
-    if "empty" in MADE:
-        return MADE["empty"]
-    path = MADE["empty"] = tmp_path_factory.mktemp("store") / "empty.db"
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "empty.db"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         MlflowClient(f"sqlite:///{path}").search_experiments()
@@ -60,13 +59,10 @@ def tiny_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory
     """A store with `tiny` version 1, exported once per session."""
     from flipad_ops.registry.generators import register_generator
 
-    if "tiny" in MADE:
-        return MADE["tiny"]
     uri = copy_store(empty_database, tmp_path_factory.mktemp("tiny"))
     module, metadata = tiny_generator(seed=1)
     register_generator("tiny", module, metadata, tracking_uri=uri)
-    MADE["tiny"] = Path(uri.removeprefix("sqlite:///"))
-    return MADE["tiny"]
+    return Path(uri.removeprefix("sqlite:///"))
 
 
 @pytest.fixture
@@ -91,15 +87,12 @@ def fitted_database(tiny_database: Path, tmp_path_factory: pytest.TempPathFactor
     from flipad_ops.registry.generators import register_generator
     from pipelines.fit import FitRequest, run_fit
 
-    if "fitted" in MADE:
-        return MADE["fitted"]
     uri = copy_store(tiny_database, tmp_path_factory.mktemp("fitted"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         register_generator("tiny", *tiny_generator(seed=2), tracking_uri=uri)
         run_fit(FitRequest("tiny/1", settings=tiny_settings(), tracking_uri=uri))
-    MADE["fitted"] = Path(uri.removeprefix("sqlite:///"))
-    return MADE["fitted"]
+    return Path(uri.removeprefix("sqlite:///"))
 
 
 @pytest.fixture
@@ -108,6 +101,18 @@ def fitted(fitted_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return copy_store(fitted_database, tmp_path)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six 96x96 pictures of smooth noise: 36 patches of 16x16 each."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        small = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
+        small.resize((96, 96), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    return folder
 
 
 def copy_store(database: Path, folder: Path) -> str:

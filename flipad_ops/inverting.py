@@ -1,0 +1,57 @@
+"""Invert the images of a fit chunk by chunk, and tell how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from flipad_ops.inversion import FinalLayerInverter
+
+#: Called with (stage, done, total); total 0 means "no count".
+Progress = Callable[[str, int, int], None]
+INVERT_CHUNK = 64
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The progress callback that shows nothing."""
+
+
+class Inversions:
+    """Inverts tensors chunk by chunk, counting what is done and what did not converge."""
+
+    def __init__(
+        self, inverter: FinalLayerInverter, shape: tuple[int, ...], progress: Progress
+    ) -> None:
+        self.inverter, self.shape, self.progress = inverter, shape, progress
+        self.stage, self.at, self.total = "invert", 0, 0
+        self.done, self.unconverged = 0, 0
+
+    def begin(self, stage: str, total: int) -> None:
+        """What follows is reported as so many images of this stage."""
+        self.stage, self.at, self.total = stage, 0, total
+
+    def stream(self, images: Tensor) -> Iterator[Tensor]:
+        for chunk in torch.split(images, INVERT_CHUNK):
+            result = self.inverter.invert(chunk.reshape(len(chunk), *self.shape))
+            self.done += len(chunk)
+            self.unconverged += int((~result.converged).sum())
+            self._report(len(chunk))
+            yield result.z.cpu()
+
+    def invert(self, images: Tensor) -> Tensor:
+        return torch.cat(list(self.stream(images)))
+
+    def skip(self, count: int) -> None:
+        """Images that need no inversion."""
+        self._report(count)
+
+    @property
+    def share_unconverged(self) -> float:
+        """Of the images that were inverted."""
+        return self.unconverged / max(self.done, 1)
+
+    def _report(self, count: int) -> None:
+        self.at += count
+        self.progress(self.stage, self.at, self.total)
