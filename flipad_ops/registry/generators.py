@@ -199,7 +199,8 @@ def check_pickle(client: MlflowClient, version: ModelVersion, allow_pickle: bool
     if not allow_pickle:
         raise PickleRefused(
             f"{where} is pickled; its owner allows that, and --allow-pickle must allow it too.",
-            remedy="Pass --allow-pickle (for the hooks: allow_pickle = true under [hooks.fit])",
+            remedy=f"Its owner has set {tags.ALLOW_PICKLE}; pass --allow-pickle as well (for the "
+            "hooks: allow_pickle = true under [hooks.fit])",
         )
 
 
