@@ -44,7 +44,7 @@ def server(command: list[str], url: str, folder: Path, **environment: str) -> It
             cwd=folder, start_new_session=True,
         )  # fmt: skip
     try:
-        for _ in range(600):
+        for _ in range(1500):
             if process.poll() is not None:
                 break
             try:
