@@ -59,8 +59,9 @@ def run_scan(
     if registry:
         environment["MLFLOW_TRACKING_URI"] = registry
     try:
-        folder.mkdir(parents=True)
-        _prune(folder.parent, schedule.keep)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _prune(folder.parent, schedule.keep - 1)
+        folder.mkdir()
         with (folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(
                 [*command, *schedule.words(folder)],
@@ -182,5 +183,10 @@ def _write(table: ScheduleTable, start: Start, found: dict[str, Any]) -> None:
 
 
 def _prune(folder: Path, keep: int) -> None:
-    for old in sorted(path for path in folder.iterdir() if path.is_dir())[:-keep]:
+    newest_first = sorted(
+        (path for path in folder.iterdir() if path.is_dir()),
+        key=lambda path: path.stat().st_mtime_ns,
+        reverse=True,
+    )
+    for old in newest_first[keep:]:
         shutil.rmtree(old, ignore_errors=True)

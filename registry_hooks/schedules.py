@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -86,7 +86,7 @@ class Schedule:
         for word in self.options:
             if word.partition("=")[0] in _OWN_OPTIONS:
                 raise UsageError(f"Schedule {self.name}: {word} is a key of its own, no option.")
-        self.trigger()
+        self.next_after(datetime.now(UTC))
 
     def trigger(self) -> CronTrigger:
         """When it runs; a UsageError for a cron line or time zone that is none."""

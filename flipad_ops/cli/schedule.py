@@ -111,7 +111,7 @@ def resume(name: Name, config: Config = None) -> None:
 
 
 def notify(
-    channel: Annotated[str, typer.Argument(help="Of a notify table in flipadops.toml.", metavar="CHANNEL")],
+    channel: Annotated[str, typer.Argument(help="Of a notify table.", metavar="CHANNEL")],
     config: Config = None,
 ) -> None:
     """Send a test message to a channel, at once and past its limit."""
