@@ -169,6 +169,7 @@ def test_chosen_names_are_inert_in_slack(work: WorkTable, tmp_path: Path, server
     assert "\r" not in text
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
 def test_mail_through_apprise_and_a_real_mail_server(
     work: WorkTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
