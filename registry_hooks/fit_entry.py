@@ -28,7 +28,7 @@ def main() -> int:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     order = json.loads(sys.stdin.readline())
-    threading.Thread(target=_die_with, args=(sys.stdin,), daemon=True).start()
+    threading.Thread(target=die_with, args=(sys.stdin,), daemon=True).start()
     _limit_memory(float(order["settings"]["memory_limit_gb"]))
     result = Path(order["result"])
     outcome = _fit(order)
@@ -128,7 +128,8 @@ def _parameters(settings: HookSettings, uri: str, folder: Path) -> dict[str, Any
     return parameters
 
 
-def _die_with(stdin: IO[str]) -> None:
+def die_with(stdin: IO[str]) -> None:
+    """Read until the pipe ends, then kill this process group."""
     while stdin.readline():
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from registry_hooks.metrics import Deliveries, exposition
+from registry_hooks.schedules import Schedule
 from registry_hooks.settings import HookSettings
 from registry_hooks.signature import Forged, verify
+from registry_hooks.status_page import headers, render_status
 from registry_hooks.table import WorkTable
 
 logger = logging.getLogger("flipad.hooks")
@@ -37,6 +39,7 @@ def create_app(
     secret: str,
     *,
     wake: Callable[[], None] = lambda: None,
+    schedules: Sequence[Schedule] = (),
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """The application.
@@ -46,6 +49,8 @@ def create_app(
     wake : callable
         Called for signed events that name no new version, as `hooks install` sends one: a
         moment to look at the registry.
+    schedules : sequence of Schedule
+        Shown on the status page.
     """
     app = FastAPI(title="flipad_ops hooks", docs_url=None, redoc_url=None, openapi_url=None)
     deliveries = Deliveries()
@@ -83,6 +88,16 @@ def create_app(
             logger.warning("The work table does not answer: %s", type(error).__name__)
             return answer(503, "unavailable")
         return answer(202, outcome)
+
+    if settings.status_page:
+
+        @app.get("/")
+        def status() -> Response:
+            try:
+                text = render_status(table, schedules, config)
+            except SQLAlchemyError:
+                return PlainTextResponse("work table away\n", 503)
+            return HTMLResponse(text, headers=headers())
 
     @app.get("/healthz")
     async def healthz() -> Response:

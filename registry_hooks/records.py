@@ -75,6 +75,74 @@ class Delivery(Base):
     received: Mapped[float] = mapped_column(index=True)
 
 
+class ScheduleRow(Base):
+    """When a schedule of the configuration runs next, and who is running it.
+
+    `slot` is the due time that was started last: the same slot is never started twice. `token`
+    and `lease_until` are those of the scan that runs.
+    """
+
+    __tablename__ = "flipad_schedule"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    trigger: Mapped[str] = mapped_column(String(512))
+    paused: Mapped[bool] = mapped_column(default=False)
+    next_run: Mapped[float]
+    slot: Mapped[float] = mapped_column(default=0.0)
+    token: Mapped[str | None] = mapped_column(String(32), default=None)
+    lease_until: Mapped[float | None] = mapped_column(default=None)
+
+
+class ScanRow(Base):
+    """One scan that a schedule started: what it found, or why it ended without."""
+
+    __tablename__ = "flipad_scan"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    schedule: Mapped[str] = mapped_column(String(64), index=True)
+    state: Mapped[str] = mapped_column(String(16), default=RUNNING)
+    started: Mapped[float]
+    ended: Mapped[float | None] = mapped_column(default=None)
+    exit_code: Mapped[int | None] = mapped_column(default=None)
+    verdict: Mapped[str | None] = mapped_column(String(16), default=None)
+    scored: Mapped[int] = mapped_column(default=0)
+    leaks: Mapped[int] = mapped_column(default=0)
+    review: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None] = mapped_column(Text, default=None)
+    folder: Mapped[str] = mapped_column(Text)
+    told: Mapped[bool] = mapped_column(default=False)
+
+
+class Notice(Base):
+    """A message on its way to a channel."""
+
+    __tablename__ = "flipad_notice"
+    __table_args__ = (Index("ix_flipad_notice_due", "state", "due"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16), default=QUEUED)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due: Mapped[float]
+    created: Mapped[float]
+    sent: Mapped[float | None] = mapped_column(default=None)
+    payload: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text, default=None)
+
+
+class Told(Base):
+    """What a channel was told of already: the memory against repetition."""
+
+    __tablename__ = "flipad_told"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(64))
+    at: Mapped[float]
+    __table_args__ = (UniqueConstraint("channel", "key", name="uq_flipad_told"),)
+
+
 def open_engine(url: str) -> Engine:
     """An engine whose tables exist.
 

@@ -1,4 +1,4 @@
-"""Receiver, workers and reconciler as one process: what `flipadops hooks up` runs."""
+"""Everything that `flipadops hooks up` runs, as one process."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flipad_ops.errors import UsageError
 from registry_hooks.settings import HookSettings
 from registry_hooks.table import Backoff, WorkTable
+from registry_hooks.watch import Watch
 
 logger = logging.getLogger("flipad.hooks")
 
@@ -53,6 +55,7 @@ def run_service(
     stop: threading.Event,
     *,
     workers: int = 1,
+    watch: Watch | None = None,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """All of it, until stopped.
@@ -61,6 +64,8 @@ def run_service(
     ----------
     workers : int
         Fits at a time; 0 leaves them to `flipadops hooks worker` elsewhere.
+    watch : Watch or None
+        Schedules and channels; None for neither.
     ready : callable
         Called with the receiver's URL once it listens.
 
@@ -74,11 +79,12 @@ def run_service(
     from registry_hooks.receiver import create_app
     from registry_hooks.timer import ReconcileTimer
 
+    watch = watch or Watch()
     listener = _listen(settings.host, settings.port)
     with listener:
         table = open_table(settings)
         timer = ReconcileTimer(table, settings, stop)
-        app = create_app(table, settings, secret, wake=timer.wake)
+        app = create_app(table, settings, secret, wake=timer.wake, schedules=watch.schedules)
         server = uvicorn.Server(
             uvicorn.Config(
                 app, log_config=None, access_log=False, server_header=False, lifespan="off"
@@ -87,6 +93,7 @@ def run_service(
         receiver = _thread(lambda: server.run(sockets=[listener]))
         others = [_thread(timer.run)]
         others += [_thread(_worker(table, settings, stop)) for _ in range(workers)]
+        others += [_thread(target) for target in _watchers(table, settings, watch, stop)]
         try:
             host, port = listener.getsockname()[:2]
             ready(f"http://{host}:{port}/mlflow")
@@ -103,6 +110,21 @@ def _worker(table: WorkTable, settings: HookSettings, stop: threading.Event) -> 
     from registry_hooks.worker import Worker
 
     return lambda: Worker(table, settings, stop).run()
+
+
+def _watchers(
+    table: WorkTable, settings: HookSettings, watch: Watch, stop: threading.Event
+) -> list[Callable[[], None]]:
+    from registry_hooks.notifier import Notifier
+    from registry_hooks.schedule_table import ScheduleTable
+    from registry_hooks.scheduler import ScanScheduler
+
+    schedules = ScheduleTable(table.sessions, settings.lease)
+    logs = Path(settings.logs)
+    scheduler = ScanScheduler(schedules, watch.schedules, logs, stop, settings.registry)
+    notifier = Notifier(table, watch.channels, watch.schedules, settings.on_failed_fit, stop)
+    # Without schedules it still ends those that an earlier configuration left in the table.
+    return [scheduler.run, *([notifier.run] if watch.channels else [])]
 
 
 def _thread(target: Callable[[], None]) -> threading.Thread:

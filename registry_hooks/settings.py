@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
@@ -13,6 +12,7 @@ from flipad_ops.errors import UsageError
 from flipad_ops.fit_settings import FitSettings, recipe
 from flipad_ops.registry import tags
 from pipelines.request import FitRequest
+from registry_hooks.tables_file import read_toml
 
 _FIT = (
     "recipe",
@@ -51,6 +51,10 @@ class HookSettings:
         Folder or Git URI of the MLflow project; empty: the fit is started without one.
     backend, backend_config : str
         Of `mlflow.projects.run`.
+    on_failed_fit : tuple of str
+        Names of `[[notify]]` channels.
+    status_page : bool
+        Whether `/` shows the work, the scans and the failures.
     fit : mapping
         Fields of `FitRequest`; `settings` overrides single fit settings of the recipe.
     """
@@ -72,6 +76,8 @@ class HookSettings:
     project: str = ""
     backend: str = "local"
     backend_config: str = ""
+    on_failed_fit: tuple[str, ...] = ()
+    status_page: bool = True
     fit: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -139,14 +145,7 @@ def load_settings(path: Path | None, **overrides: Any) -> HookSettings:
     ------
     UsageError
     """
-    found: dict[str, Any] = {}
-    if path is not None:
-        try:
-            found = tomllib.loads(path.read_text(encoding="utf-8")).get("hooks", {})
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path} is not TOML: {error}.") from error
+    found = read_toml(path).get("hooks", {})
     if not isinstance(found, dict):
         raise UsageError(f"[hooks] of {path} is not a table.")
     found |= {name: value for name, value in overrides.items() if value is not None}
@@ -163,6 +162,10 @@ def _checked(name: str, value: Any, default: Any) -> Any:
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
             raise UsageError(f"[hooks] {name} must be a list of texts.")
         return tuple(value)
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise UsageError(f"[hooks] {name} is true or false.")
+        return value
     wanted: tuple[type, ...] = (str,)
     if isinstance(default, int):
         wanted = (int,)

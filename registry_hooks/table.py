@@ -80,6 +80,11 @@ class WorkTable:
         self._engine = open_engine(self.url)
         self._session = sessionmaker(self._engine, expire_on_commit=False)
 
+    @property
+    def sessions(self) -> sessionmaker[Session]:
+        """Transactions on the same database, for the tables beside this one."""
+        return self._session
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()

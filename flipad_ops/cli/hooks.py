@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flipad_ops.cli.hooks_config import (
+    AsJson,
+    Config,
+    Registry,
+    config_file,
+    hook_settings,
+    log_to_stderr,
+)
+from flipad_ops.cli.schedule import notify, schedule
 from flipad_ops.errors import UsageError
 
 if TYPE_CHECKING:
     from registry_hooks.records import Row
-    from registry_hooks.settings import HookSettings
 
 hooks = typer.Typer(
     name="hooks",
-    help="Fit attributors unattended: receiver, work table, workers, reconciler.",
+    help="Attributors and scans unattended: receiver, workers, reconciler, schedules.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+hooks.add_typer(schedule, name="schedule")
+hooks.command()(notify)
 
-#: May hold a password, so there is no flag for it.
-TABLE = "FLIPADOPS_HOOKS_TABLE"
-DEFAULT_CONFIG = Path("flipadops.toml")
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="TOML file with a [hooks] table (default: flipadops.toml)."),
-]
-Registry = Annotated[
-    str | None,
-    typer.Option("--registry", envvar="MLFLOW_TRACKING_URI", help="MLflow server or store."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workers = Annotated[int, typer.Option(min=0, help="Fits at a time.")]
 
 
@@ -49,22 +44,26 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (8765).")] = None,
     workers: Workers = 1,
 ) -> None:
-    """Run receiver, workers and reconciler in one process, until SIGTERM.
+    """Run receiver, workers, reconciler, schedules and notifications, until SIGTERM.
 
     The webhook's secret comes from FLIPADOPS_WEBHOOK_SECRET or the file that
     FLIPADOPS_WEBHOOK_SECRET_FILE names.
     """
-    settings = _settings(config, registry=registry, host=host, port=port)
+    settings = hook_settings(config, registry=registry, host=host, port=port)
     from registry_hooks.service import run_service, stop_on_signals
     from registry_hooks.signature import read_secret
+    from registry_hooks.watch import load_watch
 
     secret = read_secret()
-    _log_to_stderr()
+    watch = load_watch(config_file(config), settings)
+    watch.check()
+    log_to_stderr()
     run_service(
         settings,
         secret,
         stop_on_signals(),
         workers=workers,
+        watch=watch,
         ready=lambda url: logging.getLogger("flipad.hooks").info("Listening on %s", url),
     )
 
@@ -72,17 +71,17 @@ def up(
 @hooks.command()
 def worker(config: Config = None, registry: Registry = None, workers: Workers = 1) -> None:
     """Run workers only, on any machine that reaches the work table, until SIGTERM."""
-    settings = _settings(config, registry=registry)
+    settings = hook_settings(config, registry=registry)
     from registry_hooks.service import run_workers, stop_on_signals
 
-    _log_to_stderr()
+    log_to_stderr()
     run_workers(settings, stop_on_signals(), max(1, workers))
 
 
 @hooks.command()
 def reconcile(config: Config = None, registry: Registry = None, as_json: AsJson = False) -> None:
     """Compare the registry with the work table once, and queue what is missing."""
-    settings = _settings(config, registry=registry)
+    settings = hook_settings(config, registry=registry)
     from registry_hooks.service import open_table
     from registry_hooks.timer import reconcile_once
 
@@ -105,7 +104,7 @@ def install(
 
     URL ends in /mlflow. Needs the secret that the receiver has.
     """
-    settings = _settings(config, registry=registry)
+    settings = hook_settings(config, registry=registry)
     from mlflow import MlflowClient
 
     from registry_hooks.install import install as install_webhook
@@ -128,7 +127,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show the work table, newest change first."""
-    settings = _settings(config)
+    settings = hook_settings(config)
     from registry_hooks.records import STATES
     from registry_hooks.service import open_table
 
@@ -161,7 +160,7 @@ def retry(
     config: Config = None,
 ) -> None:
     """Queue failed or skipped work again, with all of its attempts."""
-    settings = _settings(config)
+    settings = hook_settings(config)
     from flipad_ops.registry.uris import parse_model
     from registry_hooks.records import FAILED, QUEUED, SKIPPED
     from registry_hooks.service import open_table
@@ -183,26 +182,9 @@ def retry(
     raise UsageError(f"{ref} is not in the work table under this configuration.")
 
 
-def _settings(config: Path | None, **overrides: object) -> HookSettings:
-    if config is None and DEFAULT_CONFIG.is_file():
-        config = DEFAULT_CONFIG
-    from registry_hooks.settings import load_settings
-
-    return load_settings(config, table=os.environ.get(TABLE) or None, **overrides)
-
-
 def _fields(row: Row) -> dict[str, object]:
     names = (
         "model version config state attempts due owner lease_until kind reason attributor log "
         "created updated"
     )
     return {name: getattr(row, name) for name in names.split()}
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    # Our own lines tell the story; MLflow's and Alembic's are for their authors.
-    for name in ("alembic", "mlflow", "uvicorn"):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -8,15 +8,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from flipad_ops.cli.app import app
 from flipad_ops.cli.hooks import hooks
 from registry_hooks.settings import load_settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = DEPLOY / "flipad-hooks.service"
+CRON = list(yaml.safe_load_all((DEPLOY / "kubernetes/scan-cronjob.yaml").read_text()))
 MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes/hooks.yaml").read_text()))
 
 
@@ -43,10 +46,24 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_kubernetes_accepts_the_manifests() -> None:
-    validate = pytest.importorskip("kubernetes_validate")
-    for manifest in MANIFESTS:
-        validate.validate(manifest, validate.latest_version(), strict=True)
+@pytest.mark.parametrize("manifest", [*MANIFESTS, *CRON], ids=lambda each: each["kind"])
+def test_kubernetes_accepts_the_manifests(manifest: dict[str, Any]) -> None:
+    version = kubernetes_validate.latest_version()
+    kubernetes_validate.validate(manifest, version, strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**manifest, "bogus": 1}, version, strict=True)
+
+
+def test_the_cron_job_scans_as_the_program_can() -> None:
+    job, claim = CRON
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    words = [*container["command"], *container["args"]]
+    assert words[:2] == ["flipadops", "scan"]
+    assert CliRunner().invoke(app, [*words[1:], "--help"]).exit_code == 0
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounts == {volume["name"] for volume in pod["volumes"]}
+    assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
 
 
 def test_the_manifests_agree_with_the_program_and_each_other(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
 from flipad_ops.scanning.outputs import write_outputs
 from flipad_ops.scanning.run import ScanRequest, run_scan
 from flipad_ops.scanning.targets import open_target
+from tests.browser import chromium
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.test_run import save
 
@@ -56,22 +55,8 @@ def test_changed_objects_are_not_pictured(tmp_path: Path) -> None:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not binary or not driver:
-        if os.environ.get("FLIPADOPS_REQUIRE_ALL"):
-            pytest.fail("Chromium and chromedriver are required here")
-        pytest.skip("needs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
+    with chromium(tmp_path) as chrome:
+        yield chrome
 
 
 @pytest.mark.e2e

@@ -1,0 +1,155 @@
+"""Real processes for the hooks' benchmarks: `flipadops hooks ...` and an MLflow server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SECRET = "the secret of the hooks' benchmarks"
+
+
+def machine() -> str:
+    """Cores and Python, in words."""
+    return f"{os.cpu_count()} CPU cores (shared), Python {platform.python_version()}"
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def get(url: str) -> str:
+    """The body, or "" while nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return str(answer.read().decode())
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return ""
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The caller's, without its MLflow and flipad_ops settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "FLIPADOPS"))}
+    ours = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(ROOT)}
+    return {**kept, **ours, "FLIPADOPS_WEBHOOK_SECRET": SECRET, **changes}
+
+
+@dataclass
+class Service:
+    """`flipadops hooks up` in a folder of its own."""
+
+    folder: Path
+    registry: str
+    hooks: str = ""
+    fit: str = ""
+    table: str = ""
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.table = self.table or f"sqlite:///{self.folder}/work.db"
+        (self.folder / "flipadops.toml").write_text(
+            f'[hooks]\nregistry = "{self.registry}"\nport = {self.port}\n'
+            f'table = "{self.table}"\nlogs = "{self.folder}/logs"\n'
+            f"reconcile_every = 3600\n{self.hooks}\n{self.fit}"
+        )
+
+    def up(self, *options: str, wait: bool = True) -> None:
+        """Start it and wait until it answers."""
+        with (self.folder / "hooks.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "flipad_ops", "hooks", "up", *options],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=environment(),
+            )
+        while wait and get(f"http://127.0.0.1:{self.port}/healthz") != "ok\n":
+            if self.process.poll() is not None:
+                raise RuntimeError((self.folder / "hooks.log").read_text()[-2000:])
+            time.sleep(0.1)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait()
+
+    def metrics(self) -> str:
+        """What Prometheus would read."""
+        return get(f"http://127.0.0.1:{self.port}/metrics")
+
+
+@dataclass
+class MlflowServer:
+    """A real server on SQLite that may deliver webhooks to loopback."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+    key: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def up(self) -> None:
+        """Start it and wait until it is healthy."""
+        from cryptography.fernet import Fernet
+
+        self.key = self.key or Fernet.generate_key().decode()
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+        command += ["--workers", "1", "--port", str(self.port)]
+        command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=self.folder,
+                env=environment(
+                    MLFLOW_WEBHOOK_ALLOWED_SCHEMES="http,https",
+                    MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true",
+                    MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY=self.key,
+                    MLFLOW_WEBHOOK_CACHE_TTL="1",
+                    MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+                ),
+            )
+        while not get(f"{self.url}/health"):
+            if self.process.poll() is not None:
+                raise RuntimeError((self.folder / "server.log").read_text()[-2000:])
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Kill it with its workers."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def running(server: MlflowServer) -> Iterator[MlflowServer]:
+    """Up while the block runs."""
+    server.up()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,174 @@
+"""`flipadops hooks schedule ...` and `hooks notify`: scans by the clock, and who hears of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flipad_ops.cli.exit_codes import CRASH
+from flipad_ops.cli.hooks_config import (
+    AsJson,
+    Config,
+    Registry,
+    config_file,
+    hook_settings,
+    log_to_stderr,
+)
+from flipad_ops.errors import UsageError
+
+if TYPE_CHECKING:
+    from registry_hooks.schedule_table import ScheduleTable
+    from registry_hooks.schedules import Schedule
+    from registry_hooks.settings import HookSettings
+
+schedule = typer.Typer(
+    name="schedule",
+    help="Scans by the clock, as flipadops.toml lists them.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Name = Annotated[str, typer.Argument(help="Of a schedule in flipadops.toml.", metavar="NAME")]
+
+
+@schedule.command("list")
+def list_(config: Config = None, as_json: AsJson = False) -> None:
+    """Show every schedule: its next run, and its last scan."""
+    with _table(hook_settings(config), config) as (table, schedules):
+        rows = table.rows()
+        found: list[dict[str, Any]] = []
+        for each in schedules:
+            row, scans = rows[each.name], table.scans(each.name, limit=1)
+            last = scans[0] if scans else None
+            found.append(
+                {
+                    "name": each.name,
+                    "cron": each.cron,
+                    "timezone": each.timezone,
+                    "paused": row.paused,
+                    "next_run": None if row.paused else row.next_run,
+                    "last": last and {k: v for k, v in vars(last).items() if k[0] != "_"},
+                }
+            )
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    if not found:
+        sys.stdout.write("no [[schedule]] in the configuration\n")
+    width = max((len(line["name"]) for line in found), default=0)
+    for line in found:
+        due = "paused" if line["paused"] else f"next {_time(line['next_run'])}"
+        sys.stdout.write(f"{line['name']:<{width}}  {due}  {_last(line['last'])}\n")
+
+
+@schedule.command("run-now")
+def run_now(name: Name, config: Config = None, registry: Registry = None) -> None:
+    """Run a schedule's scan here and now; ends with the scan's exit code."""
+    settings = hook_settings(config, registry=registry)
+    from registry_hooks.scan_process import run_scan
+    from registry_hooks.schedules import find
+    from registry_hooks.service import stop_on_signals
+
+    with _table(settings, config) as (table, schedules):
+        wanted = find(schedules, name)
+        start = table.start(name, Path(settings.logs))
+        if start is None:
+            raise UsageError(f"A scan of schedule {name} is running.")
+        log_to_stderr()
+        code = run_scan(table, wanted, start, stop_on_signals(), settings.registry)
+    scan = next(each for each in _scans(settings, config, name) if each["id"] == start.scan)
+    sys.stdout.write(f"{_last(scan)}\nrecords in {start.folder}\n")
+    raise typer.Exit(CRASH if code is None else code if code >= 0 else 128 - code)
+
+
+@schedule.command()
+def pause(name: Name, config: Config = None) -> None:
+    """Start it by hand only, until it is resumed; a scan that runs goes on."""
+    from registry_hooks.schedules import find
+
+    with _table(hook_settings(config), config) as (table, schedules):
+        if not table.pause(find(schedules, name).name):
+            raise UsageError(f"Schedule {name} is paused already.")
+    sys.stdout.write(f"{name} is paused\n")
+
+
+@schedule.command()
+def resume(name: Name, config: Config = None) -> None:
+    """Start it by the clock again; what the pause left out is not caught up."""
+    from registry_hooks.schedules import find
+
+    with _table(hook_settings(config), config) as (table, schedules):
+        if not table.resume(find(schedules, name)):
+            raise UsageError(f"Schedule {name} is not paused.")
+        following = table.rows()[name].next_run
+    sys.stdout.write(f"{name} runs next at {_time(following)}\n")
+
+
+def notify(
+    channel: Annotated[str, typer.Argument(help="Of a notify table.", metavar="CHANNEL")],
+    config: Config = None,
+) -> None:
+    """Send a test message to a channel, at once and past its limit."""
+    settings = hook_settings(config)
+    import time
+
+    from registry_hooks.messages import TEST
+    from registry_hooks.senders import NotSent, send
+    from registry_hooks.watch import load_watch
+
+    channels = load_watch(config_file(config), settings).channels
+    if channel not in channels:
+        known = ", ".join(channels) or "none"
+        raise UsageError(f"No [[notify]] {channel!r}; there are: {known}.")
+    channels[channel].check()
+    try:
+        send(channels[channel], f"flipad-test-{time.time_ns()}", {"event": TEST, "new": 0})
+    except NotSent as error:
+        raise UsageError(f"Channel {channel} did not take the message: {error}.") from error
+    sys.stdout.write(f"{channel} took a test message\n")
+
+
+@contextmanager
+def _table(
+    settings: HookSettings, config: Path | None
+) -> Iterator[tuple[ScheduleTable, tuple[Schedule, ...]]]:
+    from registry_hooks.schedule_table import ScheduleTable
+    from registry_hooks.service import open_table
+    from registry_hooks.watch import load_watch
+
+    schedules = load_watch(config_file(config), settings).schedules
+    work = open_table(settings)
+    try:
+        table = ScheduleTable(work.sessions, settings.lease)
+        # Another file may hold further schedules of a service that runs: they stay.
+        table.sync(schedules, remove=False)
+        yield table, schedules
+    finally:
+        work.close()
+
+
+def _scans(settings: HookSettings, config: Path | None, name: str) -> list[dict[str, object]]:
+    with _table(settings, config) as (table, _):
+        return [{k: v for k, v in vars(scan).items() if k[0] != "_"} for scan in table.scans(name)]
+
+
+def _last(scan: dict[str, object] | None) -> str:
+    if scan is None:
+        return "never ran"
+    when = _time(scan["started"])
+    if scan["state"] == "running":
+        return f"running since {when}"
+    if scan["exit_code"] not in (0, 3):
+        return f"failed {when}: {scan['reason']}"
+    return f"scanned {when}: {scan['leaks']} leaks, {scan['review']} for review of {scan['scored']}"
+
+
+def _time(seconds: object) -> str:
+    stamp = datetime.fromtimestamp(float(str(seconds)), UTC)
+    return stamp.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,110 @@
+"""The page at `/`: work, attributors, scans, schedules and failures, as the tables have them.
+
+Names and reasons come from others: autoescape is on, no link is built from them, and the page's
+policy allows no script, no network and only the one style sheet that it was rendered with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from flipad_ops.version import __version__
+from registry_hooks.outbox import Outbox
+from registry_hooks.records import DONE, FAILED, QUEUED, RUNNING
+from registry_hooks.schedule_table import ScheduleTable
+from registry_hooks.schedules import Schedule
+from registry_hooks.table import WorkTable
+
+#: Rows shown of each list; `hooks status` has them all.
+SHOWN = 100
+
+
+def render_status(table: WorkTable, schedules: Sequence[Schedule], config: str) -> str:
+    """The whole page.
+
+    Raises
+    ------
+    sqlalchemy.exc.SQLAlchemyError
+        The database does not answer.
+    """
+    rows, scans = table.rows(), ScheduleTable(table.sessions)
+    times = scans.rows()
+    messages = Outbox(table.sessions).notices()
+    failed = [row for row in rows if row.state == FAILED]
+    work = [row for row in rows if row.state in (QUEUED, RUNNING)]
+    served = [row for row in rows if row.state == DONE]
+    return _template().render(
+        counts=table.counts(),
+        failed=failed[:SHOWN],
+        work=sorted(work, key=lambda row: (row.state != RUNNING, row.due))[:SHOWN],
+        served=served[:SHOWN],
+        more={
+            "failed": max(0, len(failed) - SHOWN),
+            "work": max(0, len(work) - SHOWN),
+            "served": max(0, len(served) - SHOWN),
+        },
+        scans=scans.scans(limit=20),
+        schedules=[(each, times.get(each.name)) for each in schedules],
+        unsent=[message for message in messages if message.state != DONE][:20],
+        config=config,
+        now=time.time(),
+        code_version=__version__,
+        style=style(),
+    )
+
+
+def headers() -> dict[str, str]:
+    """What keeps the page inert, whatever is in it."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
+            "form-action 'none'; frame-ancestors 'none'"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+
+
+@lru_cache(maxsize=1)
+def style() -> str:
+    """The style sheet, as it stands in the page."""
+    environment = Environment(loader=PackageLoader("registry_hooks", "."), autoescape=True)
+    return environment.get_template("status.css").render()
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("registry_hooks", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"moment": _moment, "span": _span}
+    return environment.get_template("status.html.j2")
+
+
+def _moment(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _span(seconds: Any) -> str:
+    """A length of time in its largest unit."""
+    value = max(0.0, float(seconds))
+    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if value >= 2 * size:
+            return f"{value / size:.0f} {unit}"
+    return f"{value:.0f} s"
