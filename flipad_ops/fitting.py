@@ -26,13 +26,14 @@ from flipad_ops.detection import (
 from flipad_ops.errors import DataError
 from flipad_ops.evaluation import evaluate_scores
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.generators import SplitGenerator
+from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
 from flipad_ops.inversion import FinalLayerInverter
 from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
 from flipad_ops.self_made import near_misses, recompressed, widen
 
 #: Called with (stage, done, total); total 0 means "no count".
 Progress = Callable[[str, int, int], None]
+InverterFactory = Callable[[FinalLayer, OutputMap, Tensor, FitSettings, str], FinalLayerInverter]
 INVERT_CHUNK = 64
 
 
@@ -92,6 +93,7 @@ def fit_attributor(
     equivalence_class: tuple[str, ...] = (),
     device: str = "cpu",
     progress: Progress = silent,
+    make_inverter: InverterFactory = build_inverter,
 ) -> FitResult:
     """Fit, calibrate and evaluate (FLIPAD, section 4, with the calibration of METHOD 4.5).
 
@@ -103,6 +105,8 @@ def fit_attributor(
     settings : FitSettings
     equivalence_class : tuple of str
         Versions that share this final layer, named in every finding.
+    make_inverter : callable
+        Where the inverter comes from; benchmarks pass one that remembers.
 
     Raises
     ------
@@ -121,7 +125,7 @@ def fit_attributor(
     )
     with clock.stage("anchor"):
         anchor = generator.mean_activation(settings.anchor_samples, _seed(settings, 1))
-    inverter = build_inverter(generator.layer, generator.output_map, anchor, settings, device)
+    inverter = make_inverter(generator.layer, generator.output_map, anchor, settings, device)
     with clock.stage("sample"):
         counts = (settings.own_train, settings.own_calibration, settings.own_test)
         own = torch.split(own_samples(generator, settings), list(counts))
@@ -193,6 +197,7 @@ def fit_attributor(
         evaluation=evaluate_scores(test_scores["own"], strata, threshold),
         reference=(own[2][0] * 255).round().to(torch.uint8),
         device=device,
+        inverter=inverter,
     )
     return FitResult(
         attributor=attributor,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.zoo.data import fashion
 from benchmarks.zoo.networks import ARCHITECTURES, LATENT
@@ -29,7 +29,8 @@ from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.generators.layer import state_sha256
 
 HASHES = Path(__file__).with_name("hashes.json")
-STEPS, FINE_TUNE_STEPS = 1000, 200
+#: Training steps of a DCGAN, of everything else trained from scratch, and of a fine-tune.
+STEPS, OTHER_STEPS, FINE_TUNE_STEPS = 1000, 600, 200
 #: Samples of the victim that a distilled copy learns from.
 STOLEN = 10_000
 
@@ -76,13 +77,13 @@ def load_split(name: str, folder: Path) -> SplitGenerator:
 
 def make(recipe: Recipe, folder: Path, budget: float) -> nn.Module:
     """Train one member."""
-    steps = max(1, round(STEPS * budget))
-    images: Tensor
+    full = STEPS if recipe.how == "scratch" and recipe.kind == "dcgan" else OTHER_STEPS
+    steps = max(1, round((FINE_TUNE_STEPS if recipe.how == "tune" else full) * budget))
     if recipe.how == "scratch":
         return train(recipe.kind, fashion("generators"), steps, recipe.seed)
     if recipe.how == "tune":
-        start, few = load(recipe.source, folder), max(1, round(FINE_TUNE_STEPS * budget))
-        return train(recipe.kind, fashion("generators"), few, recipe.seed, start)
+        start = load(recipe.source, folder)
+        return train(recipe.kind, fashion("generators"), steps, recipe.seed, start)
     count = max(100, round(STOLEN * min(1.0, budget)))
     images = load_split(recipe.source, folder).sample(count, 7_000 + recipe.seed)
     return train(recipe.kind, images, steps, recipe.seed)
