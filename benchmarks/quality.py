@@ -30,7 +30,7 @@ from benchmarks.zoo.train import cache_folder
 from flipad_ops.perturb import PERTURBATIONS
 
 RESULTS = Path(__file__).parent / "results"
-FEW = 40
+FEW = 20
 
 
 def measure(target: Target, name: str, cache: Path) -> dict[str, Any]:

@@ -98,13 +98,18 @@ PERTURBATIONS: dict[str, Perturbation] = {
 
 #: What `mixture` draws from, with how often: lossy files are what a bucket mostly holds.
 MIXTURE: dict[str, tuple[float, Perturbation]] = {
-    "jpeg": (4.0, lambda x, source: through_file(x, "JPEG", (75, 98), source)),
-    "webp": (1.0, lambda x, source: through_file(x, "WEBP", (75, 98), source)),
-    "noise": (2.0, lambda x, source: noise(x, float(_between(source, 0.02, 0.1)), source)),
+    "jpeg": (4.0, lambda x, source: through_file(x, "JPEG", (75, 94), source)),
+    "webp": (1.0, lambda x, source: through_file(x, "WEBP", (75, 94), source)),
+    "noise": (2.0, lambda x, source: noise(x, float(_between(source, 0.03, 0.1)), source)),
     "blur": (1.0, lambda x, _: blur(x, 3)),
-    "crop": (2.0, lambda x, source: crop(x, float(_between(source, 0.85, 0.97)), source)),
-    "resize": (1.0, lambda x, source: resize(x, float(_between(source, 0.7, 0.95)))),
+    "crop": (2.0, lambda x, source: crop(x, float(_between(source, 0.83, 0.95)), source)),
+    "resize": (1.0, lambda x, source: resize(x, float(_between(source, 0.7, 0.9)))),
 }
+
+
+def can_perturb(shape: tuple[int, ...]) -> bool:
+    """Whether samples of `shape` are grey or RGB images, which files can hold."""
+    return len(shape) == 3 and shape[0] in (1, 3)
 
 
 def mixture(images: Tensor, seed: int) -> Tensor:

@@ -44,6 +44,8 @@ def toy_settings() -> FitSettings:
         own_test=24,
         anchor_samples=32,
         channels=4,
+        students=1,
+        student_steps=2,
         min_negatives=20,
         max_negatives=100,
     )

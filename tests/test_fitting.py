@@ -99,10 +99,10 @@ def test_equal_seeds_give_equal_attributors(
     assert first.evaluation == second.evaluation
 
     assert [s for i, (s, _, _) in enumerate(stages) if i == 0 or stages[i - 1][0] != s] == [
-        "anchor", "sample", "invert", "train", "invert",
+        "anchor", "sample", "students", "invert", "train", "invert",
     ]  # fmt: skip
     done = [(d, total) for stage, d, total in stages if stage == "invert" and total]
-    assert done[-1][0] == done[-1][1] == 124 + 100 + 30 + 15
+    assert done[-1][0] == done[-1][1] == 124 + 100 + 30 + 15 + 18 + 3 * 30
     assert [d for d, _ in done] == sorted(d for d, _ in done)
 
 

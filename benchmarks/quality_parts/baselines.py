@@ -45,9 +45,7 @@ def deepsad_row(
 ) -> Fitted:  # fmt: skip
     """RawPAD and DCTPAD: the product's detector on another input."""
     features = fit_features(view(own), view(foreign), own.shape[1])
-    model, _ = train_deepsad(
-        features(view(own)), features(view(foreign)), settings, seed=seed
-    )
+    model, _ = train_deepsad(features(view(own)), features(view(foreign)), settings, seed=seed)
 
     def score(images: Tensor) -> NDArray[np.float64]:
         return model.score(features(view(images))).double().numpy()
@@ -78,14 +76,13 @@ def full_inversion(
 ) -> NDArray[np.float64]:
     """SM-Inv: the least mean squared error over restarts of Adam on the latent (batched)."""
     best = torch.full((len(images),), torch.inf)
-    target = images.repeat_interleave(1, 0)
     module = generator.forward
     for restart in range(restarts):
         latents = generator.latent.sample(len(images), seed + restart).requires_grad_()
         optimiser = torch.optim.Adam([latents], lr=0.1)
         for _ in range(steps):
             made = generator.output_map.to_pixels(module(latents))
-            error = (made - target).square().flatten(1).mean(dim=1)
+            error = (made - images).square().flatten(1).mean(dim=1)
             best = torch.minimum(best, error.detach())
             optimiser.zero_grad(set_to_none=True)
             error.sum().backward()
@@ -97,6 +94,6 @@ def inversion_row(generator: SplitGenerator, calibration: Tensor, steps: int) ->
     """SM-Inv as a row; its threshold rests on few own samples, as its cost allows."""
 
     def score(images: Tensor) -> NDArray[np.float64]:
-        return full_inversion(generator, images, steps, 2, 0)
+        return full_inversion(generator, images, steps, 1, 0)
 
     return Fitted(score, threshold_at_fnr(score(calibration), FNR))

@@ -28,13 +28,13 @@ _OWN_TEST, _FOREIGN = 515_151, 626_262
 class Sizes:
     """Images of each kind at budget 1."""
 
-    own_train: int = 1000
-    own_calibration: int = 1000
-    own_test: int = 400
-    real: int = 800
-    siblings: int = 400
-    foreign_test: int = 200
-    perturbed: int = 120
+    own_train: int = 800
+    own_calibration: int = 800
+    own_test: int = 300
+    real: int = 600
+    siblings: int = 300
+    foreign_test: int = 150
+    perturbed: int = 60
 
     def scaled(self, budget: float) -> Sizes:
         """All counts times `budget`."""

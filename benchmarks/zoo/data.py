@@ -1,6 +1,6 @@
 """Real images: Fashion-MNIST from Debian's `dataset-fashion-mnist`, padded to 32x32.
 
-    apt-get install dataset-fashion-mnist
+apt-get install dataset-fashion-mnist
 """
 
 from __future__ import annotations

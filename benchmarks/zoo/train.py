@@ -49,8 +49,8 @@ def members() -> dict[str, Recipe]:
     """Every zoo member by name, those it depends on first, the most needed first."""
     zoo = {f"dcgan-{seed}": Recipe("dcgan", seed) for seed in range(5)}
     for seed in range(3):
-        zoo |= {f"{kind}-{seed}": Recipe(kind, seed) for kind in ARCHITECTURES}
         source = f"dcgan-{seed}"
+        zoo |= {f"{kind}-{seed}": Recipe(kind, seed) for kind in ARCHITECTURES}
         zoo[f"dcgan-{seed}-tuned"] = Recipe("dcgan", 100 + seed, "tune", source)
         zoo[f"dcgan-{seed}-distilled"] = Recipe("dcgan", 200 + seed, "distil", source)
     return zoo

@@ -1,4 +1,4 @@
-"""One training loop per kind of generator; images come and go in [0, 1], networks in tanh's range."""
+"""One training loop per kind of generator; images are in [0, 1]."""
 
 from __future__ import annotations
 
