@@ -58,8 +58,8 @@ class FitSettings:
     fusion: bool = True
     widened: float = 0.5
     near_misses: float = 0.25
-    students: int = 2
-    student_steps: int = 400
+    students: int = 1
+    student_steps: int = 300
     immunised: float = 0.5
     fnr: float = 0.005
     min_negatives: int = 100

@@ -12,6 +12,7 @@ from scipy.fft import dctn
 from torch import Tensor
 from torch.nn import functional as F
 
+from flipad_ops.attributor import Attributor
 from flipad_ops.detection import DeepSadSettings, fit_features, threshold_at_fnr, train_deepsad
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.perturb import blur
@@ -26,6 +27,7 @@ class Fitted:
 
     score: Scorer
     threshold: float
+    attributor: Attributor | None = None
 
 
 def pixels(images: Tensor) -> Tensor:

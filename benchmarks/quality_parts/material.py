@@ -54,6 +54,8 @@ class Target:
     own_test : Tensor
     tests : dict of name to Tensor
         Held-out foreign images by source.
+    more_real, more_seen : Tensor, dict of name to Tensor
+        More nulls of the kinds that calibrate, for error rates; in no training and no other test.
     """
 
     seed: int
@@ -63,6 +65,8 @@ class Target:
     seen: dict[str, Tensor]
     own_test: Tensor
     tests: dict[str, Tensor]
+    more_real: Tensor
+    more_seen: dict[str, Tensor]
 
     def perturbed(self, how: str) -> tuple[Tensor, Tensor]:
         """A few own and real test images after one perturbation."""
@@ -95,6 +99,11 @@ def load_target(seed: int, zoo: Path, sizes: Sizes) -> Target:
         real_negatives=fashion("negatives")[start : start + sizes.real],
         seen={
             name: load_split(name, zoo).sample(sizes.siblings, _FOREIGN + 10 + seed)
+            for name in seen
+        },
+        more_real=fashion("test", 10_000)[6000 + seed * 1000 :][: 2 * sizes.foreign_test],
+        more_seen={
+            name: load_split(name, zoo).sample(2 * sizes.foreign_test, _FOREIGN + 20 + seed)
             for name in seen
         },
         own_test=generator.sample(sizes.own_test, _OWN_TEST + seed),

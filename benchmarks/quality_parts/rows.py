@@ -95,7 +95,8 @@ def fit_product(
 
 def as_fitted(attributor: Attributor) -> Fitted:
     """The product's own scoring."""
-    return Fitted(lambda images: attributor.score(images).score, attributor.calibration.threshold)
+    threshold = attributor.calibration.threshold
+    return Fitted(lambda images: attributor.score(images).score, threshold, attributor)
 
 
 def product(settings: Callable[[Target], FitSettings], siblings: bool

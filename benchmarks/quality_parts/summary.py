@@ -69,8 +69,16 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, float | None]:
         ),
         "jpeg90_accuracy": _number(jpeg),
         "table3_accuracy_min": _number(_least(table3)),
-        "fdr_realised": None,
+        "fdr_realised": _number(_worst_fdr(rows)),
     }
+
+
+def _worst_fdr(rows: list[dict[str, Any]]) -> float:
+    """The largest of the shares of leaks, each averaged over targets."""
+    found = [record["fdr"] for record in rows if record["method"] == REGISTRY and "fdr" in record]
+    if not found:
+        return math.nan
+    return max(_mean(record[share]["fdr"] for record in found) for share in found[0])
 
 
 def _known(values: Iterable[float]) -> list[float]:
