@@ -25,6 +25,7 @@ from benchmarks.quality_parts.fdr import realised_fpr, simulate
 from benchmarks.quality_parts.markdown import write_markdown
 from benchmarks.quality_parts.material import Sizes, Target, load_target
 from benchmarks.quality_parts.measures import columns
+from benchmarks.quality_parts.plot import write_plot
 from benchmarks.quality_parts.rows import METHODS, timed
 from benchmarks.quality_parts.summary import summarise
 from benchmarks.zoo.train import cache_folder
@@ -80,6 +81,7 @@ def write(rows: list[dict[str, Any]], options: argparse.Namespace, folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "quality.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     write_markdown(result, folder / "quality.md")
+    write_plot(rows, folder / "quality.svg")
 
 
 def main() -> None:

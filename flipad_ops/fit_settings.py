@@ -129,7 +129,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             anchor_samples=1000,
             channels=16,
             students=0,
-            immunised=0.3,
+            immunised=0,
             max_negatives=1000,
         )
     elif name == "paper":

@@ -42,7 +42,8 @@ def realised_fpr(null: Mapping[str, Scores], held_out: Mapping[str, Scores]) -> 
             spread = np.sqrt(level * (1 - level) * (1 / count + 1 / size))
             upper = max(binom.ppf(0.975, count, level) / count, level + 1.96 * spread)
             rows[str(level)] = {
-                "fpr": hits / count, "count": count, "upper": upper, "inside": hits / count <= upper
+                "fpr": hits / count, "count": count, "upper": float(upper),
+                "inside": bool(hits / count <= upper),
             }  # fmt: skip
         found[name] = rows
     return found

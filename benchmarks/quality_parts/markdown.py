@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality_parts.fdr import FDR, IMAGES, SCANS
 from benchmarks.quality_parts.rows import METHODS
 from benchmarks.quality_parts.summary import (
     ARCHITECTURE_ROWS,
@@ -60,12 +61,45 @@ def write_markdown(result: dict[str, Any], path: Path) -> None:
     for column, title in COLUMNS.items():
         lines += _table(f"{title}", present, (*ARCHITECTURE_ROWS, *VERSION_ROWS, "all"),
                         tests(column))  # fmt: skip
+    lines += _error_rates(rows)
     lines += ["", "## Run times", "", "| row | CPU seconds of a fit, inversions remembered |",
               "|---|---|"]  # fmt: skip
     for method in present:
         spent = [r["fit_cpu_s"] for r in rows if r["method"] == method]
         lines.append(f"| {METHODS[method].label} | {min(spent):.0f} to {max(spent):.0f} |")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _error_rates(rows: list[dict[str, Any]]) -> list[str]:
+    """Realised FPR by stratum and FDR by share of leaks, pooled over targets."""
+    lines = []
+    for method in (m for m in methods_of(rows) if any("fdr" in r for r in rows)):
+        found = [r for r in rows if r["method"] == method and "fdr" in r]
+        if not found:
+            continue
+        lines += [
+            "", f"## Error rates: {METHODS[method].label}", "",
+            f"{SCANS} simulated scans of {IMAGES} images for each target; FDR level {FDR}. "
+            "As fitted: the fit's own calibration images. Redrawn: calibration and scan anew.",
+            "", "| share of leaks | FDR, redrawn | FDR, as fitted | leaks found |",
+            "|---|---|---|---|",
+        ]  # fmt: skip
+        for share in found[0]["fdr"]:
+            cells = [r["fdr"][share] for r in found]
+            power = [c["power"] for c in cells if c["power"] is not None]
+            text = f"{100 * sum(power) / len(power):.1f}%" if power else "-"
+            fdr, fitted = (sum(c[k] for c in cells) / len(cells) for k in ("fdr", "fdr_as_fitted"))
+            lines.append(f"| {100 * float(share):g}% | {fdr:.3f} | {fitted:.3f} | {text} |")
+        lines += ["", "| target | stratum | level | realised FPR | images | upper bound | inside |",
+                  "|---|---|---|---|---|---|---|"]  # fmt: skip
+        for record in found:
+            for stratum, levels in record["fpr"].items():
+                for level, c in levels.items():
+                    lines.append(
+                        f"| {record['target']} | {stratum} | {level} | {c['fpr']:.3f} | "
+                        f"{c['count']} | {c['upper']:.3f} | {'yes' if c['inside'] else 'NO'} |"
+                    )
+    return lines
 
 
 def _table(title: str, methods: list[str], rows: Any, value: Cell) -> list[str]:

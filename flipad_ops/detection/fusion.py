@@ -72,7 +72,8 @@ class Branch(nn.Module):
         """What the image alone says, (n,) float64: a lower bound of the branch's score."""
         if self.spectral is None:
             return torch.zeros(len(pixels), dtype=torch.float64, device=pixels.device)
-        return self.spectral(pixels) / self.scales[-1].to(pixels.device)
+        scores: Tensor = self.spectral(pixels)
+        return scores / self.scales[-1].to(pixels.device)
 
     def calibrate(self, own_views: NDArray[np.float64], fnr: float, gate_fnr: float = 0.0) -> None:
         """Put all views on one scale: 1 is each one's threshold on held-out own samples.
