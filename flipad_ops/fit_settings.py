@@ -37,8 +37,9 @@ class FitSettings:
         Sibling versions that the fit trains itself where none was given, and for how long; see
         `flipad_ops.students` (not in the paper).
     immunised : float
-        Perturbed copies of own and of foreign training images, per own training sample; see
-        `flipad_ops.perturb`.
+        Perturbed copies of own and of foreign training images, per own training sample, for a
+        second branch that accepts altered own images; see `flipad_ops.perturb`. 0.3 is enough.
+        Off by default: that branch also accepts altered and some smooth images of others.
     fnr : float
         Tolerable false negative rate at the threshold (paper: 0.005).
     min_negatives : int
@@ -50,7 +51,7 @@ class FitSettings:
 
     inversion: InversionSettings = field(default_factory=InversionSettings)
     detector: DeepSadSettings = field(default_factory=DeepSadSettings)
-    own_train: int = 1000
+    own_train: int = 2000
     own_calibration: int = 1000
     own_test: int = 500
     anchor_samples: int = 2000
@@ -60,7 +61,7 @@ class FitSettings:
     near_misses: float = 0.25
     students: int = 1
     student_steps: int = 300
-    immunised: float = 0.5
+    immunised: float = 0.0
     fnr: float = 0.005
     min_negatives: int = 100
     max_negatives: int = 2000
@@ -129,7 +130,6 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             anchor_samples=1000,
             channels=16,
             students=0,
-            immunised=0,
             max_negatives=1000,
         )
     elif name == "paper":
@@ -145,7 +145,6 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             widened=0,
             near_misses=0,
             students=0,
-            immunised=0,
             max_negatives=12_000,
         )
     else:

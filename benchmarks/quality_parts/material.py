@@ -28,11 +28,11 @@ _OWN_TEST, _FOREIGN = 515_151, 626_262
 class Sizes:
     """Images of each kind at budget 1."""
 
-    own_train: int = 800
+    own_train: int = 1600
     own_calibration: int = 800
     own_test: int = 300
     real: int = 600
-    siblings: int = 300
+    siblings: int = 400
     foreign_test: int = 150
     perturbed: int = 60
 

@@ -116,6 +116,7 @@ def main() -> None:
     hashes = build(cache_folder(options.cache, options.budget), options.budget)
     if options.budget == 1:
         HASHES.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+        sys.stderr.write(f"wrote {HASHES}\n")
 
 
 if __name__ == "__main__":
