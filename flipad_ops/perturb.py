@@ -113,6 +113,8 @@ def can_perturb(shape: tuple[int, ...]) -> bool:
 
 def mixture(images: Tensor, seed: int) -> Tensor:
     """Every image perturbed in one way, drawn from MIXTURE."""
+    if not len(images):
+        return images
     source = torch.Generator().manual_seed(seed)
     weights = torch.tensor([weight for weight, _ in MIXTURE.values()])
     drawn = torch.multinomial(weights, len(images), replacement=True, generator=source)
