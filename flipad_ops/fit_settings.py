@@ -30,6 +30,9 @@ class FitSettings:
         Activation channels kept by the feature selection.
     fusion : bool
         Score channel statistics and the image's spectrum beside DeepSAD (not in the paper).
+    second_moments : bool
+        Whether the statistics include second moments and the image's bands, whitened; they need
+        more own samples than there are statistics.
     widened, near_misses : float
         Training negatives that the fit makes itself, per own training sample; see
         `flipad_ops.self_made` (not in the paper).
@@ -57,6 +60,7 @@ class FitSettings:
     anchor_samples: int = 2000
     channels: int = 32
     fusion: bool = True
+    second_moments: bool = True
     widened: float = 0.5
     near_misses: float = 0.25
     students: int = 1
@@ -129,6 +133,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             own_test=200,
             anchor_samples=1000,
             channels=16,
+            second_moments=False,
             students=0,
             max_negatives=1000,
         )

@@ -162,6 +162,7 @@ def fit_attributor(
             unrelated=training.unrelated,
             channels=settings.channels,
             fusion=settings.fusion,
+            second_moments=settings.second_moments,
             settings=settings.detector,
             seed=settings.seed,
             device=device,

@@ -50,6 +50,7 @@ def fit_detector(
     unrelated: Tensor,
     channels: int,
     fusion: bool,
+    second_moments: bool,
     settings: DeepSadSettings,
     seed: int,
     device: str = "cpu",
@@ -73,6 +74,8 @@ def fit_detector(
         Channels that DeepSAD and second moments are given.
     fusion : bool
         False for DeepSAD alone, as published.
+    second_moments : bool
+        Whether the linear head has them and is whitened.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def fit_detector(
             theirs.activations,
             ours.pixels,
             theirs.pixels,
-            channels=features.channels,
+            channels=features.channels if second_moments else None,
             groups=groups,
             device=device,
         )

@@ -26,8 +26,8 @@ from flipad_ops.detection.spectral import band_energies, has_spectrum
 
 Array = NDArray[np.float64]
 
-#: Inverse regularisation strength of the logistic regression in whitened coordinates.
-STRENGTH = 1e-3
+#: Inverse regularisation strength of the logistic regression, plain and in whitened coordinates.
+PLAIN_STRENGTH, STRENGTH = 0.05, 1e-3
 #: Share of the mean variance added to every direction's before whitening.
 SHRINKAGE = 0.05
 #: Activation entries smaller than this count as off.
@@ -148,7 +148,9 @@ def summaries(head: StatisticsHead, activations: Tensor, pixels: Tensor) -> Tens
 
 def _statistics(activations: Tensor, pixels: Tensor, centre: Tensor, channels: Tensor) -> Tensor:
     parts = [channel_statistics(activations, centre)]
-    if len(channels) and activations.dim() == 4:
+    if not len(channels):
+        return parts[0]
+    if activations.dim() == 4:
         parts.append(second_moments(activations, centre, channels))
     if has_spectrum(tuple(pixels.shape[1:])):
         parts.append(band_energies(pixels))
@@ -173,7 +175,8 @@ def fit_statistics(
     own_pixels, foreign_pixels : Tensor, float32, (n, *sample_shape) in [0, 1]
         The images they were recovered from.
     channels : Tensor, int64, optional
-        The most telling channels; second moments are taken of the first MOMENT_CHANNELS.
+        The most telling channels; second moments are taken of the first MOMENT_CHANNELS. Without
+        them the head is a plain regression on channel statistics: right for few own samples.
     groups : Tensor, int64, (n foreign,), optional
         Sources of the foreign images; each source weighs as much as any other.
     """
@@ -189,8 +192,16 @@ def fit_statistics(
     head.centre.copy_(centre)
     head.channels.copy_(chosen)
     head.mean.copy_(ours.mean(dim=0))
-    head.std.copy_(ours.std(dim=0, unbiased=False).clamp_min(1e-5))
     labels = np.r_[np.zeros(len(own)), np.ones(len(foreign))]
+    spread = ours.std(dim=0, unbiased=False)
+    if not len(chosen):
+        head.std.copy_(spread.clamp_min(1e-4))
+        model = LogisticRegression(C=PLAIN_STRENGTH, max_iter=5000, class_weight="balanced")
+        model.fit(head.scaled(torch.cat([ours, theirs])).numpy(), labels)
+        head.weight.copy_(torch.from_numpy(model.coef_[0]))
+        head.bias.copy_(torch.from_numpy(model.intercept_))
+        return head.to(device).eval()
+    head.std.copy_(spread.clamp_min(1e-5))
     weights = np.r_[np.full(len(own), 0.5 / len(own)), _source_weights(len(foreign), groups)]
     inputs = head.scaled(torch.cat([ours, theirs])).numpy()
     whitening, middle = _whitening(inputs[: len(own)])

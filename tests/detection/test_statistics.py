@@ -76,9 +76,10 @@ def test_every_source_weighs_the_same() -> None:
 
 def test_head_takes_flat_activations() -> None:
     own, foreign = torch.randn(60, 9), torch.randn(60, 9) + 2
-    head = fit_statistics(own, foreign, own, foreign)
-    assert head.count == 27
-    assert head(own, own).median() < head(foreign, foreign).median()
+    for channels in (None, torch.arange(9)):
+        head = fit_statistics(own, foreign, own, foreign, channels=channels)
+        assert head.count == 27
+        assert head(own, own).median() < head(foreign, foreign).median()
 
 
 def test_an_extreme_activation_gives_a_finite_score() -> None:
