@@ -90,6 +90,8 @@ class Attributor:
         Held-out figures by stratum, see `flipad_ops.evaluation`.
     reference : Tensor, uint8, sample_shape, or None
         A held-out own sample, shown beside findings.
+    inverter : FinalLayerInverter, optional
+        One that solves the same problem in another way; benchmarks remember inversions with it.
     """
 
     layer: FinalLayer
@@ -104,10 +106,11 @@ class Attributor:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     reference: Tensor | None = None
     device: str = "cpu"
+    inverter: FinalLayerInverter | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.detector = self.detector.to(self.device).eval()
-        self._inverter = build_inverter(
+        self._inverter = self.inverter or build_inverter(
             self.layer, self.output_map, self.anchor, self.settings, self.device
         )
 

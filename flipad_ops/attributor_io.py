@@ -16,7 +16,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration
-from flipad_ops.detection import DeepSad, Detector, FeatureMap, SpectralView, StatisticsHead
+from flipad_ops.detection import (
+    AlterationGate,
+    Branch,
+    DeepSad,
+    Detector,
+    FeatureMap,
+    SpectralView,
+    StatisticsHead,
+)
 from flipad_ops.errors import (
     AttributorCorrupt,
     AttributorError,
@@ -27,7 +35,7 @@ from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -148,16 +156,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    prefix = "detector."
-    statistics, bands = (tensors.get(f"detector.{view}.mean") for view in ("head", "spectral"))
-    detector = Detector(
-        DeepSad(features.shape, settings.detector.dim),
-        None if statistics is None else StatisticsHead(layer.input_shape, len(statistics)),
-        None if bands is None else SpectralView(len(bands)),
-    )
-    detector.load_state_dict(
-        {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-    )
+    detector = _detector(tensors, features, layer, settings)
     threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
     if not null or any(len(s) == 0 or not np.isfinite(s).all() for s in null.values()):
@@ -178,6 +177,32 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         reference=reference,
         device=device,
     )
+
+
+def _detector(
+    tensors: Mapping[str, Tensor], features: FeatureMap, layer: FinalLayer, settings: FitSettings
+) -> Detector:
+    """The detector whose views the tensors' names tell."""
+    prefix = "detector."
+    state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    branches = []
+    for number in range(sum(name.endswith(".scales") for name in state)):
+        at = f"branches.{number}."
+        deepsad = head = spectral = gate = None
+        if f"{at}deepsad.centre" in state:
+            deepsad = DeepSad(features.shape, settings.detector.dim)
+        if (mean := state.get(f"{at}head.mean")) is not None:
+            moments = len(state[f"{at}head.channels"])
+            head = StatisticsHead(layer.input_shape, moments, len(mean))
+        if (mean := state.get(f"{at}spectral.mean")) is not None:
+            spectral = SpectralView(len(mean))
+        if (mean := state.get(f"{at}gate.summary.mean")) is not None:
+            moments = len(state[f"{at}gate.summary.channels"])
+            gate = AlterationGate(layer.input_shape, moments, len(mean))
+        branches.append(Branch(deepsad, head, spectral, gate))
+    detector = Detector(branches)
+    detector.load_state_dict(state)
+    return detector
 
 
 def _read_json(path: Path) -> dict[str, Any]:

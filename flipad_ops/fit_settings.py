@@ -30,9 +30,19 @@ class FitSettings:
         Activation channels kept by the feature selection.
     fusion : bool
         Score channel statistics and the image's spectrum beside DeepSAD (not in the paper).
+    second_moments : bool
+        Whether the statistics include second moments and the image's bands, whitened; they need
+        more own samples than there are statistics.
     widened, near_misses : float
         Training negatives that the fit makes itself, per own training sample; see
         `flipad_ops.self_made` (not in the paper).
+    students, student_steps : int
+        Sibling versions that the fit trains itself where none was given, and for how long; see
+        `flipad_ops.students` (not in the paper).
+    immunised : float
+        Perturbed copies of own and of foreign training images, per own training sample, for a
+        second branch that accepts altered own images; see `flipad_ops.perturb`. 0.3 is enough.
+        Off by default: that branch also accepts altered and some smooth images of others.
     fnr : float
         Tolerable false negative rate at the threshold (paper: 0.005).
     min_negatives : int
@@ -44,14 +54,18 @@ class FitSettings:
 
     inversion: InversionSettings = field(default_factory=InversionSettings)
     detector: DeepSadSettings = field(default_factory=DeepSadSettings)
-    own_train: int = 1000
+    own_train: int = 2000
     own_calibration: int = 1000
     own_test: int = 500
     anchor_samples: int = 2000
     channels: int = 32
     fusion: bool = True
+    second_moments: bool = True
     widened: float = 0.5
     near_misses: float = 0.25
+    students: int = 1
+    student_steps: int = 300
+    immunised: float = 0.0
     fnr: float = 0.005
     min_negatives: int = 100
     max_negatives: int = 2000
@@ -63,6 +77,11 @@ class FitSettings:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not (0 <= self.widened <= 10 and 0 <= self.near_misses <= 10):
             raise UsageError("widened and near_misses must lie between 0 and 10.")
+        if not (0 <= self.immunised <= 2 and 0 <= self.students <= 20 and self.student_steps >= 1):
+            raise UsageError(
+                "immunised must lie between 0 and 2, students between 0 and 20, and student_steps "
+                "be positive."
+            )
         if not 0 < self.fnr < 0.5:
             raise UsageError(f"fnr must lie between 0 and 0.5, not {self.fnr}.")
         if not 0 <= self.seed < 2**32:
@@ -114,6 +133,8 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             own_test=200,
             anchor_samples=1000,
             channels=16,
+            second_moments=False,
+            students=0,
             max_negatives=1000,
         )
     elif name == "paper":
@@ -128,6 +149,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             fusion=False,
             widened=0,
             near_misses=0,
+            students=0,
             max_negatives=12_000,
         )
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,22 +14,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration, build_inverter
-from flipad_ops.detection import (
-    Detector,
-    fit_features,
-    fit_spectral,
-    fit_statistics,
-    has_spectrum,
-    threshold_at_fnr,
-    train_deepsad,
-)
+from flipad_ops.detection import Views, fit_detector, threshold_at_fnr
 from flipad_ops.errors import DataError
 from flipad_ops.evaluation import evaluate_scores
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.generators import SplitGenerator
+from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
+from flipad_ops.inversion import FinalLayerInverter
 from flipad_ops.inverting import INVERT_CHUNK, Inversions, Progress, silent
 from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
-from flipad_ops.self_made import near_misses, recompressed, widen
+from flipad_ops.perturb import mixture
+from flipad_ops.self_made import recompressed
+from flipad_ops.training_set import training_set
+
+InverterFactory = Callable[[FinalLayer, OutputMap, Tensor, FitSettings, str], FinalLayerInverter]
+#: False negative rate of the branch for altered images, each of whose views has its own threshold.
+ALTERED_FNR = 0.02
+#: Of its gate: images that were hardly altered stay outside.
+GATE_FNR = 0.2
 
 
 @dataclass(eq=False)
@@ -84,6 +85,7 @@ def fit_attributor(
     equivalence_class: tuple[str, ...] = (),
     device: str = "cpu",
     progress: Progress = silent,
+    make_inverter: InverterFactory = build_inverter,
 ) -> FitResult:
     """Fit, calibrate and evaluate (FLIPAD, section 4, with the calibration of METHOD 4.5).
 
@@ -95,6 +97,8 @@ def fit_attributor(
     settings : FitSettings
     equivalence_class : tuple of str
         Versions that share this final layer, named in every finding.
+    make_inverter : callable
+        Where the inverter comes from; benchmarks pass one that remembers.
 
     Raises
     ------
@@ -113,42 +117,57 @@ def fit_attributor(
     )
     with clock.stage("anchor"):
         anchor = generator.mean_activation(settings.anchor_samples, _seed(settings, 1))
-    inverter = build_inverter(generator.layer, generator.output_map, anchor, settings, device)
+    inverter = make_inverter(generator.layer, generator.output_map, anchor, settings, device)
     with clock.stage("sample"):
         counts = (settings.own_train, settings.own_calibration, settings.own_test)
         own = torch.split(own_samples(generator, settings), list(counts))
-        made = _self_made(generator, splits, settings)
+        training = training_set(
+            generator, own[0], splits, settings, lambda *done: progress("students", *done)
+        )
+        own_altered = mixture(own[1][: len(training.own_perturbed)], _seed(settings, 8))
     run = Inversions(inverter, generator.layer.output_shape, progress)
     with clock.stage("invert"):
-        count = len(own[0]) + sum(len(split.train) for split in splits.values()) + len(made)
-        run.begin("invert", count)
-        own_z = run.invert(own[0])
-        given_z = run.invert(torch.cat([split.train for split in splits.values()]))
-        foreign_z = torch.cat([given_z, run.invert(made)]) if len(made) else given_z
+        run.begin("invert", len(training))
+        own_views, foreign_views, own_perturbed, foreign_perturbed = (
+            Views(images, run.invert(images))
+            for images in (
+                training.own,
+                training.foreign,
+                training.own_perturbed,
+                training.foreign_perturbed,
+            )
+        )
     with clock.stage("train"):
-        features = fit_features(own_z, foreign_z, settings.channels)
-        deepsad, losses = train_deepsad(
-            features(own_z),
-            features(foreign_z),
-            settings.detector,
+        shown = own[0]
+        if not len(own_perturbed):  # Leaks come as JPEG files too, whose spectrum differs.
+            shown = torch.cat([shown, recompressed(shown, _seed(settings, 5))])
+        features, detector, losses = fit_detector(
+            own_views,
+            foreign_views,
+            own_perturbed,
+            foreign_perturbed,
+            shown=shown,
+            sources=training.sources,
+            unrelated=training.unrelated,
+            channels=settings.channels,
+            fusion=settings.fusion,
+            second_moments=settings.second_moments,
+            settings=settings.detector,
             seed=settings.seed,
             device=device,
             report=lambda epoch, epochs, _: progress("train", epoch, epochs),
         )
-        head = fit_statistics(own_z, foreign_z, device) if settings.fusion else None
-        spectral = None
-        if settings.fusion and has_spectrum(generator.sample_shape):
-            # Leaks come as JPEG files too, whose spectrum differs.
-            shown = torch.cat([own[0], recompressed(own[0], _seed(settings, 5))])
-            spectral = fit_spectral(shown, device)
-        detector = Detector(deepsad, head, spectral)
-    means = {"own": own_z.mean(dim=0), "foreign": given_z.mean(dim=0)}
-    del own_z, given_z, foreign_z
+    means = {
+        "own": own_views.activations.mean(dim=0),
+        "foreign": foreign_views.activations[: training.given].mean(dim=0),
+    }
+    del own_views, foreign_views, own_perturbed, foreign_perturbed
 
-    def views(images: Tensor) -> Tensor:
+    def views(images: Tensor) -> list[Tensor]:
         pairs = zip(run.stream(images), torch.split(images, INVERT_CHUNK), strict=True)
         moved = ((z.to(device), chunk.to(device)) for z, chunk in pairs)
-        return torch.cat([detector.views(features(z), z, x).cpu() for z, x in moved])
+        chunks = [detector.views(features(z), z, x) for z, x in moved]
+        return [torch.cat(parts).cpu() for parts in zip(*chunks, strict=True)]
 
     def score(images: Tensor) -> NDArray[np.float64]:
         screened, decided = detector.screen(images.to(device))
@@ -159,12 +178,17 @@ def fit_attributor(
         return scores.numpy()
 
     with clock.stage("calibrate"):
-        run.begin("calibrate", len(own[1]) + sum(len(s.calibration) for s in splits.values()))
-        own_views = views(own[1])
-        detector.calibrate_scales(own_views.numpy(), settings.fnr)
-        own_scores = detector.combine(own_views).numpy()
+        counted = len(own[1]) + len(own_altered) + sum(len(s.calibration) for s in splits.values())
+        run.begin("calibrate", counted)
+        calibration_views = views(own[1])
+        if settings.fusion:
+            detector.parts[0].calibrate(calibration_views[0].numpy(), settings.fnr)
+            for branch in detector.parts[1:]:
+                altered = views(own_altered)[1]
+                branch.calibrate(altered.numpy(), ALTERED_FNR, GATE_FNR)
+        own_scores = detector.combine(calibration_views).numpy()
         threshold = threshold_at_fnr(own_scores, settings.fnr)
-        if spectral is not None:
+        if settings.fusion:
             detector.cutoff.fill_(threshold)
         null_scores = {name: score(split.calibration) for name, split in splits.items()}
     with clock.stage("evaluate"):
@@ -185,6 +209,7 @@ def fit_attributor(
         evaluation=evaluate_scores(test_scores["own"], strata, threshold),
         reference=(own[2][0] * 255).round().to(torch.uint8),
         device=device,
+        inverter=inverter,
     )
     return FitResult(
         attributor=attributor,
@@ -207,19 +232,6 @@ def own_samples(generator: SplitGenerator, settings: FitSettings) -> Tensor:
     """The own samples of a fit, float32 (n, *sample_shape): training, calibration, then test."""
     count = settings.own_train + settings.own_calibration + settings.own_test
     return generator.sample(count, own_seed(settings))
-
-
-def _self_made(
-    generator: SplitGenerator, splits: Mapping[str, ForeignSplit], settings: FitSettings
-) -> Tensor:
-    """Negatives for training that nobody had to gather; tables get none."""
-    if len(generator.sample_shape) != 3:
-        return torch.empty(0, *generator.sample_shape)
-    given = torch.cat([split.train for split in splits.values()])
-    widened = widen(given, round(settings.widened * settings.own_train), _seed(settings, 3))
-    count = round(settings.near_misses * settings.own_train)
-    misses = near_misses(generator, count, _seed(settings, 4))
-    return torch.cat([widened, misses])
 
 
 def describe(generator: SplitGenerator, equivalence_class: tuple[str, ...]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Inversions:
             yield result.z.cpu()
 
     def invert(self, images: Tensor) -> Tensor:
+        if not len(images):
+            return images.new_empty(0, *self.inverter.layer.input_shape)
         return torch.cat(list(self.stream(images)))
 
     def skip(self, count: int) -> None:

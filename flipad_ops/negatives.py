@@ -25,10 +25,13 @@ class ForeignImages:
     images : Tensor, float32, (n, *sample_shape) in [0, 1]
     groups : sequence of str, optional
         Which images belong together (patches of one photograph); a group is never split.
+    sibling : bool
+        Whether they are samples of another version of the same model.
     """
 
     images: Tensor
     groups: Sequence[str] | None = None
+    sibling: bool = False
 
     def __post_init__(self) -> None:
         if self.groups is not None and len(self.groups) != len(self.images):
@@ -46,6 +49,7 @@ class ForeignSplit:
     calibration: Tensor
     test: Tensor
     grouped: bool
+    sibling: bool = False
 
 
 def split_foreign(
@@ -107,4 +111,4 @@ def _split(source: ForeignImages, cap: int, seed: int) -> ForeignSplit:
         rows = order.tolist()
         parts = (rows[:first], rows[first:second], rows[second:])
     train, calibration, test = (source.images[part] for part in parts)
-    return ForeignSplit(train, calibration, test, grouped or groups is None)
+    return ForeignSplit(train, calibration, test, grouped or groups is None, source.sibling)

@@ -14,17 +14,14 @@ All serve training alone; calibration and test keep to images as they were given
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from flipad_ops.generators import SplitGenerator, quantise
-from flipad_ops.images.png import to_image, to_uint8
+from flipad_ops.perturb import through_file
 
 #: Smallest side of a zoomed crop, in pixels.
 MIN_SIDE = 8
@@ -46,15 +43,7 @@ def recompressed(images: Tensor, seed: int) -> Tensor:
     """
     if images.shape[1] not in (1, 3):
         return images[:0]
-    source = torch.Generator().manual_seed(seed)
-    made = []
-    for image in images:
-        quality = int(torch.randint(75, 100, (), generator=source))
-        pixels, file = to_uint8(image), io.BytesIO()
-        to_image(pixels).save(file, "JPEG", quality=quality)
-        back = torch.from_numpy(np.array(Image.open(file))).reshape(pixels.shape)
-        made.append(back.permute(2, 0, 1).float() / 255)
-    return torch.stack(made)
+    return through_file(images, "JPEG", (75, 99), torch.Generator().manual_seed(seed))
 
 
 def widen(images: Tensor, count: int, seed: int) -> Tensor:

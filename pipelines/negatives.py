@@ -56,13 +56,20 @@ class Gathered:
     origins: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, name: str, origin: str, images: Tensor, groups: list[str] | None) -> None:
+    def add(
+        self,
+        name: str,
+        origin: str,
+        images: Tensor,
+        groups: list[str] | None,
+        sibling: bool = False,
+    ) -> None:
         """Enter a source; repeated images stay out."""
         hashes = pixel_hashes(images)
         keep = first_of_each(hashes)
         if len(keep) < len(hashes):
             self.notes.append(f"{name}: {len(hashes) - len(keep)} repeated images left out")
-        self._store(name, images, groups, hashes, keep)
+        self._store(name, images, groups, hashes, keep, sibling)
         self.origins[name] = origin
 
     def drop(self, own: set[str]) -> None:
@@ -74,7 +81,7 @@ class Gathered:
                 continue
             self.notes.append(f"{name}: {len(hashes) - len(keep)} own samples left out")
             groups = None if source.groups is None else list(source.groups)
-            self._store(name, source.images, groups, hashes, keep)
+            self._store(name, source.images, groups, hashes, keep, source.sibling)
             if not keep:
                 del self.images[name], self.hashes[name], self.origins[name]
 
@@ -85,9 +92,10 @@ class Gathered:
         groups: list[str] | None,
         hashes: list[str],
         keep: list[int],
+        sibling: bool,
     ) -> None:
         kept_groups = None if groups is None else [groups[index] for index in keep]
-        self.images[name] = ForeignImages(images[keep], kept_groups)
+        self.images[name] = ForeignImages(images[keep], kept_groups, sibling)
         self.hashes[name] = [hashes[index] for index in keep]
 
 
@@ -234,7 +242,9 @@ def _sample(
     key = _unused(found, name)
     # Another seed than the fit's own, so that two versions never share latents.
     seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-    found.add(key, f"models:/{name}", other.sample(other.latent.at_most(count), seed), None)
+    sibling = version.name == generator.name
+    images = other.sample(other.latent.at_most(count), seed)
+    found.add(key, f"models:/{name}", images, None, sibling)
 
 
 def _unused(found: Gathered, name: str) -> str:

@@ -46,6 +46,9 @@ def toy_settings() -> FitSettings:
         own_test=24,
         anchor_samples=32,
         channels=4,
+        students=1,
+        student_steps=2,
+        immunised=0.5,
         min_negatives=20,
         max_negatives=100,
     )

@@ -10,11 +10,15 @@ from flipad_ops.detection.calibration import (
 )
 from flipad_ops.detection.deepsad import DeepSad, DeepSadSettings, train_deepsad
 from flipad_ops.detection.features import FeatureMap, fit_features
-from flipad_ops.detection.fusion import Detector
+from flipad_ops.detection.fit import Views, fit_detector
+from flipad_ops.detection.fusion import Branch, Detector
+from flipad_ops.detection.gate import AlterationGate
 from flipad_ops.detection.spectral import SpectralView, fit_spectral, has_spectrum
 from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
 
 __all__ = [
+    "AlterationGate",
+    "Branch",
     "DeepSad",
     "DeepSadSettings",
     "Detector",
@@ -22,9 +26,11 @@ __all__ = [
     "Rate",
     "SpectralView",
     "StatisticsHead",
+    "Views",
     "auc",
     "can_certify",
     "conformal_p",
+    "fit_detector",
     "fit_features",
     "fit_spectral",
     "fit_statistics",

@@ -1,6 +1,14 @@
-"""One score from several views: an image is as foreign as its most foreign view says."""
+"""One score from several views, and from two branches that expect images as they are or altered.
+
+Within a branch an image is as foreign as its most foreign view says; of the branches the one that
+takes it for its own counts. Two branches, because a detector that has to accept own images after
+compression, noise or cropping cannot at once be strict about the fine traces that tell a sibling
+version from its own.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,41 +17,104 @@ from torch import Tensor, nn
 
 from flipad_ops.detection.calibration import threshold_at_fnr
 from flipad_ops.detection.deepsad import DeepSad
+from flipad_ops.detection.gate import AlterationGate
 from flipad_ops.detection.spectral import SpectralView
 from flipad_ops.detection.statistics import StatisticsHead
 
 _TINY = 1e-12
 
 
-class Detector(nn.Module):
-    """DeepSAD on selected channels, alone or fused with other views.
-
-    Alone the score is DeepSAD's squared distance, as published. Fused, each view's score is
-    divided by its own threshold at the tolerable FNR and the largest one counts. The spectral view
-    needs no inversion: where it alone exceeds `cutoff` it is the score, and the others are spared.
-    A cutoff no smaller than the final threshold changes no decision.
+class Branch(nn.Module):
+    """Views fitted to one kind of own images, each on the scale of its own threshold.
 
     Parameters
     ----------
-    deepsad : DeepSad
+    deepsad : DeepSad or None
     head : StatisticsHead or None
     spectral : SpectralView or None
+        Not all None.
+    gate : AlterationGate or None
+        Keeps unaltered images out of a branch for altered ones.
     """
 
     scales: Tensor
-    cutoff: Tensor
 
     def __init__(
         self,
-        deepsad: DeepSad,
+        deepsad: DeepSad | None = None,
         head: StatisticsHead | None = None,
         spectral: SpectralView | None = None,
+        gate: AlterationGate | None = None,
     ) -> None:
         super().__init__()
-        self.deepsad, self.head, self.spectral = deepsad, head, spectral
-        self.count = 1 + (head is not None) + (spectral is not None)
+        self.deepsad, self.head, self.spectral, self.gate = deepsad, head, spectral, gate
+        self.count = sum(view is not None for view in (deepsad, head, gate, spectral))
         self.register_buffer("scales", torch.ones(self.count, dtype=torch.float64))
+
+    def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
+        """Unscaled scores (n, count), float64; see `Detector.views`."""
+        columns = []
+        if self.deepsad is not None:
+            columns.append(self.deepsad.score(features).double())
+        if self.head is not None:
+            columns.append(self.head(activations, pixels))
+        if self.gate is not None:
+            columns.append(self.gate(activations, pixels))
+        if self.spectral is not None:
+            columns.append(self.spectral(pixels))
+        return torch.stack(columns, dim=1)
+
+    def combine(self, views: Tensor) -> Tensor:
+        """(n, count) to anomaly scores (n,), float64: the largest, in units of its threshold."""
+        return (views / self.scales.to(views)).amax(dim=1)
+
+    def screen(self, pixels: Tensor) -> Tensor:
+        """What the image alone says, (n,) float64: a lower bound of the branch's score."""
+        if self.spectral is None:
+            return torch.zeros(len(pixels), dtype=torch.float64, device=pixels.device)
+        scores: Tensor = self.spectral(pixels)
+        return scores / self.scales[-1].to(pixels.device)
+
+    def calibrate(self, own_views: NDArray[np.float64], fnr: float, gate_fnr: float = 0.0) -> None:
+        """Put all views on one scale: 1 is each one's threshold on held-out own samples.
+
+        Parameters
+        ----------
+        own_views : (n, count) float64
+        fnr, gate_fnr : float
+            Tolerable false negative rates of the views and of the gate.
+        """
+        rates = [fnr] * self.count
+        if self.gate is not None:
+            rates[self.count - 1 - (self.spectral is not None)] = gate_fnr
+        pairs = zip(own_views.T, rates, strict=True)
+        scales = [max(threshold_at_fnr(column, rate), _TINY) for column, rate in pairs]
+        self.scales.copy_(torch.tensor(scales, dtype=torch.float64))
+
+
+class Detector(nn.Module):
+    """The least of its branches' scores.
+
+    With one branch of DeepSAD alone and unit scale the score is DeepSAD's squared distance, as
+    published. Where the images alone put every branch's score above `cutoff`, no activation is
+    needed; a cutoff no smaller than the final threshold changes no decision.
+
+    Parameters
+    ----------
+    branches : sequence of Branch
+    """
+
+    cutoff: Tensor
+
+    def __init__(self, branches: Sequence[Branch]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
         self.register_buffer("cutoff", torch.tensor(torch.inf, dtype=torch.float64))
+
+    @property
+    def parts(self) -> list[Branch]:
+        """The branches, typed."""
+        return [part for part in self.branches if isinstance(part, Branch)]
 
     @torch.no_grad()
     def screen(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,47 +127,33 @@ class Detector(nn.Module):
         Returns
         -------
         score : Tensor, float64, (n,)
-            Of the spectral view; zero without one.
+            A lower bound of the score.
         decided : Tensor, bool, (n,)
-            Where it is the final score.
+            Where it serves as the score.
         """
-        if self.spectral is None:
-            score = torch.zeros(len(pixels), dtype=torch.float64, device=pixels.device)
-        else:
-            score = self.spectral(pixels) / self.scales[-1].to(pixels.device)
+        bounds = torch.stack([part.screen(pixels) for part in self.parts])
+        score = bounds.amin(dim=0)
         return score, score > self.cutoff.to(score)
 
     @torch.no_grad()
-    def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
-        """Unscaled scores (n, count), float64.
+    def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> list[Tensor]:
+        """Unscaled scores of each branch, (n, count) float64.
 
         Parameters
         ----------
-        features : Tensor, (n, *deepsad.shape)
+        features : Tensor, (n, *feature_shape)
         activations : Tensor, (n, *activation_shape)
             What `features` were made from.
         pixels : Tensor, (n, *sample_shape) in [0, 1]
             What `activations` were recovered from.
         """
-        columns = [self.deepsad.score(features).double()]
-        if self.head is not None:
-            columns.append(self.head(activations))
-        if self.spectral is not None:
-            columns.append(self.spectral(pixels))
-        return torch.stack(columns, dim=1)
+        return [part.views(features, activations, pixels) for part in self.parts]
 
-    def combine(self, views: Tensor) -> Tensor:
-        """(n, count) to anomaly scores (n,), float64."""
-        if self.count == 1:
-            return views[:, 0]
-        return (views / self.scales.to(views)).amax(dim=1)
+    def combine(self, views: Sequence[Tensor]) -> Tensor:
+        """Each branch's (n, count) to anomaly scores (n,), float64."""
+        scores = [part.combine(own) for part, own in zip(self.parts, views, strict=True)]
+        return torch.stack(scores).amin(dim=0)
 
     def score(self, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
         """Anomaly scores (n,), float64; low means "ours"."""
         return self.combine(self.views(features, activations, pixels))
-
-    def calibrate_scales(self, own_views: NDArray[np.float64], fnr: float) -> None:
-        """Put all views on one scale: 1 is each one's threshold on held-out own samples."""
-        if self.count > 1:
-            scales = [max(threshold_at_fnr(column, fnr), _TINY) for column in own_views.T]
-            self.scales.copy_(torch.tensor(scales, dtype=torch.float64))

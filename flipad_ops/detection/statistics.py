@@ -1,21 +1,39 @@
-"""A second, linear view of an activation: what each channel looks like as a whole.
+"""A second, linear view: what an activation and its image look like as a whole.
 
 DeepSAD sees where a recovered activation deviates; with few samples its own scores keep a heavy
-tail. Per-channel statistics (level, spread, sparsity, how far it goes below zero) are few and
-steady, and a regularised logistic regression on them separates with a few hundred samples.
+tail. Summaries of the whole are few and steady, and a regularised logistic regression on them
+separates with a few hundred samples:
+
+- per-channel statistics (level, spread, sparsity, how far it goes below zero);
+- second moments between channels and between neighbouring places. Another seed of the same
+  architecture agrees in levels, not in which channels fire together;
+- the image's band energies (`flipad_ops.detection.spectral`), so that pixels and activation are
+  weighed together.
+
+The regression is made in own samples' whitened coordinates: a direction in which own samples
+hardly vary is where a near relative differs, and an ordinary penalty would shun it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-#: Inverse regularisation strength of the logistic regression.
-STRENGTH = 0.05
+from flipad_ops.detection.spectral import band_energies, has_spectrum
+
+Array = NDArray[np.float64]
+
+#: Inverse regularisation strength of the logistic regression, plain and in whitened coordinates.
+PLAIN_STRENGTH, STRENGTH = 0.05, 1e-3
+#: Share of the mean variance added to every direction's before whitening.
+SHRINKAGE = 0.05
 #: Activation entries smaller than this count as off.
 OFF = 1e-3
+#: Channels at most whose second moments are taken: the count grows with their square.
+MOMENT_CHANNELS = 32
 
 
 def channel_statistics(activations: Tensor, mean: Tensor) -> Tensor:
@@ -49,26 +67,55 @@ def channel_statistics(activations: Tensor, mean: Tensor) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
+def second_moments(activations: Tensor, mean: Tensor, channels: Tensor) -> Tensor:
+    """Moments of the deviation from `mean` between channels, and of neighbouring places.
+
+    Parameters
+    ----------
+    activations : Tensor, float32, (n, C, H, W)
+    mean : Tensor, (C, H, W)
+    channels : Tensor, int64, (k,)
+
+    Returns
+    -------
+    Tensor, float64, (n, k (k + 1) / 2 + 3 k)
+    """
+    v = (activations - mean.to(activations))[:, channels.to(activations.device)].double()
+    flat = v.flatten(2)
+    gram = flat @ flat.transpose(1, 2) / flat.shape[2]
+    rows, columns = torch.triu_indices(len(channels), len(channels))
+    neighbours = [
+        (v[..., 1:] * v[..., :-1]).mean(dim=(2, 3)),
+        (v[..., 1:, :] * v[..., :-1, :]).mean(dim=(2, 3)),
+        (v[..., 1:, 1:] * v[..., :-1, :-1]).mean(dim=(2, 3)),
+    ]
+    return torch.cat([gram[:, rows, columns], *neighbours], dim=1)
+
+
 class StatisticsHead(nn.Module):
-    """Log-odds of "not ours" from channel statistics.
+    """Log-odds of "not ours" from statistics of activation and image.
 
     Parameters
     ----------
     shape : tuple of int
         Shape of one activation.
+    moments : int
+        Channels with second moments.
     count : int
         Number of statistics.
     """
 
     centre: Tensor
+    channels: Tensor
     mean: Tensor
     std: Tensor
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, shape: tuple[int, ...], count: int) -> None:
+    def __init__(self, shape: tuple[int, ...], moments: int, count: int) -> None:
         super().__init__()
         self.register_buffer("centre", torch.zeros(shape))
+        self.register_buffer("channels", torch.zeros(moments, dtype=torch.int64))
         for name, size in (("mean", count), ("std", count), ("weight", count), ("bias", 1)):
             self.register_buffer(name, torch.zeros(size, dtype=torch.float64))
 
@@ -77,35 +124,106 @@ class StatisticsHead(nn.Module):
         """Number of statistics."""
         return len(self.mean)
 
-    def forward(self, activations: Tensor) -> Tensor:
-        """(n, *shape) to positive anomaly scores (n,), float64: softplus of the log-odds."""
-        inputs = self._inputs(activations)
+    def forward(self, activations: Tensor, pixels: Tensor) -> Tensor:
+        """(n, *shape) and their images to positive anomaly scores (n,), float64: softplus of the
+        log-odds."""
+        inputs = self.inputs(activations, pixels)
         return nn.functional.softplus((inputs * self.weight).sum(dim=1) + self.bias)
 
-    def _inputs(self, activations: Tensor) -> Tensor:
-        statistics = channel_statistics(activations, self.centre)
+    def inputs(self, activations: Tensor, pixels: Tensor) -> Tensor:
+        """The statistics that the score is linear in, (n, count) float64."""
+        return self.scaled(_statistics(activations, pixels, self.centre, self.channels))
+
+    def scaled(self, statistics: Tensor) -> Tensor:
+        """Raw statistics in units of their spread among own samples."""
         # asinh tames statistics that hardly vary among own samples and are far off elsewhere.
         return torch.asinh((statistics - self.mean) / self.std)
 
 
-def fit_statistics(own: Tensor, foreign: Tensor, device: str = "cpu") -> StatisticsHead:
+def summaries(head: StatisticsHead, activations: Tensor, pixels: Tensor) -> Tensor:
+    """`head.inputs` in chunks."""
+    pairs = zip(torch.split(activations, 64), torch.split(pixels, 64), strict=True)
+    return torch.cat([head.inputs(z, x) for z, x in pairs])
+
+
+def _statistics(activations: Tensor, pixels: Tensor, centre: Tensor, channels: Tensor) -> Tensor:
+    parts = [channel_statistics(activations, centre)]
+    if not len(channels):
+        return parts[0]
+    if activations.dim() == 4:
+        parts.append(second_moments(activations, centre, channels))
+    if has_spectrum(tuple(pixels.shape[1:])):
+        parts.append(band_energies(pixels))
+    return torch.cat(parts, dim=1)
+
+
+def fit_statistics(
+    own: Tensor,
+    foreign: Tensor,
+    own_pixels: Tensor,
+    foreign_pixels: Tensor,
+    *,
+    channels: Tensor | None = None,
+    groups: Tensor | None = None,
+    device: str = "cpu",
+) -> StatisticsHead:
     """Fit the head on training activations, own and foreign weighted alike.
 
     Parameters
     ----------
     own, foreign : Tensor, float32, (n, *activation_shape)
+    own_pixels, foreign_pixels : Tensor, float32, (n, *sample_shape) in [0, 1]
+        The images they were recovered from.
+    channels : Tensor, int64, optional
+        The most telling channels; second moments are taken of the first MOMENT_CHANNELS. Without
+        them the head is a plain regression on channel statistics: right for few own samples.
+    groups : Tensor, int64, (n foreign,), optional
+        Sources of the foreign images; each source weighs as much as any other.
     """
     centre = own.mean(dim=0)
-    statistics = torch.cat([channel_statistics(chunk, centre) for chunk in torch.split(own, 64)])
-    head = StatisticsHead(tuple(own.shape[1:]), statistics.shape[1])
+    chosen = torch.empty(0, dtype=torch.int64) if channels is None else channels[:MOMENT_CHANNELS]
+
+    def statistics(activations: Tensor, pixels: Tensor) -> Tensor:
+        pairs = zip(torch.split(activations, 64), torch.split(pixels, 64), strict=True)
+        return torch.cat([_statistics(z, x, centre, chosen) for z, x in pairs])
+
+    ours, theirs = statistics(own, own_pixels), statistics(foreign, foreign_pixels)
+    head = StatisticsHead(tuple(own.shape[1:]), len(chosen), ours.shape[1])
     head.centre.copy_(centre)
-    head.mean.copy_(statistics.mean(dim=0))
-    spread = statistics.std(dim=0, unbiased=False)
-    head.std.copy_(spread.clamp_min(1e-4))
-    inputs = [head._inputs(chunk) for part in (own, foreign) for chunk in torch.split(part, 64)]
+    head.channels.copy_(chosen)
+    head.mean.copy_(ours.mean(dim=0))
     labels = np.r_[np.zeros(len(own)), np.ones(len(foreign))]
-    model = LogisticRegression(C=STRENGTH, max_iter=5000, class_weight="balanced")
-    model.fit(torch.cat(inputs).numpy(), labels)
-    head.weight.copy_(torch.from_numpy(model.coef_[0]))
-    head.bias.copy_(torch.from_numpy(model.intercept_))
+    spread = ours.std(dim=0, unbiased=False)
+    if not len(chosen):
+        head.std.copy_(spread.clamp_min(1e-4))
+        model = LogisticRegression(C=PLAIN_STRENGTH, max_iter=5000, class_weight="balanced")
+        model.fit(head.scaled(torch.cat([ours, theirs])).numpy(), labels)
+        head.weight.copy_(torch.from_numpy(model.coef_[0]))
+        head.bias.copy_(torch.from_numpy(model.intercept_))
+        return head.to(device).eval()
+    head.std.copy_(spread.clamp_min(1e-5))
+    weights = np.r_[np.full(len(own), 0.5 / len(own)), _source_weights(len(foreign), groups)]
+    inputs = head.scaled(torch.cat([ours, theirs])).numpy()
+    whitening, middle = _whitening(inputs[: len(own)])
+    model = LogisticRegression(C=STRENGTH, max_iter=5000)
+    model.fit((inputs - middle) @ whitening, labels, sample_weight=weights * len(labels))
+    weight = whitening @ model.coef_[0]
+    head.weight.copy_(torch.from_numpy(weight))
+    head.bias.copy_(torch.from_numpy(model.intercept_ - middle @ weight))
     return head.to(device).eval()
+
+
+def _whitening(own: Array) -> tuple[Array, Array]:
+    """The map that gives own inputs unit variance in all directions, and their mean."""
+    middle = own.mean(axis=0)
+    variances, directions = np.linalg.eigh(np.cov(own - middle, rowvar=False))
+    shrunk = variances.clip(0.0) + SHRINKAGE * variances.mean()
+    return directions / np.sqrt(shrunk), middle
+
+
+def _source_weights(count: int, groups: Tensor | None) -> Array:
+    """Weights that sum to 1/2, shared evenly between sources."""
+    if groups is None:
+        return np.full(count, 0.5 / count)
+    _, index, sizes = np.unique(groups.numpy(), return_inverse=True, return_counts=True)
+    return 0.5 / (len(sizes) * sizes[index].astype(np.float64))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.detection import (
+    Branch,
     DeepSad,
     Detector,
     fit_features,
@@ -23,28 +24,42 @@ def pixels(seed: int, count: int = 80) -> Tensor:
     return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
 
 
-def fused() -> tuple[Detector, tuple[Tensor, Tensor, Tensor]]:
+def fused() -> tuple[Branch, tuple[Tensor, Tensor, Tensor]]:
     own, foreign, images = activations(0.0, 1), activations(0.3, 2), pixels(1)
     features = fit_features(own, foreign, keep=4)
-    detector = Detector(
-        DeepSad(features.shape, 8), fit_statistics(own, foreign), fit_spectral(images)
-    )
+    head = fit_statistics(own, foreign, images, pixels(2))
+    branch = Branch(DeepSad(features.shape, 8), head, fit_spectral(images))
     inputs = (features(own), own, images)
-    detector.calibrate_scales(detector.views(*inputs).numpy(), fnr=0.1)
-    return detector, inputs
+    branch.calibrate(branch.views(*inputs).numpy(), fnr=0.1)
+    return branch, inputs
 
 
-def test_fused_score_is_the_most_foreign_view_in_units_of_its_threshold() -> None:
-    detector, inputs = fused()
-    views = detector.views(*inputs)
+def test_branch_score_is_the_most_foreign_view_in_units_of_its_threshold() -> None:
+    branch, inputs = fused()
+    views = branch.views(*inputs)
     assert views.shape == (80, 3)
-    expected = (views / detector.scales).amax(dim=1)
-    torch.testing.assert_close(detector.score(*inputs), expected)
-    assert float((views / detector.scales <= 1).double().mean(dim=0).min()) >= 0.9
+    expected = (views / branch.scales).amax(dim=1)
+    torch.testing.assert_close(Detector([branch]).score(*inputs), expected)
+    assert float((views / branch.scales <= 1).double().mean(dim=0).min()) >= 0.9
+
+
+def test_of_two_branches_the_one_that_accepts_counts() -> None:
+    branch, inputs = fused()
+    other = Branch(spectral=fit_spectral(pixels(5)))
+    other.calibrate(other.views(*inputs).numpy(), fnr=0.1)
+    scores = [Detector([part]).score(*inputs) for part in (branch, other)]
+    both = Detector([branch, other])
+    torch.testing.assert_close(both.score(*inputs), torch.minimum(*scores))
+    both.cutoff.fill_(1.0)
+    screened, decided = both.screen(torch.full_like(inputs[2][:2], 0.5))
+    assert decided.all()
+    bounds = [part.screen(torch.full_like(inputs[2][:2], 0.5)) for part in (branch, other)]
+    assert torch.equal(screened, torch.minimum(*bounds))
 
 
 def test_screen_decides_nothing_until_it_is_told_a_cutoff() -> None:
-    detector, (_, _, images) = fused()
+    branch, (_, _, images) = fused()
+    detector = Detector([branch])
     flat = torch.full_like(images[:3], 0.5)
     score, decided = detector.screen(flat)
     assert not decided.any()
@@ -55,13 +70,12 @@ def test_screen_decides_nothing_until_it_is_told_a_cutoff() -> None:
     assert float(detector.screen(images)[1].double().mean()) <= 0.1
 
 
-def test_without_other_views_the_score_is_deepsads_distance() -> None:
+def test_deepsad_alone_gives_its_distance() -> None:
     own = activations(0.0, 1)
     features = fit_features(own, activations(0.3, 2), keep=4)
     deepsad = DeepSad(features.shape, 8)
-    plain = Detector(deepsad)
+    plain = Detector([Branch(deepsad)])
     inputs = (features(own), own, pixels(1))
-    plain.calibrate_scales(plain.views(*inputs).numpy(), fnr=0.1)
     torch.testing.assert_close(plain.score(*inputs), deepsad.score(features(own)).double())
     plain.cutoff.fill_(-1.0)
     assert plain.screen(inputs[2])[0].tolist() == [0.0] * 80

@@ -1,0 +1,1 @@
+"""Small generators trained on real images, to measure attribution on."""

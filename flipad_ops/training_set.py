@@ -1,0 +1,115 @@
+"""What a detector learns from: own images and foreign ones, as they are and after perturbation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flipad_ops.fit_settings import FitSettings
+from flipad_ops.generators import SplitGenerator
+from flipad_ops.negatives import ForeignSplit
+from flipad_ops.perturb import can_perturb, mixture
+from flipad_ops.self_made import near_misses, widen
+from flipad_ops.students import can_have_students, student_samples
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Images for training, all float32 (n, *sample_shape) in [0, 1].
+
+    Parameters
+    ----------
+    own, foreign : Tensor
+    sources : Tensor, int64, (n foreign,)
+        Which foreign images come from one source.
+    unrelated : Tensor, bool, (n foreign,)
+        Which foreign images come from no relative of the generator.
+    given : int
+        So many of `foreign`, at its start, were given; the fit made the others itself.
+    own_perturbed, foreign_perturbed : Tensor
+        Perturbed copies of own and of unrelated images; (0, ...) without immunisation.
+    """
+
+    own: Tensor
+    foreign: Tensor
+    sources: Tensor
+    unrelated: Tensor
+    given: int
+    own_perturbed: Tensor
+    foreign_perturbed: Tensor
+
+    def __len__(self) -> int:
+        parts = (self.own, self.foreign, self.own_perturbed, self.foreign_perturbed)
+        return sum(len(part) for part in parts)
+
+
+def training_set(
+    generator: SplitGenerator,
+    own: Tensor,
+    splits: Mapping[str, ForeignSplit],
+    settings: FitSettings,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> TrainingSet:
+    """Own training samples, given foreign ones, and what the settings say to make besides.
+
+    Students are made only where no sibling was given. Tables get nothing made.
+    """
+    parts = [split.train for split in splits.values()]
+    related = [split.sibling for split in splits.values()]
+    given = torch.cat(parts)
+    seed = settings.seed * 1000
+    if len(generator.sample_shape) == 3:
+        count = len(own)
+        parts.append(widen(given, round(settings.widened * count), seed + 3))
+        parts.append(near_misses(generator, round(settings.near_misses * count), seed + 4))
+        if settings.students and not any(related) and can_have_students(generator):
+            parts += _students(generator, own, settings, report)
+    foreign = torch.cat(parts)
+    # Widened images are the only ones made that stem from unrelated ones.
+    related += [number > 0 for number in range(len(parts) - len(related))]
+    sizes = torch.tensor([len(part) for part in parts])
+    sources = torch.repeat_interleave(torch.arange(len(parts)), sizes)
+    unrelated = ~torch.repeat_interleave(torch.tensor(related), sizes)
+    copies = round(settings.immunised * len(own)) if can_perturb(generator.sample_shape) else 0
+    rows = unrelated.nonzero()[:, 0]
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + 7))]
+    return TrainingSet(
+        own=own,
+        foreign=foreign,
+        sources=sources,
+        unrelated=unrelated,
+        given=len(given),
+        own_perturbed=mixture(_copies(own, copies), seed + 5),
+        foreign_perturbed=mixture(_copies(foreign[rows], copies), seed + 6),
+    )
+
+
+def _copies(images: Tensor, count: int) -> Tensor:
+    """`count` of the images, from the start again where they are too few."""
+    return images[torch.arange(count) % len(images)] if len(images) else images
+
+
+def _students(
+    generator: SplitGenerator,
+    own: Tensor,
+    settings: FitSettings,
+    report: Callable[[int, int], None],
+) -> list[Tensor]:
+    total = settings.students * settings.student_steps
+    made = []
+    for number in range(settings.students):
+        done = number * settings.student_steps
+        made.append(
+            student_samples(
+                generator,
+                own,
+                max(1, round(0.3 * len(own))),
+                steps=settings.student_steps,
+                seed=settings.seed * 1000 + 100 + number,
+                report=lambda step, _, done=done: report(done + step, total),  # type: ignore[misc]
+            )
+        )
+    return made
