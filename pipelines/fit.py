@@ -158,7 +158,7 @@ def _register(
         notes={
             "foreign sources": sources,
             "recipe": request.recipe if request.settings is None else "settings given",
-            "left out": notes or "nothing",
+            "left out": "; ".join(notes) or "nothing",
         },
     )
 

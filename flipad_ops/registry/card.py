@@ -48,7 +48,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
     table = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
     lines = [
         f"**Was this image made by `{where}`?** Encoded images in (column `image`); per image a "
-        "score (squared distance, low means *ours*), a p-value of *not ours* (small means *ours*) "
+        "score (low means *ours*), a p-value of *not ours* (small means *ours*) "
         "and `attributed` (score at or below the threshold).",
         "",
         f"Own images recognised (held out): **{_rate(tpr)}** of {tpr['count']}.",
