@@ -58,7 +58,9 @@ def create_app(
 
     def answer(code: int, outcome: str) -> Response:
         deliveries.count(outcome)
-        return PlainTextResponse(_ANSWERS[code], code)
+        # Else the server would go on reading what has been refused.
+        end = {"Connection": "close"} if code == 413 else None
+        return PlainTextResponse(_ANSWERS[code], code, headers=end)
 
     intake = Intake(lambda deliveries: table.receive_all(deliveries, config))
 
