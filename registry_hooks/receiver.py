@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from registry_hooks.intake import Intake
 from registry_hooks.metrics import Deliveries, exposition
 from registry_hooks.schedules import Schedule
 from registry_hooks.settings import HookSettings
@@ -58,16 +58,12 @@ def create_app(
 
     def answer(code: int, outcome: str) -> Response:
         deliveries.count(outcome)
-        return PlainTextResponse(_ANSWERS[code], code)
+        # Else the server would go on reading what has been refused.
+        end = {"Connection": "close"} if code == 413 else None
+        return PlainTextResponse(_ANSWERS[code], code, headers=end)
 
-    def store(delivery_id: str, event: Any) -> str:
-        versions = [v for v in _new_versions(event) if settings.wants(v[0])]
-        new = table.receive(delivery_id, versions, config)
-        if new and not versions:
-            wake()
-        return "duplicate" if not new else "queued" if versions else "ignored"
+    intake = Intake(lambda deliveries: table.receive_all(deliveries, config))
 
-    @app.post("/mlflow")
     async def mlflow(request: Request) -> Response:
         try:
             body = await _read(request)
@@ -82,12 +78,18 @@ def create_app(
             event = json.loads(body)
         except (ValueError, RecursionError):
             event = None  # signed, so MLflow's own: a retry would not change it
+        versions = [v for v in _new_versions(event) if settings.wants(v[0])]
         try:
-            outcome = await run_in_threadpool(store, delivery_id, event)
+            new = await intake.put(delivery_id, versions)
         except SQLAlchemyError as error:
             logger.warning("The work table does not answer: %s", type(error).__name__)
             return answer(503, "unavailable")
-        return answer(202, outcome)
+        if new and not versions:
+            wake()
+        return answer(202, "duplicate" if not new else "queued" if versions else "ignored")
+
+    # A plain route: FastAPI's own would look for parameters in every request.
+    app.add_route("/mlflow", mlflow, methods=["POST"])
 
     if settings.status_page:
 
@@ -142,8 +144,8 @@ def _new_versions(event: Any) -> list[tuple[str, int]]:
     if (event.get("entity"), event.get("action")) != ("model_version", "created"):
         return []
     name, version = event["data"].get("name"), str(event["data"].get("version"))
-    if not isinstance(name, str) or not 0 < len(name) <= 256:
-        return []
+    if not isinstance(name, str) or not 0 < len(name) <= 256 or not name.isprintable():
+        return []  # no database holds half a surrogate or a NUL
     # Nine digits: what an Integer column holds.
     if not (version.isascii() and version.isdigit() and len(version) <= 9):
         return []

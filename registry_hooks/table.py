@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from registry_hooks.records import (
 
 #: Deliveries older than the receiver's window cannot be replayed; a day leaves a trace to read.
 KEEP_DELIVERIES = 86_400.0
+PURGE_EVERY = 60.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class WorkTable:
     def __post_init__(self) -> None:
         self._engine = open_engine(self.url)
         self._session = sessionmaker(self._engine, expire_on_commit=False)
+        self._next_purge = 0.0
 
     @property
     def sessions(self) -> sessionmaker[Session]:
@@ -96,14 +98,30 @@ class WorkTable:
 
     def receive(self, delivery_id: str, versions: Iterable[tuple[str, int]], config: str) -> bool:
         """Note a delivery and its versions in one transaction; False when it was noted before."""
-        now = self.clock()
+        return self.receive_all([(delivery_id, list(versions))], config)[0]
+
+    def receive_all(
+        self, deliveries: Sequence[tuple[str, list[tuple[str, int]]]], config: str
+    ) -> list[bool]:
+        """`receive` for several in one transaction: all are noted, or none is."""
+        now, new, rows = self.clock(), dict[str, int](), list[dict[str, Any]]()
         with self._session.begin() as session:
-            if not self._insert(session, Delivery, {"id": delivery_id, "received": now}):
-                return False
-            for model, version in versions:
-                self._add(session, model, version, config, {})
-            session.execute(delete(Delivery).where(Delivery.received < now - KEEP_DELIVERIES))
-            return True
+            ids = [delivery_id for delivery_id, _ in deliveries]
+            known = set(session.scalars(select(Delivery.id).where(Delivery.id.in_(ids))))
+            for index, (delivery_id, versions) in enumerate(deliveries):
+                if delivery_id not in known and delivery_id not in new:
+                    new[delivery_id] = index
+                    rows += [self._row(*version, config, {}) for version in versions]
+            connection = session.connection()
+            if new:
+                noted = [{"id": each, "received": now} for each in new]
+                connection.execute(self._insertion(Delivery), noted)
+            if rows:
+                connection.execute(self._insertion(Row), rows)
+            if now >= self._next_purge:
+                session.execute(delete(Delivery).where(Delivery.received < now - KEEP_DELIVERIES))
+                self._next_purge = now + PURGE_EVERY
+        return [new.get(each) == index for index, (each, _) in enumerate(deliveries)]
 
     def claim(self, owner: str, config: str) -> Work | None:
         """Take the work that is due longest; work with an expired lease counts as due.
@@ -198,17 +216,19 @@ class WorkTable:
     def _add(
         self, session: Session, model: str, version: int, config: str, fields: dict[str, Any]
     ) -> int:
+        # A row that comes back was new; psycopg's row count of an ORM insert tells nothing.
+        insert = self._insertion(Row).values(**self._row(model, version, config, fields))
+        return int(session.execute(insert.returning(Row.id)).first() is not None)
+
+    def _row(self, model: str, version: int, config: str, fields: dict[str, Any]) -> dict[str, Any]:
         now = self.clock()
         row = {"state": QUEUED, "attempts": 0, "due": now, "created": now, "updated": now}
-        values = {**row, "model": model, "version": version, "config": config, **fields}
-        return int(self._insert(session, Row, values))
+        return {**row, "model": model, "version": version, "config": config, **fields}
 
-    def _insert(self, session: Session, table: Any, values: dict[str, Any]) -> bool:
+    def _insertion(self, table: Any) -> Any:
         postgres = self._engine.dialect.name == "postgresql"
         insert: Any = postgresql.insert(table) if postgres else sqlite.insert(table)
-        # A row that comes back was new; psycopg's row count of an ORM insert tells nothing.
-        new = insert.values(**values).on_conflict_do_nothing().returning(table.id)
-        return session.execute(new).first() is not None
+        return insert.on_conflict_do_nothing()
 
     def _write(self, work: Work, **values: Any) -> bool:
         held = and_(Row.id == work.id, Row.token == work.token, Row.state == RUNNING)

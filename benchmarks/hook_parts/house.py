@@ -44,7 +44,12 @@ def get(url: str) -> str:
 def environment(**changes: str) -> dict[str, str]:
     """The caller's, without its MLflow and flipad_ops settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "FLIPADOPS"))}
-    ours = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(ROOT)}
+    ours = {
+        "OMP_NUM_THREADS": "1",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONPATH": str(ROOT),
+    }
     return {**kept, **ours, "FLIPADOPS_WEBHOOK_SECRET": SECRET, **changes}
 
 

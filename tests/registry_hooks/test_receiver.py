@@ -99,6 +99,8 @@ def test_a_retry_changes_nothing(site: Site) -> None:
         event(name=""),
         event(name=["gan"]),
         event(name="x" * 257),
+        event(name="half \ud800"),
+        event(name="a\0b"),
         event(version="-1"),
         event(version="1" * 10),
         event(version="\u0663"),
@@ -163,7 +165,7 @@ def test_a_table_that_is_away_asks_for_a_retry(site: Site, monkeypatch: pytest.M
         raise OperationalError("BEGIN", {}, Exception("locked"))
 
     with monkeypatch.context() as patched:
-        patched.setattr(site.table, "receive", away)
+        patched.setattr(site.table, "receive_all", away)
         patched.setattr(site.table, "counts", away)
         assert site.post(event()).status == 503
         assert call(site.app, "/readyz").status == 503
