@@ -2,6 +2,7 @@
 
     python -m benchmarks.zoo.train          # once; trains what is not cached
     python -m benchmarks.quality            # all tables
+    python -m benchmarks.quality --finished # tables of what was measured so far
     python -m benchmarks.quality --budget 0.2 --targets 1 --only ours,rawpad
 
 Writes benchmarks/results/quality.json, quality.md and quality.svg. Inversions and finished rows are
@@ -91,20 +92,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--budget", type=float, default=1.0, help="factor on sample counts")
     parser.add_argument("--targets", type=int, default=3, help="versions under protection")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first of them")
     parser.add_argument("--only", help="comma-separated methods: " + ", ".join(METHODS))
     parser.add_argument("--zoo", type=Path, help="where the zoo's checkpoints lie")
     parser.add_argument("--zoo-budget", type=float, default=1.0)
     parser.add_argument("--again", action="store_true", help="measure finished rows again")
+    parser.add_argument(
+        "--finished", action="store_true", help="measure nothing, write tables of finished rows"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     zoo = cache_folder(options.zoo, options.zoo_budget)
     rows = []
-    for seed in range(options.targets):
-        target = load_target(seed, zoo, Sizes().scaled(options.budget))
+    for seed in range(options.first, options.first + options.targets):
+        target = None
         for name in (options.only or ",".join(METHODS)).split(","):
             path = zoo / "rows" / f"{options.budget:g}" / f"{name}-{seed}.json"
+            if options.finished and not path.exists():
+                continue
             if options.again or not path.exists():
+                target = target or load_target(seed, zoo, Sizes().scaled(options.budget))
                 row = measure(target, name, zoo / "inversions")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(json.dumps(row), encoding="utf-8")

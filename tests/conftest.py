@@ -48,7 +48,6 @@ def toy_settings() -> FitSettings:
         channels=4,
         students=1,
         student_steps=2,
-        immunised=0.5,
         min_negatives=20,
         max_negatives=100,
     )

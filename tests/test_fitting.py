@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from flipad_ops.attributor_io import load_attributor, save_attributor
 from flipad_ops.detection import auc, threshold_at_fnr
 from flipad_ops.errors import DataError, NegativesTooFew
 from flipad_ops.evaluation import evaluate_scores
@@ -103,11 +105,26 @@ def test_equal_seeds_give_equal_attributors(
     assert [s for i, (s, _, _) in enumerate(stages) if i == 0 or stages[i - 1][0] != s] == [
         *STAGES[:2], "students", *STAGES[2:],
     ]  # fmt: skip
-    own, foreign, made = (60, 40, 24), (50, 24, 26), 30 + 15 + 18 + 3 * 30
+    own, foreign, made = (60, 40, 24), (50, 24, 26), 30 + 15 + 18
     for place, stage in enumerate(("invert", "calibrate", "evaluate")):
         done = [(d, total) for name, d, total in stages if name == stage and total]
         assert done[-1][0] == done[-1][1] == own[place] + foreign[place] + (0 if place else made)
         assert [d for d, _ in done] == sorted(d for d, _ in done)
+
+
+def test_immunised_fit_has_a_branch_for_altered_images(
+    toy_split: SplitGenerator,
+    toy_foreign: dict[str, ForeignImages],
+    toy_settings: FitSettings,
+    tmp_path: Path,
+) -> None:
+    settings = replace(toy_settings, immunised=0.5, students=0)
+    attributor = fit_attributor(toy_split, toy_foreign, settings).attributor
+    assert [part.gate is not None for part in attributor.detector.parts] == [False, True]
+    images = torch.cat([toy_split.sample(6, seed=8), noise_images(6, seed=8)])
+    score = attributor.score(images).score
+    again = load_attributor(save_attributor(attributor, tmp_path)).score(images).score
+    assert np.array_equal(score, again)
 
 
 @pytest.mark.parametrize("kind", ["conv2d", "linear"])
