@@ -36,6 +36,7 @@ NAMES = {
     "deliveries": "",
     "receiver": "receiver down during registration (MLflow server, webhook)",
     "mlflow": "MLflow server killed and restarted",
+    "burst": "50 versions registered in a burst (one try)",
 }
 
 
@@ -86,8 +87,12 @@ def run(name: str, folder: Path, count: int) -> dict[str, list[str]]:
         return deliveries(folder, count)
     registry = Registry(folder / "registry")
     try:
-        fault = registry.receiver_down if name == "receiver" else registry.server_restarted
-        return {words: tries(lambda _: fault(), count)}
+        fault = {
+            "receiver": registry.receiver_down,
+            "mlflow": registry.server_restarted,
+            "burst": registry.burst,
+        }[name]
+        return {words: tries(lambda _: fault(), 1 if name == "burst" else count)}
     finally:
         registry.close()
 

@@ -202,6 +202,7 @@ def database_restarted(folder: Path, cluster: Cluster) -> str:
 def disk_full(folder: Path, small: Path) -> str:
     """No space for the artifact, until somebody makes some."""
     scene = Scene.make(folder)
+    (small / "artifact").unlink(missing_ok=True)
     (small / "ballast").write_bytes(bytes(200_000))
     scene.enqueue(1)
     actor = scene.worker(artifacts=small)
