@@ -11,7 +11,7 @@ from flipad_ops.detection.deepsad import DeepSadSettings
 from flipad_ops.errors import UsageError
 from flipad_ops.inversion import InversionSettings
 
-Recipe = Literal["default", "fast", "paper"]
+Recipe = Literal["default", "immunised", "fast", "paper"]
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,18 @@ class FitSettings:
 
 
 def recipe(name: str, **overrides: Any) -> FitSettings:
-    """Settings by name: "default", "fast" (small and quick) or "paper" (as published).
+    """Settings by name: "default", "immunised", "fast" or "paper".
+
+    "immunised" is the default with a branch for images altered on their way (JPEG, noise,
+    cropping); "fast" is small and quick.
 
     "paper" keeps the point target, alpha, feature count, sample counts and schedule of the
     64x64 GAN experiments; only the solver is ours, since the optimum is the same.
     """
     if name == "default":
         settings = FitSettings()
+    elif name == "immunised":
+        settings = FitSettings(immunised=0.3)
     elif name == "fast":
         settings = FitSettings(
             inversion=InversionSettings(tolerance=5e-2),
@@ -153,7 +158,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             max_negatives=12_000,
         )
     else:
-        raise UsageError(f"Unknown recipe {name!r}; known are default, fast, paper.")
+        raise UsageError(f"Unknown recipe {name!r}; known are default, immunised, fast, paper.")
     unknown = sorted(set(overrides) - {f.name for f in fields(FitSettings)})
     if unknown:
         raise UsageError(f"Unknown fit setting {unknown[0]!r}.")

@@ -12,7 +12,7 @@ from flipad_ops.fit_settings import FitSettings, recipe
 from flipad_ops.inversion import InversionSettings
 
 
-@pytest.mark.parametrize("name", ["default", "fast", "paper"])
+@pytest.mark.parametrize("name", ["default", "immunised", "fast", "paper"])
 def test_recipes_survive_json(name: str) -> None:
     settings = recipe(name)
     again = FitSettings.from_dict(json.loads(json.dumps(settings.to_dict())))
@@ -34,7 +34,9 @@ def test_paper_recipe_is_as_published() -> None:
 
 def test_recipe_overrides_and_refusals() -> None:
     assert recipe("fast", seed=7) == replace(recipe("fast"), seed=7)
-    with pytest.raises(UsageError, match="Unknown recipe 'slow'; known are default, fast, paper"):
+    with pytest.raises(
+        UsageError, match="Unknown recipe 'slow'; known are default, immunised, fast, paper"
+    ):
         recipe("slow")
     with pytest.raises(UsageError, match="Unknown fit setting 'epochs'"):
         recipe("fast", epochs=3)

@@ -16,6 +16,7 @@ class RecipeChoice(StrEnum):
     """Named settings, see `flipad_ops.fit_settings.recipe`."""
 
     default = "default"
+    immunised = "immunised"
     fast = "fast"
     paper = "paper"
 
