@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pandas as pd
 from torch import Tensor
 
 from flipad_ops.errors import GateFailed
+from flipad_ops.expectations import great_expectations
 from flipad_ops.fit_settings import FitSettings
 from pipelines.negatives import Gathered, pixel_hashes
 
@@ -113,23 +112,6 @@ def check_manifest(
             )
             tables["files"] = (manifest.files, [usable])
         return _run(tables, docs)
-
-
-def great_expectations() -> Any:
-    """The package, imported without PySpark.
-
-    Where PySpark is installed it would be imported whole, which takes seconds, and ends a process
-    that has no main file: PySpark takes that for a run of its doctests.
-    """
-    hide = "pyspark" not in sys.modules
-    if hide:
-        sys.modules["pyspark"] = None  # type: ignore[assignment]
-    try:
-        import_module("great_expectations.expectations")
-        return import_module("great_expectations")
-    finally:
-        if hide:
-            del sys.modules["pyspark"]
 
 
 def require(failures: Sequence[str]) -> None:

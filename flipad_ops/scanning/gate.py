@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import warnings
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from flipad_ops.expectations import great_expectations
 from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.outputs.structured import rows
 
@@ -51,9 +51,8 @@ def _judge(frame: pd.DataFrame) -> list[str]:
     with warnings.catch_warnings():
         # Deprecations inside great_expectations and its dependencies are not ours to fix here.
         warnings.simplefilter("ignore")
-        # Typed as Any: the package's exports are made in a way that checkers cannot follow.
-        gx: Any = importlib.import_module("great_expectations")
-        gxe: Any = importlib.import_module("great_expectations.expectations")
+        gx = great_expectations()
+        gxe = gx.expectations
 
         scored = frame[frame["outcome"] == "scored"].astype({"score": float, "p": float})
         others = frame[frame["outcome"] != "scored"]

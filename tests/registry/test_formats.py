@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ from flipad_ops.registry.formats import ModelFolder, read_generator
 from flipad_ops.registry.generators import METADATA_TAG
 from tests.registry import formats
 from tests.registry.tiny import LATENT, tiny_generator
-
-
-@pytest.fixture(autouse=True)
-def _forget_uri() -> Iterator[None]:
-    yield
-    mlflow.set_tracking_uri(None)
 
 
 def follow(remedy: str, store: str) -> None:

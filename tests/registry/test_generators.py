@@ -33,12 +33,6 @@ def log(store: str, name: str, module: torch.nn.Module, **fields: Any) -> None:
     )
 
 
-@pytest.fixture(autouse=True)
-def _forget_uri() -> Any:
-    yield
-    mlflow.set_tracking_uri(None)
-
-
 def same_samples(a: SplitGenerator, b: SplitGenerator) -> bool:
     return torch.equal(a.sample(5, seed=3), b.sample(5, seed=3))
 
