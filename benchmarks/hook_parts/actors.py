@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flipad_ops.registry import tags
 from registry_hooks.fit_process import FitProcess
 from registry_hooks.service import open_table, run_service, stop_on_signals
 from registry_hooks.settings import HookSettings
@@ -19,16 +20,17 @@ from registry_hooks.worker import Worker
 
 SECRET = "the secret of the hooks' benchmarks"
 #: In place of a fit: notes its beginning, takes its time, writes 128 KiB, notes its end. Like the
-#: real one it dies when the pipe on its stdin closes, and leaves its outcome in a file.
+#: real one it dies when the pipe on its stdin closes, and leaves its outcome in a file; where there
+#: is a registry, it registers an attributor as a real fit does, or the reconciler would miss it.
 TINY = """
-import json, os, signal, sys, threading, time
+import json, os, signal, sys, threading, time, urllib.request
 order = json.loads(sys.stdin.readline())
 def watch():
     while sys.stdin.readline():
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)
 threading.Thread(target=watch, daemon=True).start()
-notes, seconds, artifacts = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+notes, seconds, artifacts, registry, keys = sys.argv[1], float(sys.argv[2]), *sys.argv[3:6]
 def note(what):
     with open(notes, "a") as stream:
         stream.write(what + " " + order["uri"] + chr(10))
@@ -40,6 +42,17 @@ try:
         stream.write(bytes(131072))
 except OSError as error:
     outcome = {"error": "OSError", "message": "OSError: " + str(error)}
+if "attributor" in outcome and registry:
+    values = [*order["uri"].removeprefix("models:/").rsplit("/", 1), sys.argv[6]]
+    said = [{"key": k, "value": v} for k, v in zip(keys.split(), values)]
+    body = {"name": values[0] + "-attributor", "source": "s3://nowhere/attributor", "tags": said}
+    request = urllib.request.Request(registry + "/api/2.0/mlflow/model-versions/create",
+        json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        made = json.load(urllib.request.urlopen(request))["model_version"]
+        outcome["attributor"] = made["name"] + "/" + made["version"]
+    except OSError as error:
+        outcome = {"error": "OSError", "message": "OSError: " + str(error)}
 if "attributor" in outcome:
     note("end")
 with open(order["result"], "w") as stream:
@@ -68,9 +81,13 @@ def _in_session(target: Any, *arguments: Any) -> None:
     target(*arguments)
 
 
-def worker(settings: HookSettings, notes: Path, seconds: float, artifacts: Path) -> None:
+def worker(
+    settings: HookSettings, notes: Path, seconds: float, artifacts: Path, registry: str = ""
+) -> None:
     """A real worker whose fits are the tiny ones."""
     command = [sys.executable, "-S", "-c", TINY, str(notes), str(seconds), str(artifacts)]
+    keys = " ".join([tags.GENERATOR, tags.GENERATOR_VERSION, tags.CONFIG])
+    command += [registry, keys, settings.config_sha256()]
     table = open_table(settings)
     Worker(table, settings, stop_on_signals(), start=partial(FitProcess, command=command)).run()
     table.close()

@@ -57,7 +57,9 @@ class Scene:
 
     def worker(self, seconds: float = 0.1, artifacts: Path | None = None) -> Actor:
         """A worker process."""
-        return Actor(worker, self.settings, self.notes, seconds, artifacts or self.folder)
+        registry = "" if self.settings.registry == NOWHERE else self.settings.registry
+        folder = artifacts or self.folder
+        return Actor(worker, self.settings, self.notes, seconds, folder, registry)
 
     def receiver(self) -> Actor:
         """A receiver process that answers."""

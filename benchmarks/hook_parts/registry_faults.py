@@ -25,6 +25,7 @@ class Registry:
         self.server.up()
         self.client = MlflowClient(self.server.url)
         self.client.create_registered_model("gan")
+        self.client.create_registered_model("gan-attributor")
         self.scene = Scene.make(folder / "hooks", registry=self.server.url)
         self.receiver: Actor = self.scene.receiver()
         url = f"http://127.0.0.1:{self.scene.settings.port}/mlflow"
