@@ -1,0 +1,96 @@
+"""Fifty versions of a generator registered at once, fitted for real and unattended.
+
+    nice python -m benchmarks.hook_burst [--versions 50] [--workers 2]
+
+A real MLflow server, its webhook, `flipadops hooks up` and real fits of small pt2 DCGANs (16x16);
+each version has weights of its own. Writes benchmarks/results/hook_burst.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+
+from benchmarks.hook_parts.house import SECRET, MlflowServer, Service, machine, running
+from flipad_ops.registry import tags
+from flipad_ops.registry.generators import register_generator
+from registry_hooks.install import install
+from registry_hooks.records import DONE, FAILED
+from registry_hooks.table import WorkTable
+from tests.registry.tiny import tiny_generator
+from tests.registry_hooks.servers import SETTINGS
+
+RESULTS = Path(__file__).parent / "results" / "hook_burst.json"
+
+
+def burst(folder: Path, versions: int, workers: int, patience: float) -> dict[str, Any]:
+    """Register, wait until every version is done or failed, and count attributors."""
+    with running(MlflowServer(folder)) as server:
+        client = MlflowClient(server.url)
+        register_generator("other", *tiny_generator(seed=999), tracking_uri=server.url)
+        for seed in range(versions):  # exports take seconds each, so not within the burst
+            register_generator("staged", *tiny_generator(seed=seed), tracking_uri=server.url)
+        client.create_registered_model("gan")
+        service = Service(
+            folder,
+            server.url,
+            'include = ["gan"]',
+            f"[hooks.fit]\nnegatives_models = ['other']\n{SETTINGS}",
+        )
+        service.up("--workers", str(workers))
+        try:
+            install(client, f"http://127.0.0.1:{service.port}/mlflow", SECRET)
+            begin = time.monotonic()
+            for version in range(1, versions + 1):
+                client.copy_model_version(f"models:/staged/{version}", "gan")
+            registered = time.monotonic() - begin
+            table = WorkTable(service.table)
+            while time.monotonic() - begin < patience:
+                rows = table.rows()
+                if sum(row.state in (DONE, FAILED) for row in rows) == versions:
+                    break
+                time.sleep(1)
+            seconds = time.monotonic() - begin
+            rows = table.rows()
+            table.close()
+        finally:
+            service.stop()
+        fitted = Counter(
+            found.tags[tags.GENERATOR_VERSION]
+            for found in client.search_model_versions("name = 'gan-attributor'")
+        )
+    return {
+        "machine": machine(), "versions": versions, "workers": workers,
+        "registered_in_s": round(registered, 1), "all_ended_in_s": round(seconds, 1),
+        "states": dict(Counter(row.state for row in rows)),
+        "reasons": dict(Counter(str(row.reason) for row in rows if row.state == FAILED)),
+        "attributor_versions": sum(fitted.values()),
+        "generator_versions_with_one": sum(count == 1 for count in fitted.values()),
+        "fitted_twice": sum(count > 1 for count in fitted.values()),
+        "most_attempts": max(row.attempts for row in rows),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Run and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--versions", type=int, default=50)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=1800.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report = burst(Path(folder), options.versions, options.workers, options.patience)
+    text = json.dumps(report, indent=2) + "\n"
+    RESULTS.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
