@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hook_parts.house import free_port
+from tests.registry_hooks.servers import free_port
 
 
 class Cluster:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from benchmarks.hook_parts.actors import SECRET, Actor, beginnings, endings, receiver, worker
 from benchmarks.hook_parts.cluster import Cluster
-from benchmarks.hook_parts.house import free_port, get
 from registry_hooks.records import DONE, Row
 from registry_hooks.settings import HookSettings
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP, sign
 from registry_hooks.table import WorkTable
+from tests.registry_hooks.servers import free_port, get
 
 #: No registry: its reconciler would call the made-up versions deleted.
 NOWHERE = "http://127.0.0.1:9"

@@ -6,17 +6,16 @@ import contextlib
 import os
 import platform
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.registry_hooks import servers
+from tests.registry_hooks.servers import ROOT, free_port, get
+
 SECRET = "the secret of the hooks' benchmarks"
 
 
@@ -25,32 +24,14 @@ def machine() -> str:
     return f"{os.cpu_count()} CPU cores (shared), Python {platform.python_version()}"
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def get(url: str) -> str:
-    """The body, or "" while nobody answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return str(answer.read().decode())
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return ""
-
-
 def environment(**changes: str) -> dict[str, str]:
     """The caller's, without its MLflow and flipad_ops settings."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "FLIPADOPS"))}
     ours = {
-        "OMP_NUM_THREADS": "1",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONPATH": str(ROOT),
+        "FLIPADOPS_WEBHOOK_SECRET": SECRET,
     }
-    return {**kept, **ours, "FLIPADOPS_WEBHOOK_SECRET": SECRET, **changes}
+    return servers.environment(**{**ours, **changes})
 
 
 @dataclass
@@ -118,36 +99,14 @@ class MlflowServer:
         from cryptography.fernet import Fernet
 
         self.key = self.key or Fernet.generate_key().decode()
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-        command += ["--workers", "1", "--port", str(self.port)]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd=self.folder,
-                env=environment(
-                    MLFLOW_WEBHOOK_ALLOWED_SCHEMES="http,https",
-                    MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true",
-                    MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY=self.key,
-                    MLFLOW_WEBHOOK_CACHE_TTL="1",
-                    MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
-                ),
-            )
-        while not get(f"{self.url}/health"):
-            if self.process.poll() is not None:
-                raise RuntimeError((self.folder / "server.log").read_text()[-2000:])
-            time.sleep(0.2)
+        self.process = servers.start_mlflow(
+            self.folder / "mlflow.db", self.folder, self.port, self.key
+        )
 
     def stop(self) -> None:
         """Kill it with its workers."""
         if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            servers.kill_group(self.process)
 
 
 @contextlib.contextmanager

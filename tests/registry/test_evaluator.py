@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import mlflow
 import pandas as pd
 import pytest
@@ -13,7 +11,7 @@ from flipad_ops.registry.generators import load_generator
 
 
 @pytest.fixture(autouse=True)
-def _registered_plugin(fitted: str) -> Iterator[None]:
+def _registered_plugin(fitted: str) -> None:
     # Importing these warns inside MLflow; the entry point of the installed package registers.
     from mlflow.models.evaluation.evaluator_registry import _model_evaluation_registry
 
@@ -21,8 +19,6 @@ def _registered_plugin(fitted: str) -> Iterator[None]:
 
     _model_evaluation_registry.register("flipad", FlipadEvaluator)
     mlflow.set_tracking_uri(fitted)
-    yield
-    mlflow.set_tracking_uri(None)
 
 
 def frame(store: str) -> pd.DataFrame:

@@ -57,4 +57,3 @@ def test_tracking_puts_the_uri_back(store: str) -> None:
     with tracking(store):
         assert mlflow.get_tracking_uri() == store
     assert mlflow.get_tracking_uri() == "sqlite:///before.db"
-    mlflow.set_tracking_uri(None)

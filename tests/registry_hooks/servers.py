@@ -64,16 +64,15 @@ def environment(**changes: str) -> dict[str, str]:
     }
 
 
-@contextlib.contextmanager
-def mlflow_server(database: Path, folder: Path) -> Iterator[str]:
-    """Its URL; it may deliver webhooks to loopback."""
-    from cryptography.fernet import Fernet
+def start_mlflow(database: Path, folder: Path, port: int, key: str) -> subprocess.Popen[bytes]:
+    """A server that answers and may deliver webhooks to loopback; the head of its process group.
 
-    port = free_port()
+    `key` encrypts the webhooks' secrets: a server started again needs the same.
+    """
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
     command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{database}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
-    with (folder / "server.log").open("wb") as log:
+    with (folder / "server.log").open("ab") as log:
         server = subprocess.Popen(
             command,
             stdout=log,
@@ -83,7 +82,7 @@ def mlflow_server(database: Path, folder: Path) -> Iterator[str]:
             env=environment(
                 MLFLOW_WEBHOOK_ALLOWED_SCHEMES="http,https",
                 MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true",
-                MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY=Fernet.generate_key().decode(),
+                MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY=key,
                 MLFLOW_WEBHOOK_CACHE_TTL="1",
                 MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
             ),
@@ -92,10 +91,30 @@ def mlflow_server(database: Path, folder: Path) -> Iterator[str]:
         while not get(f"http://127.0.0.1:{port}/health"):
             assert server.poll() is None, (folder / "server.log").read_text()
             time.sleep(0.2)
+    except BaseException:
+        kill_group(server)
+        raise
+    return server
+
+
+def kill_group(server: subprocess.Popen[bytes]) -> None:
+    """Kill a server with its workers."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+@contextlib.contextmanager
+def mlflow_server(database: Path, folder: Path) -> Iterator[str]:
+    """Its URL; see `start_mlflow`."""
+    from cryptography.fernet import Fernet
+
+    port = free_port()
+    server = start_mlflow(database, folder, port, Fernet.generate_key().decode())
+    try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+        kill_group(server)
 
 
 @dataclass

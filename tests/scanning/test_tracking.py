@@ -19,7 +19,7 @@ from tests.scanning.test_engine import png
 @pytest.mark.filterwarnings("ignore::FutureWarning:mlflow.*")
 @pytest.mark.filterwarnings("ignore::UserWarning:mlflow.*")
 def test_scan_becomes_a_run_linked_to_its_attributor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "found").mkdir()
     for index in range(4):
@@ -27,9 +27,7 @@ def test_scan_becomes_a_run_linked_to_its_attributor(
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     # Registering looks the model up there, whatever an earlier test set for the process.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
-    request.addfinalizer(lambda: mlflow.set_tracking_uri(before))
     client = MlflowClient(uri)
     experiment = client.create_experiment(
         EXPERIMENT, artifact_location=(tmp_path / "artifacts").as_uri()
