@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from flipad_ops.detection import Detector, FeatureMap, conformal_p, p_floor
 from flipad_ops.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.generators.layer import tensor_bytes
 from flipad_ops.inversion import FinalLayerInverter, InversionResult
 
 
@@ -45,6 +49,22 @@ class Attribution:
     converged: NDArray[np.bool_]
     inverted: NDArray[np.bool_]
     residual: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Screening:
+    """What the pixels of a batch say before any inversion.
+
+    Parameters
+    ----------
+    score : (n,) float64
+        A lower bound of the score, and the score itself where no inversion is needed.
+    needed : (n,) bool
+        Whether only an inversion can tell.
+    """
+
+    score: NDArray[np.float64]
+    needed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,26 +146,56 @@ class Attributor:
 
     def score(self, pixels: Tensor, step: float = 1 / 255) -> Attribution:
         """Invert and score (n, *sample_shape) pixels; see `invert` for errors."""
-        self._check_shape(pixels)
-        screened, decided = self.detector.screen(pixels.to(self.device))
-        score, inverted = screened.cpu().numpy(), (~decided).cpu().numpy()
-        converged, residual = np.ones(len(pixels), dtype=bool), torch.zeros(pixels.shape)
-        rows = np.flatnonzero(inverted)
-        if len(rows):
-            result = self.invert(pixels[rows], step)
-            score[rows] = self.score_activations(result.z, pixels[rows])
-            converged[rows] = result.converged.cpu().numpy()
-            residual[rows] = result.residual.reshape(len(rows), *self.sample_shape).cpu()
-        if not np.isfinite(score).all():  # NaN would pass for "not ours"
+        screening = self.screen(pixels)
+        rows = np.flatnonzero(screening.needed)
+        inverted = self.invert(pixels[rows], step) if len(rows) else None
+        result = self.conclude(pixels, screening, inverted)
+        if not np.isfinite(result.score).all():  # NaN would pass for "not ours"
             raise InversionError("An image's inversion gave no finite score.")
+        return result
+
+    def screen(self, pixels: Tensor) -> Screening:
+        """What (n, *sample_shape) pixels alone decide; raises WrongImageSize."""
+        self._check_shape(pixels)
+        bound, decided = self.detector.screen(pixels.to(self.device))
+        return Screening(bound.cpu().numpy(), (~decided).cpu().numpy())
+
+    def conclude(
+        self, pixels: Tensor, screening: Screening, inverted: InversionResult | None
+    ) -> Attribution:
+        """Scores from the inversions of exactly the images that `screening` left open.
+
+        The inversions may be another attributor's of the same `inversion_key`. Unlike `score`
+        it returns a score that is not finite.
+        """
+        score, needed = screening.score.copy(), screening.needed
+        converged, residual = np.ones(len(pixels), dtype=bool), torch.zeros(pixels.shape)
+        if inverted is not None:
+            rows = np.flatnonzero(needed)
+            score[rows] = self.score_activations(inverted.z, pixels[rows])
+            converged[rows] = inverted.converged.cpu().numpy()
+            residual[rows] = inverted.residual.reshape(len(rows), *self.sample_shape).cpu()
         return Attribution(
             score=score,
             p=conformal_p(score, self.calibration.null_scores),
             attributed=score <= self.calibration.threshold,
             converged=converged,
-            inverted=inverted,
+            inverted=needed,
             residual=residual,
         )
+
+    @cached_property
+    def inversion_key(self) -> str:
+        """Content hash of all that an inversion depends on besides the image.
+
+        Attributors of one key may use each other's inversions.
+        """
+        if self.inverter is not None:
+            return f"inverter {id(self._inverter)}"
+        facts = [self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict()]
+        digest = hashlib.sha256(json.dumps([*facts, self.device], sort_keys=True).encode())
+        digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))
+        return digest.hexdigest()
 
     def score_activations(self, activations: Tensor, pixels: Tensor) -> NDArray[np.float64]:
         """Anomaly scores (n,) of activations (n, *layer.input_shape) recovered from pixels."""

@@ -37,6 +37,12 @@ class InversionResult:
     def __len__(self) -> int:
         return self.z.shape[0]
 
+    def select(self, rows: Tensor) -> InversionResult:
+        """The results of some images, by their indices (k,) int64."""
+        return InversionResult(
+            **{f.name: getattr(self, f.name)[rows.to(self.z.device)] for f in fields(self)}
+        )
+
 
 def concatenate(parts: list[InversionResult]) -> InversionResult:
     """Join results of consecutive batches."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 
-from flipad_ops.attributor import Attributor
+from flipad_ops.attributor import Attribution, Attributor, Screening
 from flipad_ops.attributor_io import JSON_NAME, attributor_sha256, load_attributor
 from flipad_ops.errors import (
     AttributorCorrupt,
@@ -19,6 +21,7 @@ from flipad_ops.errors import (
     LayerMismatch,
     UsageError,
 )
+from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
 from flipad_ops.registry.store import registry_errors, tracking
@@ -42,18 +45,35 @@ class LoadedScorer:
         self.image_shape = (channels, height, width)
         self.threshold = attributor.calibration.threshold
         self.p_floor = attributor.calibration.floor
+        self.inversion_key = attributor.inversion_key
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
         """Score (n, *image_shape) float32 pixels in [0, 1]."""
-        result = self.attributor.score(pixels)
-        return ScoreBatch(
-            score=result.score,
-            p=result.p,
-            attributed=result.attributed,
-            converged=result.converged,
-            screened=~result.inverted,
-            residual=result.residual.numpy() if residual else None,
-        )
+        return _batch(self.attributor.score(pixels), residual)
+
+    def screen(self, pixels: Tensor) -> Screening:
+        """See `SharingScorer`, as for the next two."""
+        return self.attributor.screen(pixels)
+
+    def invert(self, pixels: Tensor) -> InversionResult:
+        return self.attributor.invert(pixels)
+
+    def conclude(
+        self, pixels: Tensor, screening: Screening, inverted: InversionResult | None
+    ) -> ScoreBatch:
+        result = _batch(self.attributor.conclude(pixels, screening, inverted))
+        return replace(result, score=np.where(np.isfinite(result.score), result.score, np.nan))
+
+
+def _batch(result: Attribution, residual: bool = False) -> ScoreBatch:
+    return ScoreBatch(
+        score=result.score,
+        p=result.p,
+        attributed=result.attributed,
+        converged=result.converged,
+        screened=~result.inverted,
+        residual=result.residual.numpy() if residual else None,
+    )
 
 
 def load_scorers(

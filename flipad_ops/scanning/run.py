@@ -20,6 +20,7 @@ from flipad_ops.scanning.pipeline import Fetched, Kept, Pipeline, Plumbing
 from flipad_ops.scanning.records import Finding, Row, replace_row
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.scorer import Scorer, label
+from flipad_ops.scanning.sharing import sharing_groups
 
 #: Called with (done, found so far).
 Progress = Callable[[int, int], None]
@@ -158,7 +159,8 @@ class _Work:
         self, scorers: Sequence[Scorer], ledger: Ledger, request: ScanRequest, progress: Progress
     ) -> None:
         self.ledger, self.progress = ledger, progress
-        self.lanes = [Lane(scorer, ledger, request.batch_size) for scorer in scorers]
+        groups = sharing_groups(scorers)
+        self.lanes = [Lane(group, ledger, request.batch_size) for group in groups]
         shapes = list(dict.fromkeys(lane.shape for lane in self.lanes))
         self.places = [shapes.index(lane.shape) for lane in self.lanes]
         self.done = self.reused = 0
@@ -184,14 +186,17 @@ class _Work:
     def _take_fetched(self, got: Fetched) -> None:
         item = got.item
         for lane, place in zip(self.lanes, self.places, strict=True):
-            row = Row(
-                item.key, got.target.uri, item.size, "scored", lane.name,
-                sha256=got.sha256, etag=item.etag,
-            )  # fmt: skip
+            rows = [
+                Row(
+                    item.key, got.target.uri, item.size, "scored", name,
+                    sha256=got.sha256, etag=item.etag,
+                )
+                for name in lane.names
+            ]  # fmt: skip
             fit = got.reason if got.decoded is None else got.decoded.fits[place]
             if got.outcome or isinstance(fit, str):
-                reason = got.reason or str(fit)
-                outcome = got.outcome or "skipped"
-                self.ledger.add(replace_row(row, outcome=outcome, reason=reason), got.position)
+                outcome, reason = got.outcome or "skipped", got.reason or str(fit)
+                for row in rows:
+                    self.ledger.add(replace_row(row, outcome=outcome, reason=reason), got.position)
             else:
-                lane.add(row, got.position, fit)
+                lane.add(rows, got.position, fit)

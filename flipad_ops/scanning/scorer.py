@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from flipad_ops.attributor import Screening
+    from flipad_ops.inversion import InversionResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +91,28 @@ class Scorer(Protocol):
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
         """Score (n, *image_shape) float32 pixels in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class SharingScorer(Scorer, Protocol):
+    """A scorer whose `score` comes in parts, so that inversions can be shared; see `sharing`."""
+
+    #: Scorers of one key invert an image to the same result.
+    inversion_key: str
+
+    def screen(self, pixels: Tensor) -> Screening:
+        """Which images need an inversion, and the score of the others."""
+        ...
+
+    def invert(self, pixels: Tensor) -> InversionResult:
+        """Invert (n, *image_shape) float32 pixels in [0, 1], n > 0."""
+        ...
+
+    def conclude(
+        self, pixels: Tensor, screening: Screening, inverted: InversionResult | None
+    ) -> ScoreBatch:
+        """Scores from the inversions of the images that `screening` needs; NaN for none."""
         ...
 
 
