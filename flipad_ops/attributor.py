@@ -38,7 +38,9 @@ class Attribution:
     converged : (n,) bool
         Whether the inversion reached its tolerance, or none was needed.
     inverted : (n,) bool
-        False where the pixels alone settled that an image is foreign.
+        False where the pixels alone settled the score.
+    recompressed : (n,) bool
+        Out of a lossy file: scored by pixels, and p is that among foreign images recompressed.
     residual : Tensor, (n, *sample_shape)
         What the inversion could not explain, in target units; zero without inversion.
     """
@@ -48,6 +50,7 @@ class Attribution:
     attributed: NDArray[np.bool_]
     converged: NDArray[np.bool_]
     inverted: NDArray[np.bool_]
+    recompressed: NDArray[np.bool_]
     residual: Tensor
 
 
@@ -61,10 +64,13 @@ class Screening:
         A lower bound of the score, and the score itself where no inversion is needed.
     needed : (n,) bool
         Whether only an inversion can tell.
+    recompressed : (n,) bool
+        Whether the image came out of a lossy file.
     """
 
     score: NDArray[np.float64]
     needed: NDArray[np.bool_]
+    recompressed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +85,28 @@ class Calibration:
         Held-out own samples, the threshold's source.
     null_scores : mapping of stratum to (n,) float64
         Foreign samples held out from training, one entry per source.
+    recompressed_null_scores : mapping of stratum to (n,) float64
+        Of the same out of lossy files; empty where the attributor treats these like any other.
     """
 
     threshold: float
     own_scores: NDArray[np.float64]
     null_scores: Mapping[str, NDArray[np.float64]]
+    recompressed_null_scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def floor(self) -> float:
         """The smallest p-value these null scores allow."""
-        return p_floor(self.null_scores)
+        return max(p_floor(self.null_scores), p_floor(self.recompressed_null_scores, 0.0))
+
+    def p(
+        self, scores: NDArray[np.float64], recompressed: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Conformal p-values (n,), each kind of image among its own null (Mondrian)."""
+        p = conformal_p(scores, self.null_scores)
+        if recompressed.any():
+            p[recompressed] = conformal_p(scores[recompressed], self.recompressed_null_scores)
+        return p
 
 
 @dataclass(eq=False)
@@ -157,8 +175,9 @@ class Attributor:
     def screen(self, pixels: Tensor) -> Screening:
         """What (n, *sample_shape) pixels alone decide; raises WrongImageSize."""
         self._check_shape(pixels)
-        bound, decided = self.detector.screen(pixels.to(self.device))
-        return Screening(bound.cpu().numpy(), (~decided).cpu().numpy())
+        screen = self.detector.screen(pixels.to(self.device))
+        parts = (screen.score, ~screen.decided, screen.recompressed)
+        return Screening(*(part.cpu().numpy() for part in parts))
 
     def conclude(
         self, pixels: Tensor, screening: Screening, inverted: InversionResult | None
@@ -177,10 +196,11 @@ class Attributor:
             residual[rows] = inverted.residual.reshape(len(rows), *self.sample_shape).cpu()
         return Attribution(
             score=score,
-            p=conformal_p(score, self.calibration.null_scores),
+            p=self.calibration.p(score, screening.recompressed),
             attributed=score <= self.calibration.threshold,
             converged=converged,
             inverted=needed,
+            recompressed=screening.recompressed,
             residual=residual,
         )
 

@@ -22,6 +22,7 @@ from flipad_ops.detection import (
     DeepSad,
     Detector,
     FeatureMap,
+    PixelView,
     SpectralView,
     StatisticsHead,
 )
@@ -35,7 +36,9 @@ from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.version import __version__
 
-FORMAT = 3
+FORMAT = 4
+#: Formats that can be read; 3 has no view of lossy files.
+READABLE = (3, FORMAT)
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -55,6 +58,7 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
         "pool": attributor.features.pool,
         "threshold": attributor.calibration.threshold,
         "strata": sorted(attributor.calibration.null_scores),
+        "recompressed_strata": sorted(attributor.calibration.recompressed_null_scores),
         "settings": attributor.settings.to_dict(),
         "generator": dict(attributor.generator),
         "evaluation": dict(attributor.evaluation),
@@ -78,10 +82,10 @@ def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
     """
     folder = Path(folder)
     fields = _read_json(folder / JSON_NAME)
-    if fields.get("format") != FORMAT:
+    if fields.get("format") not in READABLE:
         raise AttributorCorrupt(
-            f"Attributor format {fields.get('format')!r} is not {FORMAT}, the one this version of "
-            "flipad_ops reads: fit it again or install the version that wrote it."
+            f"Attributor format {fields.get('format')!r} is none that this version of flipad_ops "
+            f"reads (3 and {FORMAT}): fit it again or install the version that wrote it."
         )
     try:
         if _file_sha256(folder / TENSORS_NAME) != fields["tensors_sha256"]:
@@ -128,14 +132,19 @@ def _tensors(attributor: Attributor) -> dict[str, Tensor]:
         tensors["layer.bias"] = attributor.layer.bias
     if attributor.reference is not None:
         tensors["reference"] = attributor.reference
-    for name, scores in attributor.calibration.null_scores.items():
-        tensors[f"calibration.null.{name}"] = torch.tensor(np.asarray(scores))
+    calibration = attributor.calibration
+    for kind, null in (("null", calibration.null_scores),
+                       ("recompressed", calibration.recompressed_null_scores)):  # fmt: skip
+        for name, scores in null.items():
+            tensors[f"calibration.{kind}.{name}"] = torch.tensor(np.asarray(scores))
     for name, tensor in attributor.detector.state_dict().items():
         tensors[f"detector.{name}"] = tensor
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
 def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str) -> Attributor:
+    if fields["format"] == 3:
+        fields = _from_format_3(fields, tensors)
     settings = FitSettings.from_dict(fields["settings"])
     features = FeatureMap(
         tensors["features.mean"],
@@ -156,10 +165,15 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    detector = _detector(tensors, features, layer, settings)
+    detector = _detector(tensors, features, layer, sample_shape, settings)
     threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
-    if not null or any(len(s) == 0 or not np.isfinite(s).all() for s in null.values()):
+    recompressed = {
+        name: tensors[f"calibration.recompressed.{name}"].numpy()
+        for name in fields["recompressed_strata"]
+    }
+    every = [*null.values(), *recompressed.values()]
+    if not null or any(len(s) == 0 or not np.isfinite(s).all() for s in every):
         raise AttributorUncalibrated("The attributor holds no finite foreign calibration scores.")
     if not math.isfinite(threshold):
         raise AttributorUncalibrated("The attributor holds no finite threshold.")
@@ -170,7 +184,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         sample_shape=sample_shape,
         features=features,
         detector=detector,
-        calibration=Calibration(threshold, tensors["calibration.own"].numpy(), null),
+        calibration=Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed),
         settings=settings,
         generator=fields["generator"],
         evaluation=fields["evaluation"],
@@ -179,13 +193,25 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     )
 
 
+def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """What format 4 adds, for an attributor without a view of lossy files."""
+    tensors["detector.lossy_scale"] = torch.tensor(1.0, dtype=torch.float64)
+    settings = {"recompressed": 0.0, **fields["settings"]}
+    return {**fields, "recompressed_strata": [], "settings": settings}
+
+
 def _detector(
-    tensors: Mapping[str, Tensor], features: FeatureMap, layer: FinalLayer, settings: FitSettings
+    tensors: Mapping[str, Tensor],
+    features: FeatureMap,
+    layer: FinalLayer,
+    sample_shape: tuple[int, ...],
+    settings: FitSettings,
 ) -> Detector:
     """The detector whose views the tensors' names tell."""
     prefix = "detector."
     state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
     branches = []
+    shared = PixelView(sample_shape) if "lossy.body.0.weight" in state else None
     for number in range(sum(name.endswith(".scales") for name in state)):
         at = f"branches.{number}."
         deepsad = head = spectral = gate = None
@@ -199,8 +225,9 @@ def _detector(
         if (mean := state.get(f"{at}gate.summary.mean")) is not None:
             moments = len(state[f"{at}gate.summary.channels"])
             gate = AlterationGate(layer.input_shape, moments, len(mean))
-        branches.append(Branch(deepsad, head, spectral, gate))
-    detector = Detector(branches)
+        pixel = shared if f"{at}pixel.body.0.weight" in state else None
+        branches.append(Branch(deepsad, head, spectral, gate, pixel))
+    detector = Detector(branches, shared)
     detector.load_state_dict(state)
     return detector
 

@@ -39,6 +39,9 @@ class FitSettings:
     students, student_steps : int
         Sibling versions that the fit trains itself where none was given, and for how long; see
         `flipad_ops.students` (not in the paper).
+    recompressed : float
+        Altered copies of own and of foreign training images, per own training sample, for the
+        view of pixels that decides on lossy files; see `flipad_ops.detection.pixel`. 0 for none.
     immunised : float
         Perturbed copies of own and of foreign training images, per own training sample, for a
         second branch that accepts altered own images; see `flipad_ops.perturb`. 0.3 is enough.
@@ -65,6 +68,7 @@ class FitSettings:
     near_misses: float = 0.25
     students: int = 1
     student_steps: int = 300
+    recompressed: float = 1.0
     immunised: float = 0.0
     fnr: float = 0.005
     min_negatives: int = 100
@@ -75,8 +79,9 @@ class FitSettings:
         for name in ("own_train", "own_calibration", "own_test", "anchor_samples", "channels"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if not (0 <= self.widened <= 10 and 0 <= self.near_misses <= 10):
-            raise UsageError("widened and near_misses must lie between 0 and 10.")
+        for name in ("widened", "near_misses", "recompressed"):
+            if not 0 <= getattr(self, name) <= 10:
+                raise UsageError(f"{name} must lie between 0 and 10, not {getattr(self, name)}.")
         if not (0 <= self.immunised <= 2 and 0 <= self.students <= 20 and self.student_steps >= 1):
             raise UsageError(
                 "immunised must lie between 0 and 2, students between 0 and 20, and student_steps "
@@ -119,8 +124,8 @@ class FitSettings:
 def recipe(name: str, **overrides: Any) -> FitSettings:
     """Settings by name: "default", "immunised", "fast" or "paper".
 
-    "immunised" is the default with a branch for images altered on their way (JPEG, noise,
-    cropping); "fast" is small and quick.
+    "immunised" is the default with a branch for images altered on their way other than by lossy
+    files (noise, cropping, blur, resizing); "fast" is small and quick.
 
     "paper" keeps the point target, alpha, feature count, sample counts and schedule of the
     64x64 GAN experiments; only the solver is ours, since the optimum is the same.
@@ -155,6 +160,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             widened=0,
             near_misses=0,
             students=0,
+            recompressed=0,
             max_negatives=12_000,
         )
     else:

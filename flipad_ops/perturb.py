@@ -96,13 +96,28 @@ PERTURBATIONS: dict[str, Perturbation] = {
     "resize-0.75": lambda x, _: resize(x, 0.75),
 }
 
-#: What `mixture` draws from, with how often: lossy files are what a bucket mostly holds. Blur and
-#: resizing are left out: whoever accepts blurred images accepts every smooth generator's.
-MIXTURE: dict[str, tuple[float, Perturbation]] = {
+Mixture = dict[str, tuple[float, Perturbation]]
+
+#: What `mixture` draws from, with how often: lossy files are what a bucket mostly holds.
+LOSSY: Mixture = {
+    "jpeg": (4.0, lambda x, source: through_file(x, "JPEG", (60, 96), source)),
+    "webp": (1.0, lambda x, source: through_file(x, "WEBP", (60, 96), source)),
+}
+#: Blur and resizing are left out: whoever accepts blurred images accepts every smooth generator's.
+MIXTURE: Mixture = {
     "jpeg": (4.0, lambda x, source: through_file(x, "JPEG", (75, 94), source)),
     "webp": (1.0, lambda x, source: through_file(x, "WEBP", (75, 94), source)),
     "noise": (2.0, lambda x, source: noise(x, float(_between(source, 0.03, 0.1)), source)),
     "crop": (1.0, lambda x, source: crop(x, float(_between(source, 0.83, 0.95)), source)),
+}
+#: Everything, for a view of pixels that tells own from foreign whatever happened to both.
+EVERYTHING: Mixture = {
+    **LOSSY,
+    "noise": (2.0, lambda x, source: noise(x, float(_between(source, 0.03, 0.12)), source)),
+    "crop": (2.5, lambda x, source: crop(x, float(_between(source, 0.8, 0.97)), source)),
+    "blur": (1.0, lambda x, _: blur(x, 3)),
+    "more blur": (0.5, lambda x, _: blur(x, 5)),
+    "resize": (1.5, lambda x, source: resize(x, float(_between(source, 0.5, 0.95)))),
 }
 
 
@@ -111,15 +126,15 @@ def can_perturb(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[0] in (1, 3)
 
 
-def mixture(images: Tensor, seed: int) -> Tensor:
-    """Every image perturbed in one way, drawn from MIXTURE."""
+def mixture(images: Tensor, seed: int, kinds: Mixture = MIXTURE) -> Tensor:
+    """Every image perturbed in one way, drawn from `kinds`."""
     if not len(images):
         return images
     source = torch.Generator().manual_seed(seed)
-    weights = torch.tensor([weight for weight, _ in MIXTURE.values()])
+    weights = torch.tensor([weight for weight, _ in kinds.values()])
     drawn = torch.multinomial(weights, len(images), replacement=True, generator=source)
     made = images.clone()
-    for index, (_, perturb) in enumerate(MIXTURE.values()):
+    for index, (_, perturb) in enumerate(kinds.values()):
         for row in (drawn == index).nonzero()[:, 0].tolist():
             made[row : row + 1] = perturb(images[row : row + 1], source)
     return made

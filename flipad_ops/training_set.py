@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from flipad_ops.detection import can_view_pixels
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.negatives import ForeignSplit
-from flipad_ops.perturb import can_perturb, mixture
+from flipad_ops.perturb import EVERYTHING, can_perturb, mixture
 from flipad_ops.self_made import near_misses, widen
 from flipad_ops.students import can_have_students, student_samples
 
@@ -31,6 +32,8 @@ class TrainingSet:
         So many of `foreign`, at its start, were given; the fit made the others itself.
     own_perturbed, foreign_perturbed : Tensor
         Perturbed copies of own and of unrelated images; (0, ...) without immunisation.
+    own_altered, foreign_altered : Tensor
+        The same for the view of pixels, altered in every way; no activations are needed of them.
     """
 
     own: Tensor
@@ -40,8 +43,11 @@ class TrainingSet:
     given: int
     own_perturbed: Tensor
     foreign_perturbed: Tensor
+    own_altered: Tensor
+    foreign_altered: Tensor
 
     def __len__(self) -> int:
+        """How many images are to be inverted."""
         parts = (self.own, self.foreign, self.own_perturbed, self.foreign_perturbed)
         return sum(len(part) for part in parts)
 
@@ -74,6 +80,8 @@ def training_set(
     sources = torch.repeat_interleave(torch.arange(len(parts)), sizes)
     unrelated = ~torch.repeat_interleave(torch.tensor(related), sizes)
     copies = round(settings.immunised * len(own)) if can_perturb(generator.sample_shape) else 0
+    visible = settings.fusion and can_view_pixels(generator.sample_shape)
+    altered = round(settings.recompressed * len(own)) if visible else 0
     rows = unrelated.nonzero()[:, 0]
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + 7))]
     return TrainingSet(
@@ -84,6 +92,8 @@ def training_set(
         given=len(given),
         own_perturbed=mixture(_copies(own, copies), seed + 5),
         foreign_perturbed=mixture(_copies(foreign[rows], copies), seed + 6),
+        own_altered=mixture(_copies(own, altered if len(rows) else 0), seed + 9, EVERYTHING),
+        foreign_altered=mixture(_copies(foreign[rows], altered), seed + 10, EVERYTHING),
     )
 
 

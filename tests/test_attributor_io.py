@@ -142,7 +142,7 @@ def test_json_that_is_no_text(folder: Path) -> None:
 @pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_unknown_format(folder: Path, version: object) -> None:
     edit_json(folder, lambda f: f.update(format=version))
-    with pytest.raises(AttributorCorrupt, match=r"^Attributor format .* is not 3"):
+    with pytest.raises(AttributorCorrupt, match=r"^Attributor format .* is none that this version"):
         load_attributor(folder)
 
 

@@ -50,7 +50,9 @@ def test_calibration_and_evaluation_follow_from_the_scores(
     own = scores.pop("own")
     assert len(own) == toy_settings.own_test
     expected = evaluate_scores(own, scores, calibration.threshold)
-    assert toy_fit.attributor.evaluation == expected
+    evaluation = dict(toy_fit.attributor.evaluation)
+    assert set(evaluation.pop("recompressed")["strata"]) == set(scores)
+    assert evaluation == expected
     assert set(expected["strata"]) == {"noise", "sibling"}
 
 

@@ -31,7 +31,7 @@ class Sizes:
     own_train: int = 1600
     own_calibration: int = 800
     own_test: int = 300
-    real: int = 600
+    real: int = 1200
     siblings: int = 400
     foreign_test: int = 150
     perturbed: int = 60

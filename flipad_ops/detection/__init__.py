@@ -11,10 +11,12 @@ from flipad_ops.detection.calibration import (
 from flipad_ops.detection.deepsad import DeepSad, DeepSadSettings, train_deepsad
 from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fit import Views, fit_detector
-from flipad_ops.detection.fusion import Branch, Detector
+from flipad_ops.detection.fusion import Branch, Detector, Screen
 from flipad_ops.detection.gate import AlterationGate
+from flipad_ops.detection.pixel import PixelView, can_view_pixels, fit_pixels
 from flipad_ops.detection.spectral import SpectralView, fit_spectral, has_spectrum
 from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
+from flipad_ops.detection.traces import jpeg_quality, lossy_trace
 
 __all__ = [
     "AlterationGate",
@@ -23,18 +25,24 @@ __all__ = [
     "DeepSadSettings",
     "Detector",
     "FeatureMap",
+    "PixelView",
     "Rate",
+    "Screen",
     "SpectralView",
     "StatisticsHead",
     "Views",
     "auc",
     "can_certify",
+    "can_view_pixels",
     "conformal_p",
     "fit_detector",
     "fit_features",
+    "fit_pixels",
     "fit_spectral",
     "fit_statistics",
     "has_spectrum",
+    "jpeg_quality",
+    "lossy_trace",
     "p_floor",
     "threshold_at_fnr",
     "train_deepsad",

@@ -66,9 +66,9 @@ def conformal_p(scores: Scores, null_scores: Mapping[str, Scores]) -> Scores:
     return p
 
 
-def p_floor(null_scores: Mapping[str, Scores]) -> float:
-    """The smallest p-value that `conformal_p` can give."""
-    return max((1.0 / (len(null) + 1.0) for null in null_scores.values()), default=1.0)
+def p_floor(null_scores: Mapping[str, Scores], none: float = 1.0) -> float:
+    """The smallest p-value that `conformal_p` can give; `none` where there are no strata."""
+    return max((1.0 / (len(null) + 1.0) for null in null_scores.values()), default=none)
 
 
 @dataclass(frozen=True)

@@ -84,12 +84,17 @@ class DeepSad(nn.Module):
     def score(self, features: Tensor) -> Tensor:
         """Like `forward`, without gradients and independent of the batch's size."""
         self.eval()
-        scores = []
-        for chunk in torch.split(features, SCORE_CHUNK):
-            padded = chunk.new_zeros(SCORE_CHUNK, *chunk.shape[1:])
-            padded[: len(chunk)] = chunk
-            scores.append(self(padded)[: len(chunk)])
-        return torch.cat(scores)
+        return in_chunks(self, features)
+
+
+def in_chunks(score: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    """`score` of (n, ...) inputs, (n,), in padded chunks of SCORE_CHUNK."""
+    scores = []
+    for chunk in torch.split(inputs, SCORE_CHUNK):
+        padded = chunk.new_zeros(SCORE_CHUNK, *chunk.shape[1:])
+        padded[: len(chunk)] = chunk
+        scores.append(score(padded)[: len(chunk)])
+    return torch.cat(scores)
 
 
 def train_deepsad(

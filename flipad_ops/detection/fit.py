@@ -12,6 +12,7 @@ from flipad_ops.detection.deepsad import DeepSadSettings, train_deepsad
 from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fusion import Branch, Detector
 from flipad_ops.detection.gate import fit_gate
+from flipad_ops.detection.pixel import PixelView
 from flipad_ops.detection.spectral import fit_spectral, has_spectrum
 from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
 
@@ -45,6 +46,7 @@ def fit_detector(
     own_altered: Views,
     foreign_altered: Views,
     *,
+    pixel: PixelView | None,
     shown: Tensor,
     sources: Tensor,
     unrelated: Tensor,
@@ -66,6 +68,8 @@ def fit_detector(
     unrelated : Tensor, bool, (len(foreign),)
         Which foreign images come from no relative of the generator. Perturbed, a relative's
         cannot be told from own ones, so the branch for altered images does without them.
+    pixel : PixelView or None
+        Decides on lossy files, and has a say in the branch for altered images.
     shown : Tensor, (n, *sample_shape) in [0, 1]
         Own images to which the first branch's view of the spectrum is fitted.
     sources : Tensor, int64, (len(foreign),)
@@ -115,7 +119,7 @@ def fit_detector(
         fit_spectral(shown, device) if spectrum else None,
     )
     if not len(own_altered):
-        return features, Detector([plain]), losses
+        return features, Detector([plain], pixel), losses
     others = Views(foreign.pixels[unrelated], foreign.activations[unrelated])
     lenient = head(own + own_altered, others + foreign_altered, None)
     every_altered = own_altered + foreign_altered
@@ -127,5 +131,5 @@ def fit_detector(
         seed,
     )
     spectral = fit_spectral(own_altered.pixels, device) if spectrum else None
-    altered = Branch(None, lenient, spectral, gate)
-    return features, Detector([plain, altered]), losses
+    altered = Branch(None, lenient, spectral, gate, pixel)
+    return features, Detector([plain, altered], pixel), losses

@@ -3,12 +3,14 @@
 Within a branch an image is as foreign as its most foreign view says; of the branches the one that
 takes it for its own counts. Two branches, because a detector that has to accept own images after
 compression, noise or cropping cannot at once be strict about the fine traces that tell a sibling
-version from its own.
+version from its own. Images out of lossy files need no such guess: their pixels tell which they
+are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,8 +20,10 @@ from torch import Tensor, nn
 from flipad_ops.detection.calibration import threshold_at_fnr
 from flipad_ops.detection.deepsad import DeepSad
 from flipad_ops.detection.gate import AlterationGate
+from flipad_ops.detection.pixel import PixelView
 from flipad_ops.detection.spectral import SpectralView
 from flipad_ops.detection.statistics import StatisticsHead
+from flipad_ops.detection.traces import lossy_trace
 
 _TINY = 1e-12
 
@@ -32,6 +36,7 @@ class Branch(nn.Module):
     deepsad : DeepSad or None
     head : StatisticsHead or None
     spectral : SpectralView or None
+    pixel : PixelView or None
         Not all None.
     gate : AlterationGate or None
         Keeps unaltered images out of a branch for altered ones.
@@ -45,10 +50,12 @@ class Branch(nn.Module):
         head: StatisticsHead | None = None,
         spectral: SpectralView | None = None,
         gate: AlterationGate | None = None,
+        pixel: PixelView | None = None,
     ) -> None:
         super().__init__()
         self.deepsad, self.head, self.spectral, self.gate = deepsad, head, spectral, gate
-        self.count = sum(view is not None for view in (deepsad, head, gate, spectral))
+        self.pixel = pixel
+        self.count = sum(view is not None for view in (deepsad, head, pixel, gate, spectral))
         self.register_buffer("scales", torch.ones(self.count, dtype=torch.float64))
 
     def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
@@ -58,6 +65,8 @@ class Branch(nn.Module):
             columns.append(self.deepsad.score(features).double())
         if self.head is not None:
             columns.append(self.head(activations, pixels))
+        if self.pixel is not None:
+            columns.append(self.pixel(pixels))
         if self.gate is not None:
             columns.append(self.gate(activations, pixels))
         if self.spectral is not None:
@@ -92,8 +101,27 @@ class Branch(nn.Module):
         self.scales.copy_(torch.tensor(scales, dtype=torch.float64))
 
 
+@dataclass(frozen=True, eq=False)
+class Screen:
+    """What pixels alone decide, one entry an image.
+
+    Parameters
+    ----------
+    score : Tensor, float64, (n,)
+        A lower bound of the score.
+    decided : Tensor, bool, (n,)
+        Where it is the score, or serves as it.
+    recompressed : Tensor, bool, (n,)
+        Where the branch for lossy files has decided.
+    """
+
+    score: Tensor
+    decided: Tensor
+    recompressed: Tensor
+
+
 class Detector(nn.Module):
-    """The least of its branches' scores.
+    """The least of its branches' scores; of images out of lossy files, another's alone.
 
     With one branch of DeepSAD alone and unit scale the score is DeepSAD's squared distance, as
     published. Where the images alone put every branch's score above `cutoff`, no activation is
@@ -102,13 +130,18 @@ class Detector(nn.Module):
     Parameters
     ----------
     branches : sequence of Branch
+    lossy : PixelView or None
+        What decides on images that show the trace of a lossy file; `lossy_scale` brings its
+        threshold to the others'.
     """
 
     cutoff: Tensor
+    lossy_scale: Tensor
 
-    def __init__(self, branches: Sequence[Branch]) -> None:
+    def __init__(self, branches: Sequence[Branch], lossy: PixelView | None = None) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(branches)
+        self.branches, self.lossy = nn.ModuleList(branches), lossy
+        self.register_buffer("lossy_scale", torch.tensor(1.0, dtype=torch.float64))
         self.register_buffer("cutoff", torch.tensor(torch.inf, dtype=torch.float64))
 
     @property
@@ -117,23 +150,22 @@ class Detector(nn.Module):
         return [part for part in self.branches if isinstance(part, Branch)]
 
     @torch.no_grad()
-    def screen(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """What pixels alone decide.
+    def screen(self, pixels: Tensor) -> Screen:
+        """What (n, *sample_shape) pixels in [0, 1] decide without an activation."""
+        score = self.bound(pixels)
+        decided = score > self.cutoff.to(score)
+        recompressed = torch.zeros_like(decided)
+        if self.lossy is not None:
+            recompressed = lossy_trace(pixels)
+            rows = recompressed.nonzero()[:, 0]
+            if len(rows):
+                score[rows] = self.lossy(pixels[rows]) / self.lossy_scale.to(score)
+        return Screen(score, decided | recompressed, recompressed)
 
-        Parameters
-        ----------
-        pixels : Tensor, (n, *sample_shape) in [0, 1]
-
-        Returns
-        -------
-        score : Tensor, float64, (n,)
-            A lower bound of the score.
-        decided : Tensor, bool, (n,)
-            Where it serves as the score.
-        """
-        bounds = torch.stack([part.screen(pixels) for part in self.parts])
-        score = bounds.amin(dim=0)
-        return score, score > self.cutoff.to(score)
+    @torch.no_grad()
+    def bound(self, pixels: Tensor) -> Tensor:
+        """The least that the branches can score, (n,) float64, whatever the activation."""
+        return torch.stack([part.screen(pixels) for part in self.parts]).amin(dim=0)
 
     @torch.no_grad()
     def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> list[Tensor]:

@@ -51,23 +51,23 @@ def test_of_two_branches_the_one_that_accepts_counts() -> None:
     both = Detector([branch, other])
     torch.testing.assert_close(both.score(*inputs), torch.minimum(*scores))
     both.cutoff.fill_(1.0)
-    screened, decided = both.screen(torch.full_like(inputs[2][:2], 0.5))
-    assert decided.all()
+    screen = both.screen(torch.full_like(inputs[2][:2], 0.5))
+    assert screen.decided.all()
     bounds = [part.screen(torch.full_like(inputs[2][:2], 0.5)) for part in (branch, other)]
-    assert torch.equal(screened, torch.minimum(*bounds))
+    assert torch.equal(screen.score, torch.minimum(*bounds))
 
 
 def test_screen_decides_nothing_until_it_is_told_a_cutoff() -> None:
     branch, (_, _, images) = fused()
     detector = Detector([branch])
     flat = torch.full_like(images[:3], 0.5)
-    score, decided = detector.screen(flat)
-    assert not decided.any()
+    before = detector.screen(flat)
+    assert not before.decided.any()
     detector.cutoff.fill_(1.0)
-    again, decided = detector.screen(flat)
-    assert decided.all()
-    assert torch.equal(score, again)
-    assert float(detector.screen(images)[1].double().mean()) <= 0.1
+    again = detector.screen(flat)
+    assert again.decided.all()
+    assert torch.equal(before.score, again.score)
+    assert float(detector.screen(images).decided.double().mean()) <= 0.1
 
 
 def test_deepsad_alone_gives_its_distance() -> None:
@@ -78,4 +78,4 @@ def test_deepsad_alone_gives_its_distance() -> None:
     inputs = (features(own), own, pixels(1))
     torch.testing.assert_close(plain.score(*inputs), deepsad.score(features(own)).double())
     plain.cutoff.fill_(-1.0)
-    assert plain.screen(inputs[2])[0].tolist() == [0.0] * 80
+    assert plain.screen(inputs[2]).score.tolist() == [0.0] * 80
