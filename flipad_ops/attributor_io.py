@@ -211,8 +211,11 @@ def _detector(
     prefix = "detector."
     state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
     branches = []
-    shared = PixelView(sample_shape) if "lossy.body.0.weight" in state else None
-    for number in range(sum(name.endswith(".scales") for name in state)):
+    view = lossy = None
+    if "lossy.pixel.body.0.weight" in state:
+        view, mean = PixelView(sample_shape), state.get("lossy.spectral.mean")
+        lossy = Branch(pixel=view, spectral=None if mean is None else SpectralView(len(mean)))
+    for number in range(sum(n.startswith("branches.") and n.endswith(".scales") for n in state)):
         at = f"branches.{number}."
         deepsad = head = spectral = gate = None
         if f"{at}deepsad.centre" in state:
@@ -225,9 +228,9 @@ def _detector(
         if (mean := state.get(f"{at}gate.summary.mean")) is not None:
             moments = len(state[f"{at}gate.summary.channels"])
             gate = AlterationGate(layer.input_shape, moments, len(mean))
-        pixel = shared if f"{at}pixel.body.0.weight" in state else None
+        pixel = view if f"{at}pixel.body.0.weight" in state else None
         branches.append(Branch(deepsad, head, spectral, gate, pixel))
-    detector = Detector(branches, shared)
+    detector = Detector(branches, lossy)
     detector.load_state_dict(state)
     return detector
 

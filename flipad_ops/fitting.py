@@ -23,7 +23,7 @@ from flipad_ops.inversion import FinalLayerInverter
 from flipad_ops.inverting import INVERT_CHUNK, Inversions, Progress, silent
 from flipad_ops.lossy import calibrate_lossy, evaluate_lossy
 from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
-from flipad_ops.perturb import mixture
+from flipad_ops.perturb import LOSSY, mixture
 from flipad_ops.self_made import recompressed
 from flipad_ops.training_set import training_set
 
@@ -155,6 +155,7 @@ def fit_attributor(
             own_perturbed,
             foreign_perturbed,
             pixel=pixel,
+            own_lossy=mixture(own[0], _seed(settings, 13), LOSSY) if pixel else own[0],
             shown=shown,
             sources=training.sources,
             unrelated=training.unrelated,

@@ -51,10 +51,13 @@ def calibrate_lossy(
     if detector.lossy is None:
         return {}
     seed = settings.seed * 1000 + _CALIBRATE
-    raw = detector.lossy(mixture(own, seed, LOSSY).to(device)).cpu().numpy()
-    detector.lossy_scale.fill_(max(threshold_at_fnr(raw, settings.fnr) / threshold, _TINY))
+    made = mixture(own, seed, LOSSY).to(device)
+    branch = detector.lossy
+    branch.calibrate(branch.views(made, made, made).cpu().numpy(), settings.fnr)
+    joint = threshold_at_fnr(branch.of_pixels(made).cpu().numpy(), settings.fnr)
+    detector.lossy_scale.fill_(max(joint / threshold, _TINY))
     return {
-        name: _scores(detector, split.calibration, seed, device)
+        name: detector.lossy_score(mixture(split.calibration, seed, LOSSY).to(device)).cpu().numpy()
         for name, split in splits.items()
         if not split.sibling
     }
@@ -81,10 +84,3 @@ def evaluate_lossy(
 
     strata = {name: score(split.test) for name, split in splits.items() if not split.sibling}
     return evaluate_scores(score(own), strata, threshold)
-
-
-def _scores(detector: Detector, images: Tensor, seed: int, device: str) -> Scores:
-    assert detector.lossy is not None
-    raw = detector.lossy(mixture(images, seed, LOSSY).to(device)) / detector.lossy_scale.to(device)
-    scores: Scores = raw.cpu().numpy()
-    return scores

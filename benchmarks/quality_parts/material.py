@@ -34,7 +34,7 @@ class Sizes:
     real: int = 1200
     siblings: int = 400
     foreign_test: int = 150
-    perturbed: int = 60
+    perturbed: int = 100
 
     def scaled(self, budget: float) -> Sizes:
         """All counts times `budget`."""

@@ -47,6 +47,7 @@ def fit_detector(
     foreign_altered: Views,
     *,
     pixel: PixelView | None,
+    own_lossy: Tensor,
     shown: Tensor,
     sources: Tensor,
     unrelated: Tensor,
@@ -70,6 +71,8 @@ def fit_detector(
         cannot be told from own ones, so the branch for altered images does without them.
     pixel : PixelView or None
         Decides on lossy files, and has a say in the branch for altered images.
+    own_lossy : Tensor, (n, *sample_shape) in [0, 1]
+        Own images out of lossy files; their spectrum has a say in theirs.
     shown : Tensor, (n, *sample_shape) in [0, 1]
         Own images to which the first branch's view of the spectrum is fitted.
     sources : Tensor, int64, (len(foreign),)
@@ -118,8 +121,11 @@ def fit_detector(
         head(own, foreign, sources),
         fit_spectral(shown, device) if spectrum else None,
     )
+    lossy = None
+    if pixel is not None:
+        lossy = Branch(pixel=pixel, spectral=fit_spectral(own_lossy, device) if spectrum else None)
     if not len(own_altered):
-        return features, Detector([plain], pixel), losses
+        return features, Detector([plain], lossy), losses
     others = Views(foreign.pixels[unrelated], foreign.activations[unrelated])
     lenient = head(own + own_altered, others + foreign_altered, None)
     every_altered = own_altered + foreign_altered
@@ -132,4 +138,4 @@ def fit_detector(
     )
     spectral = fit_spectral(own_altered.pixels, device) if spectrum else None
     altered = Branch(None, lenient, spectral, gate, pixel)
-    return features, Detector([plain, altered], pixel), losses
+    return features, Detector([plain, altered], lossy), losses

@@ -77,8 +77,12 @@ class Branch(nn.Module):
         """(n, count) to anomaly scores (n,), float64: the largest, in units of its threshold."""
         return (views / self.scales.to(views)).amax(dim=1)
 
+    def of_pixels(self, pixels: Tensor) -> Tensor:
+        """Scores (n,), float64, of a branch whose views need no activation."""
+        return self.combine(self.views(pixels, pixels, pixels))
+
     def screen(self, pixels: Tensor) -> Tensor:
-        """What the image alone says, (n,) float64: a lower bound of the branch's score."""
+        """What the image's spectrum says, (n,) float64: a lower bound of the branch's score."""
         if self.spectral is None:
             return torch.zeros(len(pixels), dtype=torch.float64, device=pixels.device)
         scores: Tensor = self.spectral(pixels)
@@ -130,15 +134,15 @@ class Detector(nn.Module):
     Parameters
     ----------
     branches : sequence of Branch
-    lossy : PixelView or None
-        What decides on images that show the trace of a lossy file; `lossy_scale` brings its
-        threshold to the others'.
+    lossy : Branch or None
+        What decides on images that show the trace of a lossy file, by pixels alone; `lossy_scale`
+        brings its threshold to the others'.
     """
 
     cutoff: Tensor
     lossy_scale: Tensor
 
-    def __init__(self, branches: Sequence[Branch], lossy: PixelView | None = None) -> None:
+    def __init__(self, branches: Sequence[Branch], lossy: Branch | None = None) -> None:
         super().__init__()
         self.branches, self.lossy = nn.ModuleList(branches), lossy
         self.register_buffer("lossy_scale", torch.tensor(1.0, dtype=torch.float64))
@@ -159,8 +163,14 @@ class Detector(nn.Module):
             recompressed = lossy_trace(pixels)
             rows = recompressed.nonzero()[:, 0]
             if len(rows):
-                score[rows] = self.lossy(pixels[rows]) / self.lossy_scale.to(score)
+                score[rows] = self.lossy_score(pixels[rows])
         return Screen(score, decided | recompressed, recompressed)
+
+    @torch.no_grad()
+    def lossy_score(self, pixels: Tensor) -> Tensor:
+        """Scores (n,), float64, of images out of lossy files; there must be a branch for them."""
+        assert self.lossy is not None
+        return self.lossy.of_pixels(pixels) / self.lossy_scale.to(pixels.device)
 
     @torch.no_grad()
     def bound(self, pixels: Tensor) -> Tensor:
