@@ -40,7 +40,8 @@ class Attribution:
     inverted : (n,) bool
         False where the pixels alone settled the score.
     recompressed : (n,) bool
-        Out of a lossy file: scored by pixels, and p is that among foreign images recompressed.
+        Taken for an own image out of a lossy file: scored by pixels alone, and p is that among
+        foreign images recompressed.
     residual : Tensor, (n, *sample_shape)
         What the inversion could not explain, in target units; zero without inversion.
     """
@@ -65,7 +66,7 @@ class Screening:
     needed : (n,) bool
         Whether only an inversion can tell.
     recompressed : (n,) bool
-        Whether the image came out of a lossy file.
+        See `Attribution`.
     """
 
     score: NDArray[np.float64]

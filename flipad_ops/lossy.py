@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -72,15 +73,14 @@ def evaluate_lossy(
 ) -> dict[str, Any]:
     """Held-out figures of recompressed images as the detector routes them; see `evaluate_scores`.
 
-    An image whose trace is not found counts as not attributed, as the other branches refuse it.
+    Those that it does not take for own ones out of lossy files count as refused, as the other
+    branches refuse them.
     """
     seed = settings.seed * 1000 + _EVALUATE
 
     def score(images: Tensor) -> Scores:
-        made = mixture(images, seed, LOSSY).to(detector.lossy_scale.device)
-        screen = detector.screen(made)
-        scores = screen.score.cpu().numpy()
-        return np.where(screen.recompressed.cpu().numpy(), scores, np.maximum(scores, np.inf))
+        screen = detector.screen(mixture(images, seed, LOSSY).to(detector.lossy_scale.device))
+        return torch.where(screen.recompressed, screen.score, torch.inf).cpu().numpy()
 
     strata = {name: score(split.test) for name, split in splits.items() if not split.sibling}
     return evaluate_scores(score(own), strata, threshold)

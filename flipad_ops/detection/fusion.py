@@ -116,7 +116,7 @@ class Screen:
     decided : Tensor, bool, (n,)
         Where it is the score, or serves as it.
     recompressed : Tensor, bool, (n,)
-        Where the branch for lossy files has decided.
+        Where the branch for lossy files takes the image for an own one out of such a file.
     """
 
     score: Tensor
@@ -125,7 +125,7 @@ class Screen:
 
 
 class Detector(nn.Module):
-    """The least of its branches' scores; of images out of lossy files, another's alone.
+    """The least of its branches' scores; of images out of lossy files, another's if it accepts.
 
     With one branch of DeepSAD alone and unit scale the score is DeepSAD's squared distance, as
     published. Where the images alone put every branch's score above `cutoff`, no activation is
@@ -160,10 +160,11 @@ class Detector(nn.Module):
         decided = score > self.cutoff.to(score)
         recompressed = torch.zeros_like(decided)
         if self.lossy is not None:
-            recompressed = lossy_trace(pixels)
-            rows = recompressed.nonzero()[:, 0]
-            if len(rows):
-                score[rows] = self.lossy_score(pixels[rows])
+            # The trace is dear and of no interest where that branch refuses the image anyway.
+            lossy = self.lossy_score(pixels)
+            rows = (lossy <= self.cutoff.to(lossy)).nonzero()[:, 0]
+            rows = rows[lossy_trace(pixels[rows])]
+            score[rows], recompressed[rows] = lossy[rows], True
         return Screen(score, decided | recompressed, recompressed)
 
     @torch.no_grad()
