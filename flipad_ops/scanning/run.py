@@ -75,7 +75,7 @@ def run_scan(
         except KeyboardInterrupt:
             ended = int(signal.SIGINT)
         finally:
-            ledger.commit()
+            ledger.settle()
     if work.done == 0 and not ended:
         if pipeline.listing_error is not None:
             raise pipeline.listing_error
@@ -86,6 +86,8 @@ def run_scan(
     outcome.screened = sum(lane.screened for lane in work.lanes)
     if pipeline.listing_error is not None:
         outcome.broken.append(f"The listing broke off: {pipeline.listing_error}")
+    if ledger.trouble:
+        outcome.broken.append(ledger.trouble)
     ledger.finish(outcome.complete)
     return outcome
 
