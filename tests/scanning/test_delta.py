@@ -136,6 +136,14 @@ def test_many_small_files_become_one(
     assert len(stored(state)) == 40
 
 
+def test_a_damaged_table_is_refused(target: Slow, state: str) -> None:
+    scan(target, state, DarkIsOurs())
+    (part,) = Path(state.removeprefix("delta://")).glob("*.parquet")
+    part.write_bytes(b"no table")
+    with pytest.raises(StateError, match="cannot be read"):
+        scan(target, state, DarkIsOurs())
+
+
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
     write_deltalake(str(tmp_path / "other"), pa.table({"x": [1]}))
     (tmp_path / "file").touch()

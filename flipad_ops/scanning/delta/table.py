@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.errors import StateError, UsageError
+from flipad_ops.errors import FlipadError, StateError, UsageError
 from flipad_ops.scanning.delta.place import Place
 from flipad_ops.scanning.targets.s3_errors import explain
 
@@ -23,8 +23,8 @@ COLUMNS = {
     "outcome": "string", "reason": "string", "score": "float64", "p": "float64",
     "attributed": "bool_", "converged": "bool_", "at": "float64",
 }  # fmt: skip
-#: A scan that ends leaves the table in one file when it has so many.
-MANY_FILES = 64
+#: A scan that ends merges the files when there are so many, rows in groups of so many.
+MANY_FILES, ROW_GROUP = 64, 50_000
 _ALREADY = "already exists"
 
 
@@ -87,16 +87,16 @@ class DeltaRows:
         known: dict[str, Any] = json.loads(found)
         return known
 
-    def batches(self) -> Iterator[list[tuple[Any, ...]]]:
-        """All rows, superseded ones too, in no order; tuples in the order of COLUMNS."""
+    def batches(self) -> Iterator[list[list[Any]]]:
+        """All rows, superseded ones too, in no order; parts of them as columns."""
+        import pyarrow as pa
+        from deltalake import QueryBuilder
+
         with self._errors("read"):
-            dataset = self._current().to_pyarrow_dataset()
-            read = dataset.to_batches(
-                columns=list(COLUMNS), batch_size=10_000, batch_readahead=2, fragment_readahead=2
-            )
-            for batch in read:
-                columns = [column.to_pylist() for column in batch.columns]
-                yield list(zip(*columns, strict=True))
+            query = QueryBuilder().register("ledger", self._current())
+            columns = ", ".join(f'"{name}"' for name in COLUMNS)
+            for batch in query.execute(f"SELECT {columns} FROM ledger"):  # noqa: S608
+                yield [column.to_pylist() for column in pa.record_batch(batch).columns]
 
     def append(self, rows: Sequence[Sequence[Any]]) -> None:
         """Commit rows, tuples in the order of COLUMNS; other scans may append at any time.
@@ -120,14 +120,17 @@ class DeltaRows:
 
     def tidy(self) -> None:
         """Make one file of many small ones, and delete what was merged a week ago."""
+        from deltalake import WriterProperties
         from deltalake.exceptions import DeltaError
 
+        # Small groups of rows: a scan that begins reads whole ones.
+        properties = WriterProperties(max_row_group_size=ROW_GROUP)
         # Another scan may be at it, or we may not delete: the table is whole either way.
         with suppress(StateError, DeltaError, OSError):
             table = self._current()
             table.update_incremental()
             if len(table.file_uris()) >= MANY_FILES:
-                table.optimize.compact()
+                table.optimize.compact(writer_properties=properties)
                 table.vacuum(dry_run=False)
 
     def _current(self) -> DeltaTable:
@@ -142,12 +145,11 @@ class DeltaRows:
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError
-        from deltalake.exceptions import DeltaError
-
         try:
             yield
-        except (DeltaError, OSError, BotoCoreError, ClientError) as error:
+        except FlipadError:
+            raise
+        except Exception as error:  # delta-rs raises bare ones, too
             self._table = None
             reason = explain(error, self.place.text)
             raise StateError(f"The ledger cannot be {what}: {reason}") from error
