@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import ExitStack
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -104,8 +105,12 @@ def scan(
         typer.Option("--no-sign-request", help="Anonymous access.", rich_help_panel=_ACCESS),
     ] = False,
     state: Annotated[
-        Path | None,
-        typer.Option(help="Ledger: go on from it, rescan changes.", rich_help_panel=_RECORD),
+        str | None,
+        typer.Option(
+            help="Ledger to go on from: FILE, or a Delta table s3://... or delta://FOLDER.",
+            metavar="LEDGER",
+            rich_help_panel=_RECORD,
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="--state must exist.", rich_help_panel=_RECORD)
@@ -140,11 +145,10 @@ def scan(
     from flipad_ops.images.decode import DecodeLimits
     from flipad_ops.scanning.dry_run import preview, write_preview
     from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
-    from flipad_ops.scanning.ledger import Ledger
-    from flipad_ops.scanning.lock import only_one
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
     from flipad_ops.scanning.run import ScanRequest, run_scan
     from flipad_ops.scanning.selection import Selection, parse_size
+    from flipad_ops.scanning.state import open_ledger
     from flipad_ops.scanning.stop import stop_signals
     from flipad_ops.scanning.summary import exit_code, summary_line
     from flipad_ops.scanning.suppress import load_suppressions
@@ -153,7 +157,7 @@ def scan(
     if not model and not all_models:
         raise UsageError("Name an attributor with --model NAME, or use --all-models.")
     if resume and state is None:
-        raise StateError("--resume needs the ledger to resume from: --state FILE.")
+        raise StateError("--resume needs the ledger to resume from: --state LEDGER.")
     outputs = [parse_output(text) for text in output or ["table"]]
     check_outputs(outputs)
     access = S3Access(profile, role_arn, region, endpoint_url, no_sign_request)
@@ -171,8 +175,10 @@ def scan(
         workers=workers,
         suppress=suppressions,
     )
-    with only_one(None if dry_run else state):
-        ledger = None if state is None or dry_run else Ledger(state, must_exist=resume)
+    with ExitStack() as stack:
+        ledger = None
+        if state is not None and not dry_run:
+            ledger = stack.enter_context(open_ledger(state, access, must_exist=resume))
         from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
 
         scorers = load_scorers(model or [], all_models, device, tracking_uri)

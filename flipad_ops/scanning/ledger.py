@@ -58,6 +58,8 @@ class Ledger:
             raise StateError(f"There is no ledger {path} to resume from.")
         if path is not None and not path.parent.is_dir():
             raise StateError(f"Folder {path.parent} for the ledger does not exist.")
+        #: Why rows of this run may be lost to later ones; empty when all is well.
+        self.trouble = ""
         self._db = self._connect()
         weakref.finalize(self, self._db.close)
         self.run = 0
@@ -128,6 +130,10 @@ class Ledger:
             self._db.commit()
             self._last_commit = time.monotonic()
 
+    def settle(self) -> None:
+        """Make all rows durable: the scan ends, well or not."""
+        self.commit()
+
     def rows(self, outcome: str, attributor: str | None = None) -> Iterator[Row]:
         """Rows of this run in listing order."""
         where, values = "run = ? AND outcome = ?", [self.run, outcome]
@@ -183,13 +189,18 @@ class Ledger:
     def _check(self, fingerprint: Mapping[str, Any]) -> None:
         found = self._db.execute("SELECT value FROM meta WHERE name = 'fingerprint'").fetchone()
         before = json.loads(found[0]) if found else {}
-        now = json.loads(json.dumps(fingerprint))
-        changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
-        if changed:
-            raise StateError(
-                f"{self.path} was made with another choice of {', '.join(changed)}: scan with the "
-                "same one, or begin a new ledger."
-            )
+        refuse_other(before, fingerprint, str(self.path))
+
+
+def refuse_other(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
+    """Raise StateError when a ledger was made for another fingerprint."""
+    now = json.loads(json.dumps(now))
+    changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
+    if changed:
+        raise StateError(
+            f"{where} was made with another choice of {', '.join(changed)}: scan with the "
+            "same one, or begin a new ledger."
+        )
 
 
 class Known:

@@ -13,14 +13,13 @@ from flipad_ops.errors import NothingToScan, StateError
 from flipad_ops.images.decoder import DecodeJob, Decoder, InlineDecoder
 from flipad_ops.images.worker_client import WorkerDecoder
 from flipad_ops.scanning.decisions import benjamini_hochberg, judge, prefix_tests
-from flipad_ops.scanning.lanes import Lane
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.outcome import ScanOutcome, Stream
 from flipad_ops.scanning.pipeline import Fetched, Kept, Pipeline, Plumbing
 from flipad_ops.scanning.records import Finding, Row, replace_row
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.scorer import Scorer, label
-from flipad_ops.scanning.sharing import sharing_groups
+from flipad_ops.scanning.sharing import make_lanes
 
 #: Called with (done, found so far).
 Progress = Callable[[int, int], None]
@@ -75,7 +74,7 @@ def run_scan(
         except KeyboardInterrupt:
             ended = int(signal.SIGINT)
         finally:
-            ledger.commit()
+            ledger.settle()
     if work.done == 0 and not ended:
         if pipeline.listing_error is not None:
             raise pipeline.listing_error
@@ -86,6 +85,8 @@ def run_scan(
     outcome.screened = sum(lane.screened for lane in work.lanes)
     if pipeline.listing_error is not None:
         outcome.broken.append(f"The listing broke off: {pipeline.listing_error}")
+    if ledger.trouble:
+        outcome.broken.append(ledger.trouble)
     ledger.finish(outcome.complete)
     return outcome
 
@@ -159,8 +160,7 @@ class _Work:
         self, scorers: Sequence[Scorer], ledger: Ledger, request: ScanRequest, progress: Progress
     ) -> None:
         self.ledger, self.progress = ledger, progress
-        groups = sharing_groups(scorers)
-        self.lanes = [Lane(group, ledger, request.batch_size) for group in groups]
+        self.lanes = make_lanes(scorers, ledger, request.batch_size)
         shapes = list(dict.fromkeys(lane.shape for lane in self.lanes))
         self.places = [shapes.index(lane.shape) for lane in self.lanes]
         self.done = self.reused = 0
@@ -186,17 +186,14 @@ class _Work:
     def _take_fetched(self, got: Fetched) -> None:
         item = got.item
         for lane, place in zip(self.lanes, self.places, strict=True):
-            rows = [
-                Row(
-                    item.key, got.target.uri, item.size, "scored", name,
-                    sha256=got.sha256, etag=item.etag,
-                )
-                for name in lane.names
-            ]  # fmt: skip
+            row = Row(
+                item.key, got.target.uri, item.size, "scored", lane.name,
+                sha256=got.sha256, etag=item.etag,
+            )  # fmt: skip
             fit = got.reason if got.decoded is None else got.decoded.fits[place]
             if got.outcome or isinstance(fit, str):
-                outcome, reason = got.outcome or "skipped", got.reason or str(fit)
-                for row in rows:
-                    self.ledger.add(replace_row(row, outcome=outcome, reason=reason), got.position)
+                reason = got.reason or str(fit)
+                outcome = got.outcome or "skipped"
+                self.ledger.add(replace_row(row, outcome=outcome, reason=reason), got.position)
             else:
-                lane.add(rows, got.position, fit)
+                lane.add(row, got.position, fit)

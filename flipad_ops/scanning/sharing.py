@@ -6,6 +6,7 @@ that at least one of them needs, and each scores exactly those it would have inv
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,22 +14,109 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.scanning.lanes import Lane, Pixels, in_halves, unscored
+from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.records import Row
 from flipad_ops.scanning.scorer import ScoreBatch, Scorer, SharingScorer
 
 
-def sharing_groups(scorers: Sequence[Scorer]) -> list[list[Scorer]]:
-    """Scorers that can share their inversions, together; in the order of first mention."""
-    groups: dict[str, list[Scorer]] = {}
+def make_lanes(scorers: Sequence[Scorer], ledger: Ledger, batch_size: int) -> list[Lane]:
+    """A lane for each scorer, in their order; those of one inversion problem act together."""
+    lanes: dict[int, Lane] = {}
+    for members in sharing_groups(scorers):
+        if len(members) == 1:
+            lanes[members[0]] = Lane(scorers[members[0]], ledger, batch_size)
+        else:
+            group = Group(batch_size)
+            lanes |= {n: SharingLane(scorers[n], ledger, group) for n in members}
+    return [lanes[number] for number in range(len(scorers))]
+
+
+def sharing_groups(scorers: Sequence[Scorer]) -> list[list[int]]:
+    """Places of scorers that can share their inversions, together."""
+    groups: dict[str, list[int]] = {}
     for number, scorer in enumerate(scorers):
         key = scorer.inversion_key if isinstance(scorer, SharingScorer) else f"alone {number}"
-        groups.setdefault(key, []).append(scorer)
+        groups.setdefault(key, []).append(number)
     return list(groups.values())
 
 
+class Group:
+    """Lanes that are scored together.
+
+    Parameters
+    ----------
+    batch_size : int
+        Images that at least one of them waits for; halved, for good, when memory runs out.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.lanes: list[SharingLane] = []
+        self.images: dict[str, Pixels] = {}
+
+    def flush(self) -> None:
+        """Score what is waiting in any lane."""
+        if not self.images:
+            return
+        images, self.images = self.images, {}
+        waiting = [lane.empty() for lane in self.lanes]
+        wanted = np.array([[sha256 in rows for sha256 in images] for rows in waiting])
+        batches = self._score(np.stack(list(images.values())), wanted)
+        for lane, rows, batch in zip(self.lanes, waiting, batches, strict=True):
+            # In the order of `images`, as the scores are.
+            lane.enter([rows[sha256] for sha256 in images if sha256 in rows], batch)
+
+    def _score(self, pixels: Pixels, wanted: NDArray[np.bool_]) -> list[ScoreBatch]:
+        def shrink(size: int) -> None:
+            self.batch_size = min(self.batch_size, size)
+
+        def attempt(part: slice) -> list[ScoreBatch]:
+            tensor = torch.from_numpy(pixels[part]).float() / 255
+            return score_together([lane.sharing for lane in self.lanes], tensor, wanted[:, part])
+
+        return in_halves(
+            attempt,
+            slice(0, len(pixels)),
+            shrink,
+            lambda part: [unscored(int(own[part].sum())) for own in wanted],
+        )
+
+
+class SharingLane(Lane):
+    """A lane of a group, which says when a batch is full."""
+
+    def __init__(self, scorer: Scorer, ledger: Ledger, group: Group) -> None:
+        super().__init__(scorer, ledger, sys.maxsize)
+        assert isinstance(scorer, SharingScorer)
+        self.sharing, self.group = scorer, group
+        group.lanes.append(self)
+
+    def add(self, row: Row, position: int, pixels: Pixels) -> None:
+        """Take one image; a full batch is scored as the next image comes."""
+        group = self.group
+        if len(group.images) >= group.batch_size and row.sha256 not in group.images:
+            group.flush()
+        super().add(row, position, pixels)
+        if row.sha256 in self._pixels:
+            group.images.setdefault(row.sha256, pixels)
+
+    def flush(self) -> None:
+        """Score what is waiting in the group."""
+        self.group.flush()
+
+    def empty(self) -> dict[str, list[tuple[Row, int]]]:
+        """Give away what is waiting."""
+        rows = dict(self._rows)
+        self._pixels.clear()
+        self._rows.clear()
+        return rows
+
+
 def score_together(
-    scorers: Sequence[Scorer], pixels: Tensor, wanted: NDArray[np.bool_]
+    scorers: Sequence[SharingScorer], pixels: Tensor, wanted: NDArray[np.bool_]
 ) -> list[ScoreBatch]:
-    """Scores of a batch by each scorer of one group.
+    """Scores of a batch by scorers of one inversion problem.
 
     Parameters
     ----------
@@ -39,29 +127,20 @@ def score_together(
     Returns
     -------
     list of ScoreBatch
-        One per scorer, over its wanted images in their order. A score that is not finite is NaN.
-
-    Raises
-    ------
-    InversionError
-        From a scorer that is alone in its group.
+        One per scorer, over its wanted images in their order; NaN for a score that is not finite.
     """
-    if len(scorers) == 1:
-        return [scorers[0].score(pixels[np.flatnonzero(wanted[0])])]
-    sharing = [scorer for scorer in scorers if isinstance(scorer, SharingScorer)]
-    chosen = [pixels[np.flatnonzero(mask)] for mask in wanted]
-    screenings = [scorer.screen(own) for scorer, own in zip(sharing, chosen, strict=True)]
+    chosen = [pixels[np.flatnonzero(own)] for own in wanted]
+    screenings = [scorer.screen(images) for scorer, images in zip(scorers, chosen, strict=True)]
     needed = np.zeros(wanted.shape, bool)
-    for mask, row, screening in zip(wanted, needed, screenings, strict=True):
-        row[mask] = screening.needed
+    for own, row, screening in zip(wanted, needed, screenings, strict=True):
+        row[own] = screening.needed
     inverted = np.flatnonzero(needed.any(axis=0))
-    result = sharing[0].invert(pixels[inverted]) if len(inverted) else None
+    result = scorers[0].invert(pixels[inverted]) if len(inverted) else None
     batches = []
-    for scorer, own, screening, row in zip(sharing, chosen, screenings, needed, strict=True):
-        places = np.flatnonzero(row[inverted])
-        shared = None
-        if result is not None and len(places):
-            whole = len(places) == len(inverted)
-            shared = result if whole else result.select(torch.from_numpy(places))
-        batches.append(scorer.conclude(own, screening, shared))
+    for scorer, images, screening, row in zip(scorers, chosen, screenings, needed, strict=True):
+        places = torch.from_numpy(np.flatnonzero(row[inverted]))
+        shared = result if len(places) else None
+        if shared is not None and len(places) < len(inverted):
+            shared = shared.select(places)
+        batches.append(scorer.conclude(images, screening, shared))
     return batches

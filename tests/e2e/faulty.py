@@ -46,7 +46,8 @@ def faulty(endpoint: str, rule: Rule) -> Iterator[str]:
             link = http.client.HTTPConnection(upstream, timeout=30)
             try:
                 # The signature covers the Host header, so it travels as it came.
-                link.request(self.command, self.path, headers=dict(self.headers))
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+                link.request(self.command, self.path, sent, dict(self.headers))
                 answer = link.getresponse()
                 body = answer.read()
                 length = len(body)
@@ -60,7 +61,7 @@ def faulty(endpoint: str, rule: Rule) -> Iterator[str]:
             finally:
                 link.close()
 
-        do_HEAD = do_GET
+        do_HEAD = do_PUT = do_GET
 
         def _send(self, status: int, headers: dict[str, str], body: bytes, length: int) -> None:
             self.send_response_only(status)

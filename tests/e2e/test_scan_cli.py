@@ -119,7 +119,7 @@ def test_dry_run_reads_nothing(
         (["scan", "x"], 2, "--model"),
         (["scan", "nowhere", "-m", "d"], 4, "No such file"),
         (["scan", ".", "-m", "d", "--include", "*.none"], 5, "Nothing to scan"),
-        (["scan", ".", "-m", "d", "--resume"], 2, "--state FILE"),
+        (["scan", ".", "-m", "d", "--resume"], 2, "--state LEDGER"),
         (["scan", ".", "-m", "d", "--state", "none.db", "--resume"], 2, "no ledger"),
         (["scan", "ftp://x", "-m", "d"], 2, "Cannot read"),
         (["report", "none.jsonl"], 2, "none.jsonl"),

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,34 @@ import pytest
 from flipad_ops.errors import StateError
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.lock import only_one
-from flipad_ops.scanning.run import ScanOutcome, ScanRequest, run_scan
+from flipad_ops.scanning.records import Row
+from flipad_ops.scanning.run import ScanRequest, run_scan
 from flipad_ops.scanning.selection import Selection
+from flipad_ops.scanning.state import open_ledger
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.test_engine import Counting, Slow, png, rows
 
 
-def scan(target: Slow, state: Path, scorer: DarkIsOurs, **fields: object) -> ScanOutcome:
+def scan(target: Slow, state: str, scorer: DarkIsOurs, **fields: object) -> Scanned:
+    """Scan and keep the results beyond the ledger's closing."""
     fields = {"workers": 0, "batch_size": 8, **fields}
     request = ScanRequest([target], **fields)  # type: ignore[arg-type]
-    return run_scan(request, [scorer], ledger=Ledger(state))
+    with open_ledger(state) as ledger:
+        outcome = run_scan(request, [scorer], ledger=ledger)
+        return Scanned(rows(outcome), outcome.reused, outcome.complete)
+
+
+@dataclass(frozen=True)
+class Scanned:
+    rows: list[Row]
+    reused: int
+    complete: bool
+
+
+@pytest.fixture(params=["sqlite", "delta"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """`--state` for each kind of ledger."""
+    return str(tmp_path / "s.db") if request.param == "sqlite" else f"delta://{tmp_path}/ledger"
 
 
 @pytest.fixture
@@ -31,40 +50,39 @@ def target() -> Slow:
     return Slow({f"{i:03d}.png": png(0.05 if i % 5 == 0 else 0.7, i) for i in range(60)})
 
 
-def test_second_scan_reads_what_changed_and_reports_all(target: Slow, tmp_path: Path) -> None:
-    first = scan(target, tmp_path / "s.db", DarkIsOurs())
-    before = rows(first)
+def test_second_scan_reads_what_changed_and_reports_all(target: Slow, state: str) -> None:
+    before = scan(target, state, DarkIsOurs()).rows
     target.reads.clear()
-    assert rows(scan(target, tmp_path / "s.db", DarkIsOurs())) == before
+    assert scan(target, state, DarkIsOurs()).rows == before
     assert target.reads == []
     target.objects["001.png"] = png(0.05, 500)
     del target.objects["002.png"]
     target.objects["new.png"] = target.objects["003.png"]
     scorer = Counting()
-    outcome = scan(target, tmp_path / "s.db", scorer)
+    outcome = scan(target, state, scorer)
     assert sorted(target.reads) == ["001.png", "new.png"]
     assert scorer.batches == [1]
     assert outcome.reused == 58
-    assert [row.key for row in rows(outcome)] == list(target.objects)
+    assert [row.key for row in outcome.rows] == list(target.objects)
 
 
-def test_failed_objects_are_tried_again(target: Slow, tmp_path: Path) -> None:
+def test_failed_objects_are_tried_again(target: Slow, state: str) -> None:
     target.broken = frozenset({"007.png"})
-    assert not scan(target, tmp_path / "s.db", DarkIsOurs()).complete
+    assert not scan(target, state, DarkIsOurs()).complete
     target.broken, target.reads = frozenset(), []
-    assert scan(target, tmp_path / "s.db", DarkIsOurs()).complete
+    assert scan(target, state, DarkIsOurs()).complete
     assert target.reads == ["007.png"]
 
 
-def test_other_models_or_filters_are_refused(target: Slow, tmp_path: Path) -> None:
-    scan(target, tmp_path / "s.db", DarkIsOurs())
+def test_other_models_or_filters_are_refused(target: Slow, state: str) -> None:
+    scan(target, state, DarkIsOurs())
     with pytest.raises(StateError, match="filters"):
-        scan(target, tmp_path / "s.db", DarkIsOurs(), selection=Selection(limit=3))
+        scan(target, state, DarkIsOurs(), selection=Selection(limit=3))
     with pytest.raises(StateError, match="models"):
-        scan(target, tmp_path / "s.db", DarkIsOurs(name="other"))
+        scan(target, state, DarkIsOurs(name="other"))
     with pytest.raises(StateError, match="size rule"):
-        scan(target, tmp_path / "s.db", DarkIsOurs(), size_rule="resize")
-    assert scan(target, tmp_path / "s.db", DarkIsOurs(), fdr=0.2).complete
+        scan(target, state, DarkIsOurs(), size_rule="resize")
+    assert scan(target, state, DarkIsOurs(), fdr=0.2).complete
 
 
 def test_files_that_are_no_ledger(tmp_path: Path) -> None:
@@ -80,12 +98,12 @@ def test_files_that_are_no_ledger(tmp_path: Path) -> None:
         Ledger(tmp_path / "other.db").begin({})
 
 
-def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_survive(state: str) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     target = Slow({name: png(0.05, 1)})
-    assert [f.row.key for f in scan(target, tmp_path / "s.db", DarkIsOurs()).findings] == [name]
+    assert [row.key for row in scan(target, state, DarkIsOurs()).rows] == [name]
     target.reads.clear()
-    assert [f.row.key for f in scan(target, tmp_path / "s.db", DarkIsOurs()).findings] == [name]
+    assert [row.key for row in scan(target, state, DarkIsOurs()).rows] == [name]
     assert target.reads == []
 
 

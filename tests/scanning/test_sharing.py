@@ -20,12 +20,12 @@ from flipad_ops.images.png import encode_png
 from flipad_ops.inversion import FinalLayerInverter, InversionResult
 from flipad_ops.negatives import ForeignImages
 from flipad_ops.registry.scorers import LoadedScorer, from_folder
-from flipad_ops.scanning.lanes import NO_SCORE, Lane
+from flipad_ops.scanning.lanes import NO_SCORE
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.records import Row
 from flipad_ops.scanning.run import ScanRequest, run_scan
 from flipad_ops.scanning.scorer import Scorer
-from flipad_ops.scanning.sharing import sharing_groups
+from flipad_ops.scanning.sharing import make_lanes, sharing_groups
 from tests.conftest import noise_images
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.test_engine import Slow, rows
@@ -133,8 +133,8 @@ def test_only_equal_problems_are_shared(
         "range": replace(base, output_map=replace(base.output_map, high=0.9), inverter=None),
     }  # fmt: skip
     scorers = [*pair, *(loaded(other, name, tmp_path) for name, other in others.items())]
-    groups = sharing_groups([*scorers, DarkIsOurs(), DarkIsOurs(name="again")])
-    assert [len(group) for group in groups] == [2, 1, 1, 1, 1, 1, 1]
+    groups = sharing_groups([scorers[0], DarkIsOurs(), *scorers[1:], DarkIsOurs(name="again")])
+    assert groups == [[0, 2], [1], [3], [4], [5], [6], [7]]
     assert base.inversion_key != pair[0].inversion_key  # an inverter of one's own is not shared
 
 
@@ -179,18 +179,19 @@ def test_content_known_to_one_is_scored_by_the_other_alone(
 ) -> None:
     ledger = Ledger()
     ledger.begin({})
-    lane = Lane(pair, ledger, 8)
+    lanes = make_lanes(pair, ledger, 8)
     pixels = (images[0] * 255).round().to(torch.uint8).numpy()
     first, second = (
-        Row("a.png", "t", 1, "scored", name, sha256="f" * 64) for name in lane.names
+        Row("a.png", "t", 1, "scored", lane.name, sha256="f" * 64) for lane in lanes
     )  # fmt: skip
     ledger.add(replace(first, score=0.25, p=0.5, attributed=False, converged=True), 0)
-    again = [replace(row, key="b.png") for row in (first, second)]
-    lane.add(again, 1, pixels)
-    lane.add([replace(row, key="c.png") for row in again], 2, pixels)
-    lane.flush()
+    for position, key in enumerate(("b.png", "c.png"), 1):
+        for lane, row in zip(lanes, (first, second), strict=True):
+            lane.add(replace(row, key=key), position, pixels)
+    for lane in lanes:
+        lane.flush()
     assert inversions == [1]
-    known, scored = ([*ledger.rows("scored", name)] for name in lane.names)
+    known, scored = ([*ledger.rows("scored", lane.name)] for lane in lanes)
     assert [(row.key, row.score) for row in known] == [
         ("a.png", 0.25), ("b.png", 0.25), ("c.png", 0.25),
     ]  # fmt: skip

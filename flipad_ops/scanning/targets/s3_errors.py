@@ -12,10 +12,11 @@ _REFUSED = {
 
 def explain(error: Exception, where: str) -> str:
     """One sentence about a failed request to `where`."""
-    text = " ".join(str(error).split())
+    # delta-rs draws its chain of causes in colours.
+    text = " ".join(re.sub(r"\x1b\[\d*m|\u21b3", " ", str(error)).split())
     found = re.search(r"<Code>(\w+)</Code>", text)
     code = found[1] if found else ""
-    status = re.search(r"status code: (\d{3})", text)
+    status = re.search(r"status code:? (\d{3})", text)
     number = status[1] if status else ""
     if code == "NoSuchBucket":
         return f"The bucket of {where} does not exist."
