@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from flipad_ops.scanning.records import Row, replace_row
 from flipad_ops.scanning.scorer import ScoreBatch, Scorer, label
 
 Pixels = NDArray[np.uint8]
+#: Rows with the same content, each with its position in the listing.
+Members = list[tuple[Row, int]]
 NO_SCORE = "The inversion gave no finite score."
 
 
@@ -36,7 +40,7 @@ class Lane:
         self.name, self.shape = label(scorer), scorer.image_shape
         self.found = self.screened = 0
         self._pixels: dict[str, Pixels] = {}
-        self._rows: dict[str, list[tuple[Row, int]]] = {}
+        self._rows: dict[str, Members] = {}
 
     def add(self, row: Row, position: int, pixels: Pixels) -> None:
         """Take one image; scores when a batch is full."""
@@ -57,10 +61,16 @@ class Lane:
         """Score what is waiting."""
         if not self._pixels:
             return
-        batch = self._score(np.stack(list(self._pixels.values())))
+        rows, pixels = list(self._rows.values()), np.stack(list(self._pixels.values()))
+        self._pixels.clear()
+        self._rows.clear()
+        self.enter(rows, self.score(pixels))
+
+    def enter(self, rows: Sequence[Members], batch: ScoreBatch) -> None:
+        """Put the scores of a batch into the ledger, for all keys of each image."""
         if batch.screened is not None:
             self.screened += int(batch.screened.sum())
-        for index, members in enumerate(self._rows.values()):
+        for index, members in enumerate(rows):
             if np.isnan(batch.score[index]):
                 for row, position in members:
                     failed = replace_row(row, outcome="failed", reason=NO_SCORE)
@@ -74,8 +84,6 @@ class Lane:
             )
             for row, position in members:
                 self._put(row, position, *values)
-        self._pixels.clear()
-        self._rows.clear()
         self.ledger.commit()  # a batch is dear: no later crash may lose it
 
     def _put(
@@ -85,7 +93,8 @@ class Lane:
         scored = replace_row(row, score=score, p=p, attributed=attributed, converged=converged)
         self.ledger.add(scored, position)
 
-    def _score(self, pixels: Pixels) -> ScoreBatch:
+    def score(self, pixels: Pixels) -> ScoreBatch:
+        """Scores of a batch, in halves where it does not fit into memory; NaN for none."""
         try:
             return self.scorer.score(torch.from_numpy(pixels).float() / 255)
         except (MemoryError, RuntimeError) as error:
@@ -102,14 +111,18 @@ class Lane:
             self.batch_size = min(self.batch_size, half)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-        first, second = self._score(pixels[:half]), self._score(pixels[half:])
-        return ScoreBatch(
-            score=np.concatenate([first.score, second.score]),
-            p=np.concatenate([first.p, second.p]),
-            attributed=np.concatenate([first.attributed, second.attributed]),
-            converged=np.concatenate([first.converged, second.converged]),
-            screened=np.concatenate([_screened(first), _screened(second)]),
-        )
+        return join([self.score(pixels[:half]), self.score(pixels[half:])])
+
+
+def join(parts: Sequence[ScoreBatch]) -> ScoreBatch:
+    """Consecutive batches as one."""
+    return ScoreBatch(
+        score=np.concatenate([part.score for part in parts]),
+        p=np.concatenate([part.p for part in parts]),
+        attributed=np.concatenate([part.attributed for part in parts]),
+        converged=np.concatenate([part.converged for part in parts]),
+        screened=np.concatenate([_screened(part) for part in parts]),
+    )
 
 
 def _screened(batch: ScoreBatch) -> NDArray[np.bool_]:
