@@ -185,10 +185,10 @@ def plumbing(
     )
 
 
-def window(request: ScanRequest, shapes: tuple[Shape, ...]) -> int:
-    """Images that may be under way: two batches at least, about four where memory allows."""
-    image = max(1, sum(c * h * w for c, h, w in shapes))
-    return max(2 * request.batch_size, min(4 * request.batch_size + 64, PIXEL_BYTES // image))
+def window(request: ScanRequest, shapes: tuple[Shape, ...], workers: int = 1) -> int:
+    """Images that may be under way: two batches a worker at least, four where memory allows."""
+    image, batch = max(1, sum(c * h * w for c, h, w in shapes)), request.batch_size
+    return max(2 * workers * batch, min(workers * (4 * batch + 64), PIXEL_BYTES // image))
 
 
 class Work:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from flipad_ops.errors import UsageError
@@ -20,16 +20,20 @@ STORE_BYTES = 512 * 2**20
 CONNECT_SECONDS = 5.0
 
 
-def need_ray() -> None:
-    """Refuse early, without importing anything.
+def need_ray() -> Any:
+    """The `ray` module, set up to keep to itself.
 
     Raises
     ------
     UsageError
-        Ray is not installed.
+        It is not installed.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise UsageError("--engine ray needs Ray: pip install 'flipad-ops[ray]'.")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_COLOR_PREFIX", "0")
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise UsageError("--engine ray needs Ray: pip install 'flipad-ops[ray]'.") from error
 
 
 @contextmanager
@@ -50,14 +54,12 @@ def joined(address: str = "", cpus: int | None = None) -> Iterator[Any]:
     UsageError
         No Ray, or no cluster at the address.
     """
-    need_ray()
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray: Any = importlib.import_module("ray")
+    ray = need_ray()
     if ray.is_initialized():
         yield ray
         return
     if address:
-        _knock(address)
+        _knock(ray, address)
         where: dict[str, Any] = {"address": address}
     else:
         where = {
@@ -76,19 +78,22 @@ def joined(address: str = "", cpus: int | None = None) -> Iterator[Any]:
         text = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"Ray cannot be used at {address or 'this machine'}: {text}") from error
     try:
-        yield ray
+        with redirect_stdout(sys.stderr):  # Ray prints what it has to say; stdout is for results
+            yield ray
     finally:
         with _own_signals():
             ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Ray itself waits for minutes, and may then end the process."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+def _knock(ray: Any, address: str) -> None:
+    """Ray itself would wait for ever."""
     if address == "auto":
         return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         raise UsageError(f"{address!r} is no address of a Ray cluster: HOST:PORT.")
+    if host in ("localhost", "127.0.0.1", "::1"):
+        host = ray.util.get_node_ip_address()  # as Ray takes it
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:

@@ -98,7 +98,7 @@ class RemoteSource:
         self.crew = Crew(ray, hire, size, self._gone)
         self.work = RemoteWork(task, self.crew)
         self.places = self.work.places
-        self._window = size * window(task.request, image_shapes(task.scorers))
+        self._window = window(task.request, image_shapes(task.scorers), size)
         self._chunk = min(CHUNK, task.request.batch_size)
         self._held = 0
         self._line: deque[Kept | Entry] = deque()
