@@ -208,7 +208,7 @@ def scan(
             cluster = None
             if on_ray:
                 from flipad_ops.registry.shipping import ship
-                from flipad_ops.scanning.ray import RayEngine
+                from flipad_ops.scanning.ray.engine import RayEngine
 
                 cluster = RayEngine(ship(scorers), device, ray_workers, ray_address)
             outcome = run_scan(request, scorers, progress, ledger=ledger, stop=stop, engine=cluster)

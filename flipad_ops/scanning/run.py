@@ -11,23 +11,18 @@ from datetime import UTC, datetime
 import numpy as np
 
 from flipad_ops.errors import EngineError, NothingToScan, StateError
-from flipad_ops.images.decoder import DecodeJob, Decoder, InlineDecoder
-from flipad_ops.images.fit import Shape
-from flipad_ops.images.worker_client import WorkerDecoder
 from flipad_ops.scanning.decisions import benjamini_hochberg, judge, prefix_tests
 from flipad_ops.scanning.engine import Engine, Progress, Source, Task
 from flipad_ops.scanning.lanes import Lane
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.lookup import Kept
 from flipad_ops.scanning.outcome import ScanOutcome, Stream
-from flipad_ops.scanning.pipeline import Fetched, Pipeline, Plumbing
+from flipad_ops.scanning.pipeline import Fetched, Pipeline
 from flipad_ops.scanning.records import Finding, Row, replace_row
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.scorer import Scorer, label
-from flipad_ops.scanning.targets.base import Target
+from flipad_ops.scanning.setup import image_shapes, make_decoders, plumbing
 
-#: Decoded pixels waiting to be scored, in bytes, decide how many objects may be under way.
-PIXEL_BYTES = 256_000_000
 COMMIT_SECONDS = 1.0
 
 __all__ = ["Progress", "ScanOutcome", "ScanRequest", "label", "run_scan"]
@@ -158,37 +153,6 @@ def local_engine(task: Task) -> Iterator[tuple[Source, Work]]:
     sizes = plumbing(request, shapes, request.targets)
     with Pipeline(picked, task.ledger.reader(), len(scorers), decoders, sizes) as pipeline:
         yield pipeline, Work(task)
-
-
-def image_shapes(scorers: Sequence[Scorer]) -> tuple[Shape, ...]:
-    """The shapes that images are decoded to, each once."""
-    return tuple(dict.fromkeys(scorer.image_shape for scorer in scorers))
-
-
-def make_decoders(request: ScanRequest, shapes: tuple[Shape, ...]) -> list[Decoder]:
-    """As many decoders as the request has processes; without any, one in this process."""
-    job = DecodeJob(shapes, request.size_rule, request.limits)
-    decoders: list[Decoder] = [
-        WorkerDecoder(job, request.decode_seconds) for _ in range(request.processes)
-    ]
-    return decoders or [InlineDecoder(job)]
-
-
-def plumbing(
-    request: ScanRequest, shapes: tuple[Shape, ...], targets: Sequence[Target]
-) -> Plumbing:
-    """Sizes for images of these shapes."""
-    return Plumbing(
-        fetchers=max(target.concurrency for target in targets),
-        window=window(request, shapes),
-        max_bytes=request.limits.max_bytes,
-    )
-
-
-def window(request: ScanRequest, shapes: tuple[Shape, ...], workers: int = 1) -> int:
-    """Images that may be under way: two batches a worker at least, four where memory allows."""
-    image, batch = max(1, sum(c * h * w for c, h, w in shapes)), request.batch_size
-    return max(2 * workers * batch, min(workers * (4 * batch + 64), PIXEL_BYTES // image))
 
 
 class Work:

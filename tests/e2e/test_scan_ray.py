@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +25,14 @@ from flipad_ops.registry.scorers import from_folder
 from flipad_ops.registry.shipping import ship
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.outcome import ScanOutcome
-from flipad_ops.scanning.ray import RayEngine
 from flipad_ops.scanning.ray.calls import ENDED_SCORERS
+from flipad_ops.scanning.ray.engine import RayEngine
 from flipad_ops.scanning.run import ScanRequest, run_scan
 from flipad_ops.scanning.summary import summarise
 from flipad_ops.scanning.targets import LocalTarget, S3Access, open_target
 from tests.e2e.ray_scorers import Load
 from tests.e2e.s3_server import SECRET, s3_server
+from tests.e2e.test_scan_cli import ENVIRONMENT, scored
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.test_engine import png, rows
 
@@ -188,3 +194,65 @@ def test_a_node_lost_in_the_middle_costs_nothing(cluster: Any, folder: Path) -> 
     assert lost
     assert rows(there) == rows(run_scan(request(folder), [DarkIsOurs()]))
     assert there.complete
+
+
+#: The real command with slow scorers in place of the registry's.
+PROGRAM = """
+import sys, types
+from tests.e2e.ray_scorers import Load
+
+def stand_in(name, **functions):
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name]).update(functions)
+
+stand_in("flipad_ops.registry.scorers", load_scorers=lambda *args: Load()("cpu"))
+stand_in("flipad_ops.registry.shipping", ship=lambda scorers: Load(pause=0.5))
+from flipad_ops.cli.main import main
+sys.argv[0] = "flipadops"
+main()
+"""
+
+
+def command(folder: Path, ledger: Path, *more: str) -> list[str]:
+    options = ["-m", "dark", "-o", "json", "--state", str(ledger), "--batch-size", "4", *more]
+    return [sys.executable, "-c", PROGRAM, "scan", str(folder), *options]
+
+
+def marked(mark: str) -> list[int]:
+    """Processes that inherited an environment variable of ours."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+def test_an_interrupted_scan_leaves_a_ledger_and_no_process(folder: Path, tmp_path: Path) -> None:
+    mark = f"FLIPAD_MARK={tmp_path}"
+    environment = {**ENVIRONMENT, "FLIPAD_MARK": str(tmp_path), "RAY_ADDRESS": ""}
+    ledger = tmp_path / "state.db"
+    with subprocess.Popen(
+        command(folder, ledger, "--engine", "ray", "--ray-workers", "2", "--workers", "1"),
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 100
+        while not scored(ledger) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out)["summary"]["complete"] is False
+    while marked(mark) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert marked(mark) == []
+    before = scored(ledger)
+    assert 0 < before < 97
+    ended = subprocess.run(
+        command(folder, ledger, "--resume"), env=ENVIRONMENT, capture_output=True, check=False
+    )
+    summary = json.loads(ended.stdout)["summary"]
+    assert (summary["scored"], summary["skipped"], summary["reused"]) == (96, 1, before)

@@ -19,7 +19,8 @@ from flipad_ops.scanning.ray.cluster import joined
 from flipad_ops.scanning.ray.crew import Crew
 from flipad_ops.scanning.ray.lanes import RemoteLane
 from flipad_ops.scanning.ray.worker import Loader, Reading, Worker, for_workers
-from flipad_ops.scanning.run import Work, image_shapes, window
+from flipad_ops.scanning.run import Work
+from flipad_ops.scanning.setup import image_shapes, window
 from flipad_ops.scanning.targets import LocalTarget
 from flipad_ops.scanning.targets.base import GONE
 from flipad_ops.version import __version__
@@ -77,7 +78,7 @@ class RayEngine:
         kind = "GPU" if self.device == "cuda" else "CPU"
         count = int(ray.cluster_resources().get(kind, 0))
         if count < 1:
-            raise UsageError(f"The Ray cluster has no {kind}.")
+            raise UsageError(f"The Ray cluster has no {kind} for --device {self.device}.")
         return count
 
 
@@ -121,7 +122,7 @@ class RemoteSource:
                 if stop():  # many may be ready at once
                     return
                 self._line.popleft()
-                yield first if isinstance(first, Kept) else _fetched(first)
+                yield first if isinstance(first, Kept) else fetched(first)
                 del first  # it may be the last to hold its pixels
             if not self._line and self._listing.ended:
                 return
@@ -260,13 +261,13 @@ class Listing(threading.Thread):
         return False
 
 
-def _fetched(entry: Entry) -> Fetched:
+def fetched(entry: Entry) -> Fetched:
+    """What a lane takes: in place of pixels it says where they are."""
     reading = cast(Reading, entry.reading)
     outcome, reason = reading.outcome, reading.reason
     if reason == GONE and _is_here(entry):
         outcome, reason = "failed", ELSEWHERE
     fits = tuple(fit if isinstance(fit, str) else (entry, fit) for fit in reading.fits)
-    # In place of pixels, lanes are given where they are.
     decoded = Decoded(cast(Any, fits)) if fits else None
     return Fetched(
         entry.position, entry.target, reading.item, outcome, reason, reading.sha256, decoded

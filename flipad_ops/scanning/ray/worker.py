@@ -16,8 +16,8 @@ from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.pipeline import Fetched, Pipeline
 from flipad_ops.scanning.records import Finding
 from flipad_ops.scanning.request import ScanRequest
-from flipad_ops.scanning.run import image_shapes, make_decoders, plumbing
 from flipad_ops.scanning.scorer import ScoreBatch, Scorer
+from flipad_ops.scanning.setup import image_shapes, make_decoders, plumbing
 from flipad_ops.scanning.targets import Item, LocalTarget, S3Target, Target
 from flipad_ops.version import __version__
 
