@@ -17,35 +17,58 @@ from tests.scanning.fakes import DarkIsOurs
 DEADLY = 0.95
 
 
-class Mortal(DarkIsOurs):
-    """Takes its time; dies once, in the middle of a batch, when `once` does not exist yet."""
+@dataclass(frozen=True)
+class Load:
+    """A loader of one `Mortal`.
 
-    def __init__(self, pause: float = 0.0, once: Path | None = None) -> None:
-        super().__init__()
-        self.pause, self.once = pause, once
+    Parameters
+    ----------
+    pause : float
+        Seconds a batch takes.
+    once : Path or None
+        Who scores while it does not exist makes it, and dies.
+    until : Path or None
+        Nobody scores before it exists.
+    meet : Path or None
+        Folder in which two workers sign before either starts.
+    side : int
+        Of the images.
+    """
+
+    pause: float = 0.0
+    once: Path | None = None
+    until: Path | None = None
+    meet: Path | None = None
+    side: int = 8
+
+    def __call__(self, device: str) -> list[Scorer]:
+        if self.meet is not None:
+            (self.meet / str(os.getpid())).touch()
+            while len(list(self.meet.iterdir())) < 2:
+                time.sleep(0.05)
+        return [Mortal(self)]
+
+
+class Mortal(DarkIsOurs):
+    """Scores as it was told by its loader."""
+
+    def __init__(self, told: Load) -> None:
+        super().__init__((3, told.side, told.side))
+        self.told = told
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
-        time.sleep(self.pause)
+        while self.told.until is not None and not self.told.until.exists():
+            time.sleep(0.05)
+        time.sleep(self.told.pause)
         if bool((pixels.mean(dim=(1, 2, 3)) > DEADLY).any()) or self._first():
             os.kill(os.getpid(), signal.SIGKILL)
         return super().score(pixels, residual)
 
     def _first(self) -> bool:
-        if self.once is None:
+        if self.told.once is None:
             return False
         try:
-            self.once.touch(exist_ok=False)
+            self.told.once.touch(exist_ok=False)
         except FileExistsError:
             return False
         return True
-
-
-@dataclass(frozen=True)
-class Load:
-    """A loader of one `Mortal`."""
-
-    pause: float = 0.0
-    once: Path | None = None
-
-    def __call__(self, device: str) -> list[Scorer]:
-        return [Mortal(self.pause, self.once)]

@@ -25,8 +25,8 @@ from flipad_ops.registry.scorers import from_folder
 from flipad_ops.registry.shipping import ship
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.outcome import ScanOutcome
-from flipad_ops.scanning.ray.calls import ENDED_SCORERS
-from flipad_ops.scanning.ray.engine import RayEngine
+from flipad_ops.scanning.ray.calls import ENDED_SCORERS, Call
+from flipad_ops.scanning.ray.engine import RayEngine, RemoteSource
 from flipad_ops.scanning.run import ScanRequest, run_scan
 from flipad_ops.scanning.summary import summarise
 from flipad_ops.scanning.targets import LocalTarget, S3Access, open_target
@@ -182,17 +182,37 @@ def test_an_image_that_kills_its_workers_fails_alone(
     assert not there.complete
 
 
-def test_a_node_lost_in_the_middle_costs_nothing(cluster: Any, folder: Path) -> None:
+def test_a_node_lost_in_the_middle_costs_nothing(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Sixteen of these are too many for a message: they stay on the node that decoded them.
+    found, meet, until = tmp_path / "found", tmp_path / "meet", tmp_path / "until"
+    found.mkdir()
+    meet.mkdir()
+    for index in range(160):
+        level = 0.05 if index % 8 == 0 else 0.7
+        (found / f"{index:03d}.png").write_bytes(png(level, index, size=64))
     lost: list[Any] = []
+    again: list[Call] = []
+    take_back = RemoteSource._gone
+
+    def gone(self: RemoteSource, call: Call) -> None:
+        again.append(call)
+        take_back(self, call)
 
     def lose(done: int, found: int) -> None:
-        if done >= 24 and not lost:
+        if done == 160 and not lost:
             lost.extend(cluster.worker_nodes)
             cluster.remove_node(lost[0])
+            until.touch()
 
-    there = run_scan(request(folder), [DarkIsOurs()], lose, engine=on(cluster, Load(pause=0.05)))
+    monkeypatch.setattr(RemoteSource, "_gone", gone)
+    scorers, asked = [DarkIsOurs((3, 64, 64))], request(found, batch_size=16)
+    engine = on(cluster, Load(meet=meet, until=until, side=64))
+    there = run_scan(asked, scorers, lose, engine=engine)
     assert lost
-    assert rows(there) == rows(run_scan(request(folder), [DarkIsOurs()]))
+    assert again
+    assert rows(there) == rows(run_scan(asked, scorers))
     assert there.complete
 
 
@@ -239,7 +259,7 @@ def test_an_interrupted_scan_leaves_a_ledger_and_no_process(folder: Path, tmp_pa
         command(folder, ledger, "--engine", "ray", "--ray-workers", "2", "--workers", "1"),
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     ) as process:  # fmt: skip
-        deadline = time.monotonic() + 100
+        deadline = time.monotonic() + 180
         while not scored(ledger) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does

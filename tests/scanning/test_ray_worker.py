@@ -85,7 +85,7 @@ def test_says_what_it_lacks_before_anything_looks_like_an_empty_folder(folder: P
     def corrupt(device: str) -> list[Scorer]:
         raise AttributorCorrupt("It is broken.")
 
-    with pytest.raises(AttributorCorrupt, match=r"Ray worker on .*: It is broken"):
+    with pytest.raises(EngineError, match=r"Ray worker on .*: It is broken"):
         worker(moved, corrupt).start()
 
 

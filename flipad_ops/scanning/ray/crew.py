@@ -67,8 +67,7 @@ class Crew:
     @property
     def idle(self) -> bool:
         """Nothing to do."""
-        busy = any(member.running for member in self.members)
-        return not (busy or self.suspects or any(self.waiting.values()))
+        return self._calls() == 0
 
     def room(self, method: str) -> bool:
         """Whether more calls of a kind would keep the workers busier."""
@@ -87,7 +86,9 @@ class Crew:
         EngineError
             Workers cannot be started or do not stay.
         """
-        while len(self.members) < self.size:
+        if not self.members:
+            self._since = time.monotonic()
+        while len(self.members) < min(self.size, self._calls()):
             actor = self.hire()
             self.members.append(Member(actor, actor.start.remote()))
         self._assign()
@@ -111,6 +112,10 @@ class Crew:
         for member in self.members:
             self.ray.kill(member.actor)
         self.members.clear()
+
+    def _calls(self) -> int:
+        waiting = sum(len(queue) for queue in self.waiting.values())
+        return waiting + len(self.suspects) + sum(len(m.running) for m in self.members)
 
     def _assign(self) -> None:
         ready = [member for member in self.members if member.ready and not member.alone]

@@ -68,7 +68,7 @@ class Worker:
 
         Raises
         ------
-        FlipadError
+        EngineError
             This machine cannot do its part; the message names it.
         """
         host = socket.gethostname()
@@ -81,7 +81,7 @@ class Worker:
                 _reach(target)
             scorers = self.loader(self.device)
         except FlipadError as error:
-            raise type(error)(f"Ray worker on {host}: {error}") from error
+            raise EngineError(f"Ray worker on {host}: {error}") from error
         self.shapes = image_shapes(scorers)
         # The ledger is the driver's; a lane here only scores.
         self.lanes = [Lane(scorer, Ledger(), self.request.batch_size) for scorer in scorers]
