@@ -177,7 +177,7 @@ def scan(
     if on_ray:
         from flipad_ops.scanning.ray.cluster import need_ray
 
-        need_ray()
+        need_ray(ray_address)
     access = S3Access(profile, role_arn, region, endpoint_url, no_sign_request)
     suppressions = load_suppressions(ignore_file, baseline)
     request = ScanRequest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -250,6 +251,26 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def exposed(pids: list[int]) -> list[str]:
+    """Addresses other than the loopback on which processes listen."""
+    sockets = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                sockets.add(os.readlink(link))
+    found, seen = [], 0
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                seen += 1
+                address = fields[1].partition(":")[0]
+                if not address.endswith(("0100007F", "00000000000000000000000001000000")):
+                    found.append(fields[1])
+    assert seen
+    return found
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
 def test_an_interrupted_scan_leaves_a_ledger_and_no_process(folder: Path, tmp_path: Path) -> None:
     mark = f"FLIPAD_MARK={tmp_path}"
@@ -262,6 +283,7 @@ def test_an_interrupted_scan_leaves_a_ledger_and_no_process(folder: Path, tmp_pa
         deadline = time.monotonic() + 180
         while not scored(ledger) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
+        assert exposed(marked(mark)) == []
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

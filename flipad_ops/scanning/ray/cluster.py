@@ -20,8 +20,13 @@ STORE_BYTES = 512 * 2**20
 CONNECT_SECONDS = 5.0
 
 
-def need_ray() -> Any:
+def need_ray(address: str = "") -> Any:
     """The `ray` module, set up to keep to itself.
+
+    Parameters
+    ----------
+    address : str
+        Where the cluster is; empty when one is to be started here.
 
     Raises
     ------
@@ -30,6 +35,10 @@ def need_ray() -> Any:
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_COLOR_PREFIX", "0")
+    if not address:
+        # Read at import; without it this machine's Ray takes its outer address and listens on every
+        # interface, where whoever reaches it may run code.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         return importlib.import_module("ray")
     except ImportError as error:
@@ -54,7 +63,7 @@ def joined(address: str = "", cpus: int | None = None) -> Iterator[Any]:
     UsageError
         No Ray, or no cluster at the address.
     """
-    ray = need_ray()
+    ray = need_ray(address)
     if ray.is_initialized():
         yield ray
         return
