@@ -134,7 +134,8 @@ def test_rows_are_those_of_the_local_engine_bit_for_bit(
         access = S3Access(profile="here")
         both = [
             run_scan(
-                ScanRequest([open_target("s3://private/in", access)], batch_size=16, workers=1),
+                # Small odd batches: on those the last bits of a score depend.
+                ScanRequest([open_target("s3://private/in", access)], batch_size=7, workers=1),
                 scorers,
                 engine=engine,
             )
@@ -255,9 +256,8 @@ def exposed(pids: list[int]) -> list[str]:
     """Addresses other than the loopback on which processes listen."""
     sockets = set()
     for pid in pids:
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                sockets.add(os.readlink(link))
+        with contextlib.suppress(OSError):
+            sockets |= {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
     found, seen = [], 0
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -285,7 +285,7 @@ def test_an_interrupted_scan_leaves_a_ledger_and_no_process(folder: Path, tmp_pa
             time.sleep(0.05)
         assert exposed(marked(mark)) == []
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert json.loads(out)["summary"]["complete"] is False
     while marked(mark) and time.monotonic() < deadline:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,10 +98,7 @@ class Crew:
         }
         starts = {member.starting: member for member in self.members if not member.ready}
         everything = [*references, *starts]
-        ready, _ = self.ray.wait(everything, num_returns=1, timeout=seconds)
-        if ready:
-            ready, _ = self.ray.wait(everything, num_returns=len(everything), timeout=0)
-        for reference in ready:
+        for reference in self._ready(everything, seconds):
             if reference in starts:
                 self._started(starts[reference])
             else:
@@ -109,9 +107,19 @@ class Crew:
 
     def close(self) -> None:
         """End all workers."""
-        for member in self.members:
-            self.ray.kill(member.actor)
+        with suppress(self.ray.exceptions.RayError):
+            for member in self.members:
+                self.ray.kill(member.actor)
         self.members.clear()
+
+    def _ready(self, references: list[Any], seconds: float) -> list[Any]:
+        try:
+            ready, _ = self.ray.wait(references, num_returns=1, timeout=seconds)
+            if ready:
+                ready, _ = self.ray.wait(references, num_returns=len(references), timeout=0)
+        except self.ray.exceptions.RayError as error:
+            raise EngineError(f"The Ray cluster is gone: {_first(error)}") from error
+        return list(ready)
 
     def _calls(self) -> int:
         waiting = sum(len(queue) for queue in self.waiting.values())
