@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +12,7 @@ import pytest
 import torch
 
 from flipad_ops.attributor_io import save_attributor
+from flipad_ops.errors import EngineError
 from flipad_ops.fitting import FitResult
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.images.png import encode_png
@@ -31,9 +26,8 @@ from flipad_ops.scanning.ray.engine import RayEngine, RemoteSource
 from flipad_ops.scanning.run import ScanRequest, run_scan
 from flipad_ops.scanning.summary import summarise
 from flipad_ops.scanning.targets import LocalTarget, S3Access, open_target
-from tests.e2e.ray_scorers import Load
+from tests.e2e.ray_scorers import Load, stillborn
 from tests.e2e.s3_server import SECRET, s3_server
-from tests.e2e.test_scan_cli import ENVIRONMENT, scored
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.test_engine import png, rows
 
@@ -218,83 +212,7 @@ def test_a_node_lost_in_the_middle_costs_nothing(
     assert there.complete
 
 
-#: The real command with slow scorers in place of the registry's.
-PROGRAM = """
-import sys, types
-from tests.e2e.ray_scorers import Load
-
-def stand_in(name, **functions):
-    sys.modules[name] = types.ModuleType(name)
-    vars(sys.modules[name]).update(functions)
-
-stand_in("flipad_ops.registry.scorers", load_scorers=lambda *args: Load()("cpu"))
-stand_in("flipad_ops.registry.shipping", ship=lambda scorers: Load(pause=0.5))
-from flipad_ops.cli.main import main
-sys.argv[0] = "flipadops"
-main()
-"""
-
-
-def command(folder: Path, ledger: Path, *more: str) -> list[str]:
-    options = ["-m", "dark", "-o", "json", "--state", str(ledger), "--batch-size", "4", *more]
-    return [sys.executable, "-c", PROGRAM, "scan", str(folder), *options]
-
-
-def marked(mark: str) -> list[int]:
-    """Processes that inherited an environment variable of ours."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def exposed(pids: list[int]) -> list[str]:
-    """Addresses other than the loopback on which processes listen."""
-    sockets = set()
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            sockets |= {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
-    found, seen = [], 0
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
-                seen += 1
-                address = fields[1].partition(":")[0]
-                if not address.endswith(("0100007F", "00000000000000000000000001000000")):
-                    found.append(fields[1])
-    assert seen
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
-def test_an_interrupted_scan_leaves_a_ledger_and_no_process(folder: Path, tmp_path: Path) -> None:
-    mark = f"FLIPAD_MARK={tmp_path}"
-    environment = {**ENVIRONMENT, "FLIPAD_MARK": str(tmp_path), "RAY_ADDRESS": ""}
-    ledger = tmp_path / "state.db"
-    with subprocess.Popen(
-        command(folder, ledger, "--engine", "ray", "--ray-workers", "2", "--workers", "1"),
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    ) as process:  # fmt: skip
-        deadline = time.monotonic() + 180
-        while not scored(ledger) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert exposed(marked(mark)) == []
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert json.loads(out)["summary"]["complete"] is False
-    while marked(mark) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert marked(mark) == []
-    before = scored(ledger)
-    assert 0 < before < 97
-    ended = subprocess.run(
-        command(folder, ledger, "--resume"), env=ENVIRONMENT, capture_output=True, check=False
-    )
-    summary = json.loads(ended.stdout)["summary"]
-    assert (summary["scored"], summary["skipped"], summary["reused"]) == (96, 1, before)
+def test_workers_that_do_not_stay_end_the_scan(cluster: Any, folder: Path) -> None:
+    engine = RayEngine(stillborn, workers=1, address=cluster.address)
+    with pytest.raises(EngineError, match="die before they do anything"):
+        run_scan(request(folder), [DarkIsOurs()], engine=engine)

@@ -204,7 +204,7 @@ class Crew:
             self.submit(call, first=True)
         if not begun:
             self._idle_deaths += 1
-            if self._idle_deaths > 2 + self.size:
+            if self._idle_deaths > self.size:
                 raise EngineError(f"Ray's workers die before they do anything: {_first(error)}")
 
     def _suspect(self, call: Call) -> None:

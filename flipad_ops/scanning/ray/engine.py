@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from flipad_ops.errors import FlipadError, TargetError, UsageError
+from flipad_ops.errors import FlipadError, UsageError
 from flipad_ops.images.decoder import Decoded
 from flipad_ops.scanning.engine import Source, Task
-from flipad_ops.scanning.lookup import Kept, Listed, looked_up
+from flipad_ops.scanning.lookup import Kept
 from flipad_ops.scanning.pipeline import Fetched
 from flipad_ops.scanning.ray.calls import LOST, Call, Entry, Image, ReadCall, ScoreCall
 from flipad_ops.scanning.ray.cluster import joined
 from flipad_ops.scanning.ray.crew import Crew
 from flipad_ops.scanning.ray.lanes import RemoteLane
+from flipad_ops.scanning.ray.listing import Listing
 from flipad_ops.scanning.ray.worker import Loader, Reading, Worker, for_workers
 from flipad_ops.scanning.run import Work
 from flipad_ops.scanning.setup import image_shapes, window
@@ -207,58 +206,6 @@ class RemoteWork(Work):
         while not self.crew.idle and not self.stop():
             self.crew.step(0.1)
             self.progress(self.done, sum(lane.found for lane in self.lanes))
-
-
-class Listing(threading.Thread):
-    """Lists and looks up beside the driver, a few hundred objects ahead."""
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(daemon=True)
-        self.error: FlipadError | None = None
-        self.ended = False
-        self.closing = threading.Event()
-        self._crash: BaseException | None = None
-        self._parts: queue.Queue[Listed | None] = queue.Queue(4)
-        request = task.request
-        self._source = looked_up(
-            request.selection.pick(request.targets), task.ledger.reader(), len(task.scorers)
-        )
-
-    def run(self) -> None:
-        """Until the end of the listing, or of the scan."""
-        try:
-            for part in self._source:
-                if not self._put(part):
-                    return
-        except TargetError as error:
-            self.error = error
-        except BaseException as error:
-            self._crash = error
-        finally:
-            self._source.close()
-        self._put(None)
-
-    def take(self, wait: bool) -> Listed | None:
-        """The next part, or None when there is none yet or any more."""
-        if self.ended:
-            return None
-        try:
-            part = self._parts.get(timeout=0.1) if wait else self._parts.get_nowait()
-        except queue.Empty:
-            return None
-        if self._crash is not None:
-            raise self._crash
-        self.ended = part is None
-        return part
-
-    def _put(self, part: Listed | None) -> bool:
-        while not self.closing.is_set():
-            try:
-                self._parts.put(part, timeout=0.2)
-                return True
-            except queue.Full:
-                continue
-        return False
 
 
 def fetched(entry: Entry) -> Fetched:
