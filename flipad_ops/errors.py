@@ -27,6 +27,7 @@ classes to process exit codes.
     +-- TargetError                a scan target cannot be listed or read
     |   +-- NothingToScan          listed, and no image in it
     |   +-- ObjectGone             listed, and deleted before it was read
+    +-- EngineError                the machines that a scan runs on fail it
     +-- StateError                 ledger or resume state that does not fit this run
 """
 
@@ -38,6 +39,7 @@ __all__ = [
     "AttributorMissing",
     "AttributorUncalibrated",
     "DataError",
+    "EngineError",
     "FlipadError",
     "GateFailed",
     "GeneratorError",
@@ -159,6 +161,10 @@ class NothingToScan(TargetError):
 
 class ObjectGone(TargetError):
     """The object was deleted after it was listed (never ends a scan)."""
+
+
+class EngineError(FlipadError):
+    """The machines that a scan runs on fail it."""
 
 
 class StateError(FlipadError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flipad_ops.errors import (
     AttributorError,
     DataError,
+    EngineError,
     FlipadError,
     GeneratorError,
     InversionError,
@@ -27,6 +28,7 @@ INTERRUPTED = 130
 _CODES: tuple[tuple[type[FlipadError], int], ...] = (
     (NothingToScan, NOTHING_SCANNED),
     (TargetError, INCOMPLETE),
+    (EngineError, INCOMPLETE),
     (AttributorError, ATTRIBUTOR),
     (GeneratorError, USAGE),
     (DataError, USAGE),

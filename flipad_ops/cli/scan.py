@@ -29,6 +29,13 @@ class SizeChoice(StrEnum):
     resize = "resize"
 
 
+class EngineChoice(StrEnum):
+    """What runs the scan."""
+
+    local = "local"
+    ray = "ray"
+
+
 _SELECTION, _ACCESS, _RECORD = "Selection, before any read", "Access to S3", "Records"
 
 
@@ -68,6 +75,16 @@ def scan(
         int | None, typer.Option(min=1, max=256, help="Decoding processes; one per core.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    engine: Annotated[
+        EngineChoice, typer.Option(help="This machine, or a Ray cluster.")
+    ] = EngineChoice.local,
+    ray_address: Annotated[
+        str,
+        typer.Option(envvar="RAY_ADDRESS", help="Of the cluster; none starts one here."),
+    ] = "",
+    ray_workers: Annotated[
+        int | None, typer.Option(min=1, help="On the cluster; one per CPU or GPU.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List and count only; read no object.")
     ] = False,
@@ -160,6 +177,11 @@ def scan(
         raise StateError("--resume needs the ledger to resume from: --state LEDGER.")
     outputs = [parse_output(text) for text in output or ["table"]]
     check_outputs(outputs)
+    on_ray = engine is EngineChoice.ray
+    if on_ray:
+        from flipad_ops.scanning.ray.cluster import need_ray
+
+        need_ray(ray_address)
     access = S3Access(profile, role_arn, region, endpoint_url, no_sign_request)
     suppressions = load_suppressions(ignore_file, baseline)
     request = ScanRequest(
@@ -181,14 +203,21 @@ def scan(
             ledger = stack.enter_context(open_ledger(state, access, must_exist=resume))
         from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
 
-        scorers = load_scorers(model or [], all_models, device, tracking_uri)
+        # On Ray the workers have the device; this process only decides.
+        scorers = load_scorers(model or [], all_models, "cpu" if on_ray else device, tracking_uri)
         with counter("images", quiet=quiet) as progress, stop_signals() as stop:
             if dry_run:
                 write_preview(
                     preview(request, scorers, progress), outputs[0][0] == "json", sys.stdout
                 )
                 return
-            outcome = run_scan(request, scorers, progress, ledger=ledger, stop=stop)
+            cluster = None
+            if on_ray:
+                from flipad_ops.registry.shipping import ship
+                from flipad_ops.scanning.ray.engine import RayEngine
+
+                cluster = RayEngine(ship(scorers), device, ray_workers, ray_address)
+            outcome = run_scan(request, scorers, progress, ledger=ledger, stop=stop, engine=cluster)
         outcome.command = shlex.join(["flipadops", *sys.argv[1:]])
         pictures = mlflow_run or any(name == "html" for name, _ in outputs)
         if pictures and not no_thumbnails and not outcome.interrupted:

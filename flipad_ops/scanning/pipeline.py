@@ -18,11 +18,12 @@ from flipad_ops.errors import FlipadError, ImageError, ObjectGone, TargetError
 from flipad_ops.images.decoder import Decoded, Decoder
 from flipad_ops.scanning.budget import Budget
 from flipad_ops.scanning.ledger import Known
-from flipad_ops.scanning.selection import Picked, in_chunks
+from flipad_ops.scanning.lookup import Kept, looked_up
+from flipad_ops.scanning.selection import Picked
 from flipad_ops.scanning.targets.base import Item, Target
 
-#: Objects looked up in the ledger at a time, and images sent to a decoder at a time.
-LOOKUP, CHUNK, CHUNK_BYTES = 256, 16, 4_000_000
+#: Images sent to a decoder at a time.
+CHUNK, CHUNK_BYTES = 16, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +37,6 @@ class Fetched:
     reason: str = ""
     sha256: str = ""
     decoded: Decoded | None = None
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Objects of one target that the ledger knows at their ETag; (key, position) pairs."""
-
-    target: str
-    keys: list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -174,32 +167,21 @@ class Pipeline:
         return False
 
     def _feed(self) -> None:
-        number, position = 0, 0
+        number = 0
         try:
-            for target, items in in_chunks(self._picked, LOOKUP):
-                kept: set[str] = set()
-                if self._known is not None:
-                    etags = {item.key: item.etag for item in items}
-                    kept = self._known.unchanged(target.uri, etags, self._attributors)
-                if kept:
+            for part in looked_up(self._picked, self._known, self._attributors):
+                if part.kept.keys:
                     if not self._take_slot():
                         return
-                    places = [(i.key, position + n) for n, i in enumerate(items) if i.key in kept]
-                    self._out.put((number, Kept(target.uri, places)))
+                    self._out.put((number, part.kept))
                     number += 1
-                for place, item in enumerate(items, position):
-                    if item.key in kept:
-                        continue
+                for position, item in part.new:
                     if not self._take_slot():
                         return
-                    self._to_fetch.put((number, place, target, item))
+                    self._to_fetch.put((number, position, part.target, item))
                     number += 1
-                position += len(items)
         except TargetError as error:
             self.listing_error = error
-        finally:
-            if self._known is not None:
-                self._known.close()
         self._out.put((number, None))
 
     def _fetch(self) -> None:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import numpy as np
 
-from flipad_ops.errors import NothingToScan, StateError
-from flipad_ops.images.decoder import DecodeJob, Decoder, InlineDecoder
-from flipad_ops.images.worker_client import WorkerDecoder
+from flipad_ops.errors import EngineError, NothingToScan, StateError
 from flipad_ops.scanning.decisions import benjamini_hochberg, judge, prefix_tests
+from flipad_ops.scanning.engine import Engine, Progress, Source, Task
+from flipad_ops.scanning.lanes import Lane
 from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.lookup import Kept
 from flipad_ops.scanning.outcome import ScanOutcome, Stream
-from flipad_ops.scanning.pipeline import Fetched, Kept, Pipeline, Plumbing
+from flipad_ops.scanning.pipeline import Fetched, Pipeline
 from flipad_ops.scanning.records import Finding, Row, replace_row
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.scorer import Scorer, label
+from flipad_ops.scanning.setup import image_shapes, make_decoders, plumbing
 from flipad_ops.scanning.sharing import make_lanes
 
-#: Called with (done, found so far).
-Progress = Callable[[int, int], None]
-
-#: Decoded pixels waiting to be scored, in bytes, decide how many objects may be under way.
-PIXEL_BYTES = 256_000_000
 COMMIT_SECONDS = 1.0
 
 __all__ = ["Progress", "ScanOutcome", "ScanRequest", "label", "run_scan"]
@@ -38,6 +36,7 @@ def run_scan(
     *,
     ledger: Ledger | None = None,
     stop: Callable[[], int] = lambda: 0,
+    engine: Engine | None = None,
 ) -> ScanOutcome:
     """Scan every target with every scorer; listing, reading and decoding are shared.
 
@@ -47,6 +46,8 @@ def run_scan(
         Where rows are kept; objects it knows at their ETag are not read again.
     stop : callable
         Asked between batches for the signal that should end the scan; 0 goes on.
+    engine : callable, optional
+        What reads, decodes and scores; `local_engine` if not given.
 
     Raises
     ------
@@ -56,6 +57,8 @@ def run_scan(
         The targets hold nothing that was chosen.
     StateError
         The ledger was made for other models or filters.
+    EngineError
+        The engine broke down before it had done anything.
     """
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     ledger = Ledger() if ledger is None else ledger
@@ -63,30 +66,36 @@ def run_scan(
     if len(set(names)) < len(names):
         raise StateError("An attributor is named twice.")
     ledger.begin(request.fingerprint({label(s): s.card.attributor_sha256 for s in scorers}))
-    work = _Work(scorers, ledger, request, progress)
-    with _pipeline(request, scorers, ledger) as pipeline:
+    ended, broken = 0, list[str]()
+    task = Task(request, list(scorers), ledger, progress, stop)
+    with (engine or local_engine)(task) as (source, work):
         try:
-            for result in pipeline.results(lambda: stop() != 0):
+            for result in source.results(lambda: stop() != 0):
                 work.take(result)
-            ended = stop()
-            if not ended:
+            if not stop():
                 work.flush()
+            ended = stop()
         except KeyboardInterrupt:
             ended = int(signal.SIGINT)
+        except EngineError as error:
+            if work.done == 0:
+                raise
+            broken.append(str(error))
         finally:
             ledger.settle()
     if work.done == 0 and not ended:
-        if pipeline.listing_error is not None:
-            raise pipeline.listing_error
+        if source.listing_error is not None:
+            raise source.listing_error
         raise NothingToScan(f"Nothing to scan in {', '.join(t.uri for t in request.targets)}.")
     outcome = conclude(request, scorers, ledger)
     outcome.started, outcome.seconds = started, time.perf_counter() - clock
     outcome.signal, outcome.reused = ended, work.reused
     outcome.screened = sum(lane.screened for lane in work.lanes)
-    if pipeline.listing_error is not None:
-        outcome.broken.append(f"The listing broke off: {pipeline.listing_error}")
+    if source.listing_error is not None:
+        broken.append(f"The listing broke off: {source.listing_error}")
     if ledger.trouble:
-        outcome.broken.append(ledger.trouble)
+        broken.append(ledger.trouble)
+    outcome.broken += broken
     ledger.finish(outcome.complete)
     return outcome
 
@@ -137,31 +146,32 @@ def _findings(request: ScanRequest, scorer: Scorer, ledger: Ledger) -> Stream[Fi
     return Stream(read, len(q_values))
 
 
-def _pipeline(request: ScanRequest, scorers: Sequence[Scorer], ledger: Ledger) -> Pipeline:
-    shapes = tuple(dict.fromkeys(scorer.image_shape for scorer in scorers))
-    job = DecodeJob(shapes, request.size_rule, request.limits)
-    decoders: list[Decoder] = [
-        WorkerDecoder(job, request.decode_seconds) for _ in range(request.processes)
-    ] or [InlineDecoder(job)]
-    image = max(1, sum(c * h * w for c, h, w in shapes))
-    plumbing = Plumbing(
-        fetchers=max(target.concurrency for target in request.targets),
-        window=max(2 * request.batch_size, min(4 * request.batch_size + 64, PIXEL_BYTES // image)),
-        max_bytes=request.limits.max_bytes,
-    )
+@contextmanager
+def local_engine(task: Task) -> Iterator[tuple[Source, Work]]:
+    """Threads that read, processes that decode, and scores in this thread."""
+    request, scorers = task.request, task.scorers
+    shapes = image_shapes(scorers)
     picked = request.selection.pick(request.targets)
-    return Pipeline(picked, ledger.reader(), len(scorers), decoders, plumbing)
+    decoders = make_decoders(request, shapes)
+    sizes = plumbing(request, shapes, request.targets)
+    with Pipeline(picked, task.ledger.reader(), len(scorers), decoders, sizes) as pipeline:
+        yield pipeline, Work(task)
 
 
-class _Work:
-    """The consumer's side: rows into the ledger, pixels into the lanes."""
+class Work:
+    """The consumer's side: rows into the ledger, pixels into the lanes.
 
-    def __init__(
-        self, scorers: Sequence[Scorer], ledger: Ledger, request: ScanRequest, progress: Progress
-    ) -> None:
-        self.ledger, self.progress = ledger, progress
-        self.lanes = make_lanes(scorers, ledger, request.batch_size)
-        shapes = list(dict.fromkeys(lane.shape for lane in self.lanes))
+    Parameters
+    ----------
+    task : Task
+    lanes : sequence of Lane, optional
+        One per scorer.
+    """
+
+    def __init__(self, task: Task, lanes: Sequence[Lane] | None = None) -> None:
+        self.ledger, self.progress = task.ledger, task.progress
+        self.lanes = lanes or make_lanes(task.scorers, task.ledger, task.request.batch_size)
+        shapes = image_shapes(task.scorers)
         self.places = [shapes.index(lane.shape) for lane in self.lanes]
         self.done = self.reused = 0
 

@@ -144,13 +144,13 @@ def test_signals_save_a_checkpoint_to_resume_from(folder: Path, tmp_path: Path) 
             command(*options, pause=0.3), cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE
         ) as process:
             deadline = time.monotonic() + 60
-            while _scored(tmp_path / "s.db") <= before and time.monotonic() < deadline:
+            while scored(tmp_path / "s.db") <= before and time.monotonic() < deadline:
                 time.sleep(0.05)
             process.send_signal(number)
             out, _ = process.communicate(timeout=60)
         assert process.returncode == 128 + number
         assert json.loads(out)["summary"]["complete"] is False
-        before = _scored(tmp_path / "s.db")
+        before = scored(tmp_path / "s.db")
         assert 0 < before < 40
     ended = run(*options, "--resume", cwd=tmp_path)
     summary = json.loads(ended.stdout)["summary"]
@@ -159,7 +159,8 @@ def test_signals_save_a_checkpoint_to_resume_from(folder: Path, tmp_path: Path) 
     assert summary["reused"] == before
 
 
-def _scored(path: Path) -> int:
+def scored(path: Path) -> int:
+    """Rows in a ledger that somebody else is writing."""
     import sqlite3
     from contextlib import closing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import struct
 import zlib
 from collections.abc import Iterator
@@ -59,6 +60,18 @@ def test_prefix_object_and_anonymous(server: S3Server) -> None:
     assert [f.row.key for f in scan("s3://public/in/007.png").findings] == ["007.png"]
     anonymous = scan("s3://public/in/", S3Access(anonymous=True))
     assert [f.row for f in anonymous.findings][3].score == list(outcome.findings)[3].row.score
+
+
+@pytest.mark.parametrize("uri", ["s3://private/sent", "s3://private/sent/1.png"])
+def test_targets_travel_without_keys_and_read_elsewhere(server: S3Server, uri: str) -> None:
+    server.client().put_object(Bucket="private", Key="sent/1.png", Body=b"here")
+    target = open_target(uri)
+    (item,) = target.list()
+    sent = pickle.dumps(target)
+    assert server.secret.encode() not in sent
+    there = pickle.loads(sent)
+    assert there.uri == uri
+    assert there.read(item, 10).data == b"here"
 
 
 def test_profile_gives_keys_and_endpoint(

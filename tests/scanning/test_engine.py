@@ -22,7 +22,7 @@ from flipad_ops.images.decoder import Decoded, DecodeJob, InlineDecoder
 from flipad_ops.images.fit import fit_to
 from flipad_ops.images.png import encode_png
 from flipad_ops.images.worker_client import WorkerDecoder
-from flipad_ops.scanning import run
+from flipad_ops.scanning import setup
 from flipad_ops.scanning.budget import Budget
 from flipad_ops.scanning.records import Row
 from flipad_ops.scanning.run import ScanOutcome, ScanRequest, run_scan
@@ -258,7 +258,7 @@ def test_an_image_that_kills_its_decoder_is_an_error_not_a_clean_skip(
                 killer = data == target.objects["020.png"]
                 yield Decoded(("It died.",), "It died.") if killer else self.job.run(data)
 
-    monkeypatch.setattr(run, "WorkerDecoder", Mortal)
+    monkeypatch.setattr(setup, "WorkerDecoder", Mortal)
     outcome = run_scan(ScanRequest([target], workers=1, max_errors=1), [DarkIsOurs()])
     assert {row.key: row.reason for row in outcome.failed} == {
         "010.png": "Broken.",

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+#: What `ObjectGone` says.
+GONE = "Deleted since it was listed."
+
 
 @dataclass(frozen=True)
 class Item:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from flipad_ops.errors import ImageTooLarge, ObjectGone, TargetError
-from flipad_ops.scanning.targets.base import Content, Item
+from flipad_ops.scanning.targets.base import GONE, Content, Item
 
 
 class LocalTarget:
@@ -18,6 +19,10 @@ class LocalTarget:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.uri = str(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For workers, whose working folder is another.
+        return LocalTarget, (self.path.absolute(),), {"uri": self.uri}
 
     def list(self) -> Iterator[Item]:
         """Files in key order."""
@@ -42,18 +47,22 @@ class LocalTarget:
 
     def read(self, item: Item, max_bytes: int) -> Content:
         """The file's bytes."""
-        path = self.path if self.path.is_file() else self.path / item.key
+        path = self.place(item)
         try:
             with path.open("rb") as stream:
                 now = self.item(path, item.key)
                 data = stream.read(max_bytes + 1)
         except FileNotFoundError as error:
-            raise ObjectGone("Deleted since it was listed.") from error
+            raise ObjectGone(GONE) from error
         except OSError as error:
             raise TargetError(f"Cannot read {item.key}: {error.strerror}.") from error
         if len(data) > max_bytes:
             raise ImageTooLarge(f"Over the limit of {max_bytes} bytes.")
         return Content(data, now.etag)
+
+    def place(self, item: Item) -> Path:
+        """Where the file is."""
+        return self.path if self.path.is_file() else self.path / item.key
 
     @staticmethod
     def item(path: Path, key: str) -> Item:

@@ -33,6 +33,9 @@ class ManifestTarget:
         self._stores: dict[str, Any] = {}
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ManifestTarget, (self.path.absolute(), self._access), {"uri": self.uri}
+
     def list(self) -> Iterator[Item]:
         """Items in the manifest's order; an address named twice is read once."""
         seen: set[str] = set()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flipad_ops.errors import ImageTooLarge, ObjectGone, TargetError, UsageError
-from flipad_ops.scanning.targets.base import Content, Item
+from flipad_ops.scanning.targets.base import GONE, Content, Item
 from flipad_ops.scanning.targets.s3_access import AS_CONFIGURED, S3Access
 from flipad_ops.scanning.targets.s3_errors import explain, is_final
 
@@ -32,11 +32,15 @@ class S3Target:
         self._access = access
         self._store: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # No store and no credentials: whoever unpickles it resolves their own.
+        return S3Target, (self.uri, self._access), {"prefix": self.prefix}
+
     def list(self) -> Iterator[Item]:
         """Objects in key order, as the server gives them."""
         import obstore
 
-        store = self._open(self.prefix)
+        store = self.open()
         empty = True
         try:
             for chunk in obstore.list(store, chunk_size=1000):
@@ -50,7 +54,7 @@ class S3Target:
 
     def read(self, item: Item, max_bytes: int) -> Content:
         """The object as it is now."""
-        return fetch(self._store or self._open(self.prefix), item.key, max_bytes, self.uri)
+        return fetch(self.open(), item.key, max_bytes, self.uri)
 
     def _single(self) -> Iterator[Item]:
         import obstore
@@ -61,12 +65,13 @@ class S3Target:
             found = item_of(obstore.head(store, name))
         except FileNotFoundError:
             return
-        self._store = store
+        self._store, self.prefix = store, folder
         yield found
 
-    def _open(self, prefix: str) -> Any:
+    def open(self) -> Any:
+        """The store, made on first use; raises what `S3Access.store` raises."""
         if self._store is None:
-            self._store = self._access.store(self.bucket, prefix)
+            self._store = self._access.store(self.bucket, self.prefix)
         return self._store
 
 
@@ -101,7 +106,7 @@ def fetch(store: Any, key: str, max_bytes: int, where: str) -> Content:
                 )
             return Content(bytes(answer.bytes()), answer.meta["e_tag"] or "")
         except FileNotFoundError as error:
-            raise ObjectGone("Deleted since it was listed.") from error
+            raise ObjectGone(GONE) from error
         except (obstore.exceptions.BaseError, OSError) as error:
             if is_final(error) or attempt + 1 == TRIES:
                 raise TargetError(explain(error, f"{where.rstrip('/')}/{key}")) from error

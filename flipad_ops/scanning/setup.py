@@ -1,0 +1,47 @@
+"""How large the stages of a scan are, and what decodes for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flipad_ops.images.decoder import DecodeJob, Decoder, InlineDecoder
+from flipad_ops.images.fit import Shape
+from flipad_ops.images.worker_client import WorkerDecoder
+from flipad_ops.scanning.pipeline import Plumbing
+from flipad_ops.scanning.request import ScanRequest
+from flipad_ops.scanning.scorer import Scorer
+from flipad_ops.scanning.targets.base import Target
+
+#: Decoded pixels waiting to be scored, in bytes, decide how many objects may be under way.
+PIXEL_BYTES = 256_000_000
+
+
+def image_shapes(scorers: Sequence[Scorer]) -> tuple[Shape, ...]:
+    """The shapes that images are decoded to, each once."""
+    return tuple(dict.fromkeys(scorer.image_shape for scorer in scorers))
+
+
+def make_decoders(request: ScanRequest, shapes: tuple[Shape, ...]) -> list[Decoder]:
+    """As many decoders as the request has processes; without any, one in this process."""
+    job = DecodeJob(shapes, request.size_rule, request.limits)
+    decoders: list[Decoder] = [
+        WorkerDecoder(job, request.decode_seconds) for _ in range(request.processes)
+    ]
+    return decoders or [InlineDecoder(job)]
+
+
+def plumbing(
+    request: ScanRequest, shapes: tuple[Shape, ...], targets: Sequence[Target]
+) -> Plumbing:
+    """Sizes for images of these shapes."""
+    return Plumbing(
+        fetchers=max(target.concurrency for target in targets),
+        window=window(request, shapes),
+        max_bytes=request.limits.max_bytes,
+    )
+
+
+def window(request: ScanRequest, shapes: tuple[Shape, ...], workers: int = 1) -> int:
+    """Images that may be under way: two batches a worker at least, four where memory allows."""
+    image, batch = max(1, sum(c * h * w for c, h, w in shapes)), request.batch_size
+    return max(2 * workers * batch, min(workers * (4 * batch + 64), PIXEL_BYTES // image))
