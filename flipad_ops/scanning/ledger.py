@@ -128,11 +128,15 @@ class Ledger:
             self._db.commit()
             self._last_commit = time.monotonic()
 
-    def rows(self, outcome: str, attributor: str | None = None) -> Iterator[Row]:
-        """Rows of this run in listing order."""
+    def rows(
+        self, outcome: str, attributor: str | None = None, *, suspects: bool = False
+    ) -> Iterator[Row]:
+        """Rows of this run in listing order; with `suspects` only attributed ones."""
         where, values = "run = ? AND outcome = ?", [self.run, outcome]
         if attributor is not None:
             where, values = where + " AND attributor = ?", [*values, attributor]
+        if suspects:
+            where += " AND attributed"
         for record in self._db.execute(
             f"SELECT {_FIELDS} FROM rows WHERE {where} ORDER BY position, attributor",  # noqa: S608
             values,
@@ -146,14 +150,22 @@ class Ledger:
         )
         return int(found.fetchone()[0])
 
-    def p_values(self, attributor: str) -> NDArray[np.float64]:
-        """p-values (m,) of this run's scored rows, in listing order."""
+    def unconverged(self) -> int:
+        """How many scores of this run rest on an inversion that did not reach its tolerance."""
         found = self._db.execute(
-            "SELECT p FROM rows WHERE run = ? AND outcome = 'scored' AND attributor = ? "
-            "ORDER BY position",
-            [self.run, attributor],
+            "SELECT count(*) FROM rows WHERE run = ? AND NOT converged", [self.run]
         )
-        return np.fromiter((record[0] for record in found), dtype=np.float64)
+        return int(found.fetchone()[0])
+
+    def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """p-values (m,) and attributed (m,) of this run's scored rows, in listing order."""
+        found = self._scored("p, attributed", attributor)
+        table = np.fromiter(found, dtype=[("p", np.float64), ("attributed", np.bool_)])
+        return np.ascontiguousarray(table["p"]), np.ascontiguousarray(table["attributed"])
+
+    def keys(self, attributor: str) -> Iterator[str]:
+        """Keys of this run's scored rows, in listing order."""
+        return (_name(key) for (key,) in self._scored("key", attributor))
 
     def reader(self) -> Known | None:
         """Lookups for another thread; None when there can be no earlier rows."""
@@ -165,6 +177,13 @@ class Ledger:
         """Commit and close; `rows` cannot be used any more."""
         self._db.commit()
         self._db.close()
+
+    def _scored(self, columns: str, attributor: str) -> sqlite3.Cursor:
+        return self._db.execute(
+            f"SELECT {columns} FROM rows WHERE run = ? AND outcome = 'scored' "  # noqa: S608
+            "AND attributor = ? ORDER BY position",
+            [self.run, attributor],
+        )
 
     def _connect(self) -> sqlite3.Connection:
         try:
