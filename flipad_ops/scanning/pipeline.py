@@ -23,6 +23,8 @@ from flipad_ops.scanning.targets.base import Item, Target
 
 #: Objects looked up in the ledger at a time, and images sent to a decoder at a time.
 LOOKUP, CHUNK, CHUNK_BYTES = 256, 16, 4_000_000
+#: Seconds a decoder waits for company for its first image: waking a process for each costs more.
+LINGER = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +105,7 @@ class Pipeline:
         self._to_decode: queue.SimpleQueue[tuple[int, Fetched, bytes, int] | None] = (
             queue.SimpleQueue()
         )
-        self._out: queue.SimpleQueue[tuple[int, Fetched | Kept | None]] = queue.SimpleQueue()
+        self._out: queue.SimpleQueue[list[tuple[int, Fetched | Kept | None]]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Pipeline:
@@ -140,16 +142,17 @@ class Pipeline:
             if stop():
                 return
             try:
-                number, result = self._out.get(timeout=0.1)
+                batch = self._out.get(timeout=0.1)
             except queue.Empty:
                 yield None
                 continue
             if self._crash is not None:
                 raise self._crash
-            if result is None:
-                total = number
-                continue
-            early[number] = result
+            for number, result in batch:
+                if result is None:
+                    total = number
+                else:
+                    early[number] = result
             while following in early:
                 if stop():  # many may be ready at once
                     return
@@ -165,7 +168,7 @@ class Pipeline:
             # An error of ours (decoders that an interruption closed raise too): wake the consumer.
             if not self._closing.is_set():
                 self._crash = error
-                self._out.put((-1, None))
+                self._out.put([(-1, None)])
 
     def _take_slot(self) -> bool:
         while not self._closing.is_set():
@@ -185,7 +188,7 @@ class Pipeline:
                     if not self._take_slot():
                         return
                     places = [(i.key, position + n) for n, i in enumerate(items) if i.key in kept]
-                    self._out.put((number, Kept(target.uri, places)))
+                    self._out.put([(number, Kept(target.uri, places))])
                     number += 1
                 for place, item in enumerate(items, position):
                     if item.key in kept:
@@ -200,7 +203,7 @@ class Pipeline:
         finally:
             if self._known is not None:
                 self._known.close()
-        self._out.put((number, None))
+        self._out.put([(number, None)])
 
     def _fetch(self) -> None:
         limit = self._plumbing.max_bytes
@@ -208,7 +211,7 @@ class Pipeline:
             number, position, target, item = task
             if item.size > limit:
                 reason = f"{item.size} bytes, over the limit of {limit}."
-                self._out.put((number, Fetched(position, target, item, "skipped", reason)))
+                self._out.put([(number, Fetched(position, target, item, "skipped", reason))])
                 continue
             held = self._budget.take(item.size)
             try:
@@ -217,7 +220,7 @@ class Pipeline:
                 self._budget.give(held)
                 lost = isinstance(error, TargetError) and not isinstance(error, ObjectGone)
                 outcome = "failed" if lost else "skipped"
-                self._out.put((number, Fetched(position, target, item, outcome, str(error))))
+                self._out.put([(number, Fetched(position, target, item, outcome, str(error)))])
                 continue
             now = Item(item.key, len(content.data), item.modified, content.etag)
             digest = hashlib.sha256(content.data).hexdigest()
@@ -225,7 +228,11 @@ class Pipeline:
             self._to_decode.put((number, fetched, content.data, held))
 
     def _decode(self, decoder: Decoder) -> None:
+        if self._known is None:  # else perhaps nothing has changed
+            decoder.start()
         while (first := self._to_decode.get()) is not None and not self._closing.is_set():
+            if self._to_decode.qsize() < CHUNK - 1:
+                time.sleep(LINGER)
             chunk, size = [first], len(first[2])
             with suppress(queue.Empty):
                 while len(chunk) < CHUNK and size < CHUNK_BYTES:
@@ -236,15 +243,13 @@ class Pipeline:
                     chunk.append(more)
                     size += len(more[2])
             replies = decoder.decode([data for _, _, data, _ in chunk])
+            done: list[tuple[int, Fetched | Kept | None]] = []
             for (number, fetched, _, held), decoded in zip(chunk, replies, strict=True):
                 self._budget.give(held)
                 outcome = "failed" if decoded.died else ""
-                self._out.put(
-                    (
-                        number,
-                        Fetched(
-                            fetched.position, fetched.target, fetched.item, outcome, decoded.died,
-                            fetched.sha256, decoded,
-                        ),
-                    )
+                whole = Fetched(
+                    fetched.position, fetched.target, fetched.item, outcome, decoded.died,
+                    fetched.sha256, decoded,
                 )  # fmt: skip
+                done.append((number, whole))
+            self._out.put(done)  # one by one, each would wake the consumer for itself
