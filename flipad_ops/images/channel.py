@@ -59,7 +59,7 @@ class Channel:
         self._socket.close()
 
     def _read(self, count: int) -> bytes:
-        data = self._stream.read(count)
+        data: bytes = self._stream.read(count)
         if len(data) < count:
             raise EOFError
         return data
