@@ -1,12 +1,13 @@
 """Benchmark of `flipadops scan`: throughput, memory, rescans and what is found, in one run.
 
-    python -m benchmarks.scan                                   # 100,000 objects: an hour or so
-    python -m benchmarks.scan --objects 2000 --repeats 1 --stage-objects 200
+    python -m benchmarks.scan                                    # 100,000 objects of 16x16
+    python -m benchmarks.scan --source faces --objects 10000 --name scan_faces
+    python -m benchmarks.scan --objects 2000 --repeats 1 --stage-objects 200 --name small
 
-PNG objects of 64x64 pixels lie in a SeaweedFS on this machine, 20 of them made by the public face
-DCGAN, the others patches of photographs and images of another GAN. Each measurement is a process of
-its own; stages alone and the whole scan take turns within one. Writes results/scan.json and
-scan.md, and after every measurement `runs.json` into the folder for work.
+PNG objects lie in a SeaweedFS on this machine, 20 of them made by the attributed generator, the
+others patches of photographs and images of another generator. Each measurement is a process of its
+own; stages alone and the whole scan take turns within one. Writes NAME.json and NAME.md into
+benchmarks/results, and after every measurement `runs.json` into the folder for work.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 from benchmarks.scan_parts.content import Content, change, upload
 from benchmarks.scan_parts.figures import summary
 from benchmarks.scan_parts.fit import fit
+from benchmarks.scan_parts.sources import SOURCES
 from benchmarks.scan_parts.words import in_words
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,19 +36,18 @@ ATTRIBUTORS = (1, 2, 4)
 def main() -> None:
     """Run everything and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", choices=list(SOURCES), default="small", help="of the images")
     parser.add_argument("--objects", type=int, default=100_000, help="in the bucket")
     parser.add_argument("--stage-objects", type=int, default=2_000, help="for stages against whole")
     parser.add_argument("--repeats", type=int, default=5, help="of stages against whole")
     parser.add_argument("--attributor", type=Path, help="folder of a fitted one; fits it else")
-    parser.add_argument("--own", type=int, default=700, help="own samples for the fit")
     parser.add_argument("--work", type=Path, help="folder for the server's data")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--name", default="scan", help="of the two results")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.work) as temporary:
         results = Bench(options, Path(temporary)).run()
-    options.results.mkdir(exist_ok=True)
-    (options.results / "scan.json").write_text(json.dumps(results, indent=2) + "\n")
-    (options.results / "scan.md").write_text(in_words(results))
+    (RESULTS / f"{options.name}.json").write_text(json.dumps(results, indent=2) + "\n")
+    (RESULTS / f"{options.name}.md").write_text(in_words(results))
     print(in_words(results))
 
 
@@ -63,7 +64,8 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, work: Path) -> None:
         self.options, self.work = options, work
-        self.content = Content(options.objects)
+        self.source = SOURCES[options.source]()
+        self.content = Content(self.source, options.objects)
         self.runs: dict[str, list[dict[str, Any]]] = {}
         self.environment = dict(os.environ)
 
@@ -72,7 +74,7 @@ class Bench:
         from tests.e2e.s3_server import s3_server
 
         if self.options.attributor is None:
-            fit(self.work / "attributor", self.options.own, self.options.own)
+            fit(self.source, self.work / "attributor")
         (self.work / "s3").mkdir()
         with s3_server(self.work / "s3", "bench") as server:
             os.environ.update(server.environment())
@@ -87,6 +89,7 @@ class Bench:
             self._measure(store)
         return {
             "summary": summary(self.runs),
+            "source": self.options.source,
             "objects": self.options.objects,
             "stage_objects": self.options.stage_objects,
             "upload_seconds": uploaded,

@@ -29,6 +29,9 @@ def summary(runs: Runs) -> dict[str, Any]:
     changed, unchanged = runs["changed"][0], runs["unchanged"][0]
     figures: dict[str, Any] = {
         "share_of_slowest_stage": ratio("scan", "fetch", "decode", "score"),
+        "share_of_scoring_in_its_thread": statistics.median(
+            one["score"]["thread_cpu_ms"] / one["scan"]["thread_cpu_ms"] for one in rounds
+        ),
         "memory_ratio_100k_to_10k": whole["peak_mb"] / tenth["peak_mb"],
         "rescan_time_share": changed["seconds"] / whole["seconds"],
         "speedup_vs_boto3": ratio("fetch", "fetch_boto3"),

@@ -97,9 +97,13 @@ def in_turn(arguments: argparse.Namespace, scorer: Scorer) -> dict[str, Any]:
     turn = arguments.turn % len(names)
     facts: dict[str, Any] = {"objects": count}
     for name in names[turn:] + names[:turn]:
-        cpu = _cpu()
+        cpu, thread = _cpu(), time.thread_time()
         seconds = runs[name]()
-        facts[name] = {"rate": count / seconds, "cpu_ms": (_cpu() - cpu) / count * 1e3}
+        facts[name] = {
+            "rate": count / seconds,
+            "cpu_ms": (_cpu() - cpu) / count * 1e3,
+            "thread_cpu_ms": (time.thread_time() - thread) / count * 1e3,
+        }
     return facts
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 from obstore.store import MemoryStore
 
-from benchmarks.face_sources import SIZE
 from benchmarks.scan_parts.content import (
     BESIDE,
     LEAKS,
     MIXED,
     Content,
     change,
-    photo_patches,
     upload,
 )
 from benchmarks.scan_parts.figures import FOUND, STAGES, summary
+from benchmarks.scan_parts.sources import Faces, Small, every_place, samples
 from benchmarks.scan_parts.words import in_words
 
 
@@ -30,8 +28,7 @@ def listing(store: MemoryStore) -> dict[str, str]:
 
 
 def test_the_bucket_holds_what_is_said_and_changes_as_told() -> None:
-    pytest.importorskip("gan_face_generate")
-    store, content = MemoryStore(), Content(300, steps=1)
+    store, content = MemoryStore(), Content(Small(), 300)
     upload(store, content)
     before = listing(store)
     assert len(before) == 300
@@ -47,19 +44,34 @@ def test_the_bucket_holds_what_is_said_and_changes_as_told() -> None:
     assert not any("leak" in key for key in expected)
 
 
-def test_patches_are_distinct_and_drawn_without_end_in_sight() -> None:
-    patches = list(islice(photo_patches(0), 3000))
-    assert {patch.shape for patch in patches} == {(SIZE, SIZE, 3)}
-    assert len({patch.tobytes() for patch in patches}) > 2900  # some sky is all alike
-    first = next(photo_patches(1))
-    assert not np.array_equal(first, patches[0])
+def test_sources_offer_what_a_fit_and_a_scan_need() -> None:
+    pytest.importorskip("gan_face_generate")
+    for source in (Faces(steps=1), Small()):
+        shape = (source.size, source.size, 3)
+        images = [next(samples(source.other, 0)), next(every_place(source.photographs(), 16, 0))]
+        assert [image.shape for image in images] == [shape, (16, 16, 3)]
+        assert source.own.sample(2, seed=0).shape == (2, 3, *shape[:2])
+        negatives = source.negatives()
+        assert {n.images.shape[1:] for n in negatives.values()} == {(3, *shape[:2])}
+        assert sum(map(len, negatives.values())) >= source.settings().min_negatives
+
+
+def test_patches_take_every_place_once() -> None:
+    photo = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    patches = list(every_place([photo, photo[:4, :4]], 4, seed=0))
+    assert {patch.shape for patch in patches} == {(4, 4, 3)}
+    assert len(patches) == 2 * 4 + 1
+    assert len({patch.tobytes() for patch in patches}) == 8  # the small photo is in the large one
 
 
 def rounds(*rates: tuple[float, float, float]) -> list[dict[str, Any]]:
     """Rounds with the given rates of scan, fetch and score."""
     rest = {name: {"rate": 1000.0} for name in STAGES}
     chosen = [dict(zip(("scan", "fetch", "score"), one, strict=True)) for one in rates]
-    return [rest | {name: {"rate": rate} for name, rate in one.items()} for one in chosen]
+    return [
+        rest | {name: {"rate": rate, "thread_cpu_ms": 1 / rate} for name, rate in one.items()}
+        for one in chosen
+    ]
 
 
 @pytest.fixture
@@ -86,6 +98,7 @@ def runs() -> dict[str, list[dict[str, Any]]]:
 def test_shares_are_medians_of_each_rounds_own_ratio(runs: dict[str, Any]) -> None:
     figures = summary(runs)
     assert figures["share_of_slowest_stage"] == pytest.approx(0.8)
+    assert figures["share_of_scoring_in_its_thread"] == pytest.approx(0.5)
     assert figures["speedup_vs_boto3"] == pytest.approx(0.1)
     assert figures["memory_ratio_100k_to_10k"] == 1.25
     assert figures["rescan_time_share"] == 0.04
@@ -96,12 +109,12 @@ def test_shares_are_medians_of_each_rounds_own_ratio(runs: dict[str, Any]) -> No
     assert all(not isinstance(value, dict | list) for value in figures.values())
 
 
-def test_the_page_names_every_figure(runs: dict[str, Any]) -> None:
+@pytest.mark.parametrize("source", ["faces", "small"])
+def test_the_page_names_every_figure(runs: dict[str, Any], source: str) -> None:
     machine = {"cores": 2, "python": "3", "threads": "1"}
     figures = summary(runs)
-    page = in_words(
-        {"summary": figures, "runs": runs, "objects": 100, "stage_objects": 8, "machine": machine}
-    )
+    facts = {"summary": figures, "runs": runs, "objects": 100, "stage_objects": 8}
+    page = in_words({**facts, "machine": machine, "source": source})
     assert "20 of 20" in page
     assert "4.0% (4.0 of 100 s)" in page
     assert all(f"| {name} |" in page for name in figures)
