@@ -115,7 +115,7 @@ class Bench:
         self._one("whole", "scan", *state)
         expected = change(store, self.content)
         self._one("changed", "scan", *state)
-        fetched = set(self.runs["changed"][0]["some_fetched"])
+        fetched = set(self.runs["changed"][0]["fetched_keys"])
         self.runs["changed"][0]["fetched_exactly_the_changed"] = fetched == expected
         self._one("unchanged", "scan", *state)
 

@@ -58,7 +58,7 @@ def upload(store: Any, content: Content) -> None:
             list(pool.map(lambda pair: obstore.put(store, *pair), chunk))
 
 
-def change(store: Any, content: Content) -> set[str]:
+def change(store: Any, content: Content, seed: int = 1) -> set[str]:
     """Replace five objects, delete two and add three; returns the keys a scan has to read."""
     import obstore
 
@@ -66,7 +66,7 @@ def change(store: Any, content: Content) -> set[str]:
     step = (last - LEAKS - BESIDE) // 6
     replaced = [content.key(last - n * step) for n in range(5)]
     added = [content.key(content.objects + n) for n in range(3)]
-    images = every_place(content.source.photographs(), content.source.size, seed=1)
+    images = every_place(content.source.photographs(), content.source.size, seed)
     for key in (*replaced, *added):
         obstore.put(store, key, encode_png(next(images)))
     for n in (1, 2):

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.scan_parts import stages
-from benchmarks.scan_parts.content import MIXED
+from benchmarks.scan_parts.content import LEAKS, MIXED
 from flipad_ops.registry.scorers import LoadedScorer, from_folder
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.outcome import ScanOutcome
@@ -127,7 +127,8 @@ def scan(
         "reused": outcome.reused,
         "screened": outcome.screened,
         "fetched": len(target.fetched),
-        "some_fetched": sorted(target.fetched)[:50],
+        "some_fetched": sorted(target.fetched) if len(target.fetched) < 20 else [],
+        "fetched_keys": sorted(target.fetched) if len(target.fetched) < 20 else [],
         "verdicts": dict(counts),
         **found(outcome),
     }
@@ -143,9 +144,7 @@ def found(outcome: ScanOutcome) -> dict[str, Any]:
     return {
         "planted_attributed": len(planted),
         "planted_significant_alone": sum(f.verdict == "leak" for f in planted),
-        "planted_significant": len(planted)
-        if MIXED in prefixes
-        else sum(f.verdict == "leak" for f in planted),
+        "planted_significant": LEAKS if MIXED in prefixes else sum(f in called for f in planted),
         "others_attributed": len(flagged) - len(planted),
         "images_called_leak": len(called),
         "others_called_leak": sum(f not in planted for f in called),

@@ -143,29 +143,26 @@ class Ledger:
         ):
             yield _row(record)
 
-    def count(self, outcome: str) -> int:
-        """How many rows of this run came out so."""
+    def counts(self) -> dict[str, int]:
+        """Rows of this run by outcome; `unconverged` are scores whose inversion did not converge."""
         found = self._db.execute(
-            "SELECT count(*) FROM rows WHERE run = ? AND outcome = ?", [self.run, outcome]
-        )
-        return int(found.fetchone()[0])
-
-    def unconverged(self) -> int:
-        """How many scores of this run rest on an inversion that did not reach its tolerance."""
-        found = self._db.execute(
-            "SELECT count(*) FROM rows WHERE run = ? AND NOT converged", [self.run]
-        )
-        return int(found.fetchone()[0])
+            "SELECT outcome, count(*), sum(NOT converged) FROM rows WHERE run = ? GROUP BY outcome",
+            [self.run],
+        ).fetchall()
+        unconverged = sum(unsure or 0 for _, _, unsure in found)
+        none = {"scored": 0, "skipped": 0, "failed": 0, "unconverged": unconverged}
+        return none | {outcome: count for outcome, count, _ in found}
 
     def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """p-values (m,) and attributed (m,) of this run's scored rows, in listing order."""
+        """p-values (m,) and attributed (m,) of this run's scored rows, in no order."""
         found = self._scored("p, attributed", attributor)
         table = np.fromiter(found, dtype=[("p", np.float64), ("attributed", np.bool_)])
         return np.ascontiguousarray(table["p"]), np.ascontiguousarray(table["attributed"])
 
-    def keys(self, attributor: str) -> Iterator[str]:
-        """Keys of this run's scored rows, in listing order."""
-        return (_name(key) for (key,) in self._scored("key", attributor))
+    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, bool, bool]]:
+        """(key, attributed, attributed with p <= cut) of this run's scored rows, in no order."""
+        found = self._scored("key, attributed, attributed AND p <= ?", attributor, cut)
+        return ((_name(key), attributed, leak) for key, attributed, leak in found)
 
     def reader(self) -> Known | None:
         """Lookups for another thread; None when there can be no earlier rows."""
@@ -178,11 +175,11 @@ class Ledger:
         self._db.commit()
         self._db.close()
 
-    def _scored(self, columns: str, attributor: str) -> sqlite3.Cursor:
+    def _scored(self, columns: str, attributor: str, *values: float) -> sqlite3.Cursor:
         return self._db.execute(
-            f"SELECT {columns} FROM rows WHERE run = ? AND outcome = 'scored' "  # noqa: S608
-            "AND attributor = ? ORDER BY position",
-            [self.run, attributor],
+            f"SELECT {columns} FROM rows "  # noqa: S608
+            "WHERE run = ? AND outcome = 'scored' AND attributor = ?",
+            [*values, self.run, attributor],
         )
 
     def _connect(self) -> sqlite3.Connection:
@@ -190,6 +187,7 @@ class Ledger:
             db = sqlite3.connect(
                 "" if self.path is None else self.path, timeout=30, check_same_thread=False
             )
+            db.execute("PRAGMA cache_size = -16000")  # KB: conclusions read every row of a run
             if self.path is None:
                 db.execute("PRAGMA synchronous = OFF")
             else:

@@ -90,13 +90,14 @@ def run_scan(
 def conclude(request: ScanRequest, scorers: Sequence[Scorer], ledger: Ledger) -> ScanOutcome:
     """Decide over the rows of the ledger's current run."""
     judged = {label(scorer): Verdicts(request, scorer, ledger) for scorer in scorers}
+    counts = ledger.counts()
     outcome = ScanOutcome(
         request=request,
         findings=Stream.chain([verdicts.findings() for verdicts in judged.values()]),
         suspects=Stream.chain([verdicts.suspects() for verdicts in judged.values()]),
-        skipped=Stream(lambda: ledger.rows("skipped"), ledger.count("skipped")),
-        failed=Stream(lambda: ledger.rows("failed"), ledger.count("failed")),
-        unconverged=ledger.unconverged(),
+        skipped=Stream(lambda: ledger.rows("skipped"), counts["skipped"]),
+        failed=Stream(lambda: ledger.rows("failed"), counts["failed"]),
+        unconverged=counts["unconverged"],
         cards={label(scorer): scorer.card for scorer in scorers},
         prefixes={name: verdicts.prefix_tests() for name, verdicts in judged.items()},
         floors={label(scorer): scorer.p_floor for scorer in scorers},
