@@ -144,7 +144,7 @@ class Ledger:
             yield _row(record)
 
     def counts(self) -> dict[str, int]:
-        """Rows of this run by outcome; `unconverged` are scores whose inversion did not converge."""
+        """Rows of this run by outcome; `unconverged`: scores from unfinished inversions."""
         found = self._db.execute(
             "SELECT outcome, count(*), sum(NOT converged) FROM rows WHERE run = ? GROUP BY outcome",
             [self.run],
