@@ -1,5 +1,5 @@
 """The command tree. Commands import torch, MLflow and boto3 in their bodies, so that `--help`
-stays fast."""
+stays fast; a test watches what it imports."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from flipad_ops.cli.demo import demo
 from flipad_ops.cli.doctor import doctor
 from flipad_ops.cli.fit import fit
+from flipad_ops.cli.help import PlainCommand, PlainGroup
 from flipad_ops.cli.hooks import hooks
 from flipad_ops.cli.models import models, prune
 from flipad_ops.cli.register import register
@@ -19,6 +20,8 @@ from flipad_ops.cli.scan import scan
 
 app = typer.Typer(
     name="flipadops",
+    cls=PlainGroup,
+    rich_markup_mode=None,
     help="Was this image made by our generative model? Attributors for the MLflow Model Registry.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -44,13 +47,13 @@ def root(
     """Was this image made by our generative model?"""
 
 
-app.command()(demo)
-app.command()(register)
-app.command()(doctor)
-app.command()(fit)
-app.command()(sample)
-app.command()(scan)
-app.command()(report)
-app.command()(models)
-app.command()(prune)
+app.command(cls=PlainCommand)(demo)
+app.command(cls=PlainCommand)(register)
+app.command(cls=PlainCommand)(doctor)
+app.command(cls=PlainCommand)(fit)
+app.command(cls=PlainCommand)(sample)
+app.command(cls=PlainCommand)(scan)
+app.command(cls=PlainCommand)(report)
+app.command(cls=PlainCommand)(models)
+app.command(cls=PlainCommand)(prune)
 app.add_typer(hooks, name="hooks")

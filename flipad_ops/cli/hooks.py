@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flipad_ops.cli.help import PlainGroup
 from flipad_ops.cli.hooks_config import (
     AsJson,
     Config,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 hooks = typer.Typer(
     name="hooks",
+    cls=PlainGroup,
     help="Attributors and scans unattended: receiver, workers, reconciler, schedules.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flipad_ops.cli.exit_codes import CRASH
+from flipad_ops.cli.help import PlainGroup
 from flipad_ops.cli.hooks_config import (
     AsJson,
     Config,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 schedule = typer.Typer(
     name="schedule",
+    cls=PlainGroup,
     help="Scans by the clock, as flipadops.toml lists them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},

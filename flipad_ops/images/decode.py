@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import warnings
 from dataclasses import dataclass, field
@@ -71,8 +70,6 @@ class DecodedImage:
         Pillow's mode of the stored image, before any conversion.
     levels : int
         255 for 8-bit files, 65535 for 16-bit ones (their pixels are reduced to 8 bit).
-    sha256 : str
-        Of the encoded bytes.
     jpeg_tables : dict of int to tuple of int
         Quantisation tables as stored in a JPEG (zigzag order undone); empty otherwise.
     orientation : int
@@ -83,7 +80,6 @@ class DecodedImage:
     format: str
     mode: str
     levels: int
-    sha256: str
     jpeg_tables: dict[int, tuple[int, ...]] = field(default_factory=dict)
     orientation: int = 1
 
@@ -159,7 +155,6 @@ def _decode(data: bytes, kind: str, limits: DecodeLimits) -> DecodedImage:
         format=kind,
         mode=mode,
         levels=65535 if mode in _DEEP_MODES or _is_deep_png(data, kind) else 255,
-        sha256=hashlib.sha256(data).hexdigest(),
         jpeg_tables=tables,
         orientation=orientation,
     )
@@ -178,6 +173,8 @@ def _to_eight_bit(image: Image.Image) -> Pixels:
         pixels = np.asarray(image)[..., : 1 if grey else 3]
     elif image.mode == "PA":
         pixels = np.asarray(image.convert("RGBA"))[..., :3]
+    elif image.mode in {"L", "RGB"}:
+        pixels = np.asarray(image)
     else:
         pixels = np.asarray(image.convert("L" if grey else "RGB"))
     return np.array(pixels if pixels.ndim == 3 else pixels[..., None], dtype=np.uint8, order="C")

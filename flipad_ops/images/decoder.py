@@ -72,6 +72,10 @@ class DecodeJob:
 class Decoder(Protocol):
     """Decodes batches; used by one thread."""
 
+    def start(self) -> None:
+        """Get ready, when there is time to; `decode` would do it too."""
+        ...
+
     def decode(self, blobs: Sequence[bytes]) -> Iterator[Decoded]:
         """One result for each blob, in order."""
         ...
@@ -86,6 +90,9 @@ class InlineDecoder:
 
     def __init__(self, job: DecodeJob) -> None:
         self.job = job
+
+    def start(self) -> None:
+        """Always ready."""
 
     def decode(self, blobs: Sequence[bytes]) -> Iterator[Decoded]:
         """One result for each blob, in order."""

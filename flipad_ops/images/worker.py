@@ -11,12 +11,14 @@ import json
 import os
 import resource
 import signal
+import socket
 import struct
 import sys
-from multiprocessing.connection import Connection
+from contextlib import closing
 
 import numpy as np
 
+from flipad_ops.images.channel import Channel
 from flipad_ops.images.decoder import Decoded, DecodeJob
 
 #: Address space of one worker: enough for the largest image allowed, not for a bomb.
@@ -71,12 +73,12 @@ def main() -> None:
     # As root some systems allow raising a limit again; lowering it is all that is wanted.
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with Connection(int(sys.argv[1])) as parent:
+    with closing(Channel(socket.socket(fileno=int(sys.argv[1])))) as parent:
         try:
-            job = DecodeJob.from_json(parent.recv_bytes())
+            job = DecodeJob.from_json(parent.receive(MEMORY_BYTES))
             while True:
-                for data in unpack(parent.recv_bytes()):
-                    parent.send_bytes(encode_reply(job.run(data)))
+                for data in unpack(parent.receive(MEMORY_BYTES)):
+                    parent.send(encode_reply(job.run(data)))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             os._exit(0)
 

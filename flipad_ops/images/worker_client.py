@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection
 
+from flipad_ops.images.channel import Channel
 from flipad_ops.images.decoder import Decoded, DecodeJob
 from flipad_ops.images.worker import decode_reply, pack
 
@@ -33,40 +33,44 @@ class WorkerDecoder:
         pixels = sum(c * h * w for c, h, w in job.shapes)
         self._longest_reply = pixels + 4096 * (1 + len(job.shapes))
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe: Connection | None = None
-        self._fresh = True
+        self._channel: Channel | None = None
+
+    def start(self) -> None:
+        """Start the process ahead of the first image, so that it imports meanwhile."""
+        if self._channel is None:
+            self._start()
 
     def decode(self, blobs: Sequence[bytes]) -> Iterator[Decoded]:
         """One result for each blob, in order; `died` tells of a worker that did not survive."""
         waiting = list(blobs)
         while waiting:
-            pipe = self._pipe or self._start()
+            channel = self._channel or self._start()
             try:
-                pipe.send_bytes(pack(waiting))
+                channel.send(pack(waiting))
             except _GONE:
                 yield self._lost("The decoding process died.")
                 waiting.pop(0)
                 continue
             while waiting:
                 try:
-                    if not pipe.poll(self.seconds + (START_SECONDS if self._fresh else 0)):
-                        yield self._lost(f"Decoding took over {self.seconds:g} s.")
-                        waiting.pop(0)
-                        break
-                    reply = decode_reply(pipe.recv_bytes(self._longest_reply), self.job)
+                    reply = decode_reply(channel.receive(self._longest_reply), self.job)
+                except TimeoutError:
+                    yield self._lost(f"Decoding took over {self.seconds:g} s.")
+                    waiting.pop(0)
+                    break
                 except _GONE:
                     yield self._lost("The decoding process died on this image.")
                     waiting.pop(0)
                     break
-                self._fresh = False
+                channel.patience(self.seconds)
                 waiting.pop(0)
                 yield reply
 
     def close(self) -> None:
         """End the process."""
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -77,7 +81,7 @@ class WorkerDecoder:
         """The process id while one runs."""
         return None if self._process is None else self._process.pid
 
-    def _start(self) -> Connection:
+    def _start(self) -> Channel:
         ours, theirs = socket.socketpair()
         with theirs:
             # One image is one thread's work: more would only crowd the other workers.
@@ -90,10 +94,10 @@ class WorkerDecoder:
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, **single},
             )
-        self._pipe = Connection(ours.detach())
-        self._pipe.send_bytes(self.job.to_json())
-        self._fresh = True
-        return self._pipe
+        self._channel = channel = Channel(ours)
+        channel.patience(self.seconds + START_SECONDS)
+        channel.send(self.job.to_json())
+        return channel
 
     def _lost(self, why: str) -> Decoded:
         self.close()

@@ -100,35 +100,39 @@ def prefix_of(key: str) -> str:
     return key.rpartition("/")[0]
 
 
-def prefix_tests(findings: Iterable[Finding], false_positive_rate: float) -> list[PrefixTest]:
+def prefix_tests(
+    judged: Iterable[tuple[str, bool, bool]], false_positive_rate: float
+) -> list[PrefixTest]:
     """One binomial test per prefix, against an upper bound of the false positive rate.
 
     Parameters
     ----------
-    findings : iterable of Finding
-        Of one attributor.
+    judged : iterable of (key, attributed, leak)
+        Every scored image of one attributor.
     false_positive_rate : float
         Upper 95% bound of the worst calibration stratum, in (0, 1].
     """
     counts: dict[str, list[int]] = {}
-    for finding in findings:
-        count = counts.setdefault(prefix_of(finding.row.key), [0, 0, 0])
+    for key, attributed, leak in judged:
+        count = counts.setdefault(prefix_of(key), [0, 0, 0])
         count[0] += 1
-        count[1] += finding.verdict != "clear"
-        count[2] += finding.verdict == "leak"
-    tests = [
-        PrefixTest(
-            prefix=prefix,
-            scanned=scanned,
-            attributed=hits,
-            leaks=leaks,
-            expected=scanned * false_positive_rate,
-            p=float(binom.sf(hits - 1, scanned, false_positive_rate)),
-        )
-        for prefix, (scanned, hits, leaks) in sorted(counts.items())
-    ]
-    q = benjamini_hochberg(np.array([test.p for test in tests]))
+        count[1] += attributed
+        count[2] += leak
+    if not counts:
+        return []
+    names = sorted(counts)
+    scanned, hits, leaks = np.array([counts[name] for name in names]).T
+    p = binom.sf(hits - 1, scanned, false_positive_rate)
+    q = benjamini_hochberg(p)
     return [
-        PrefixTest(**{**vars(test), "q": value})
-        for test, value in zip(tests, q.tolist(), strict=True)
+        PrefixTest(
+            prefix=name,
+            scanned=int(scanned[i]),
+            attributed=int(hits[i]),
+            leaks=int(leaks[i]),
+            expected=float(scanned[i] * false_positive_rate),
+            p=float(p[i]),
+            q=float(q[i]),
+        )
+        for i, name in enumerate(names)
     ]

@@ -134,32 +134,41 @@ class Ledger:
         """Make all rows durable: the scan ends, well or not."""
         self.commit()
 
-    def rows(self, outcome: str, attributor: str | None = None) -> Iterator[Row]:
-        """Rows of this run in listing order."""
+    def rows(
+        self, outcome: str, attributor: str | None = None, *, suspects: bool = False
+    ) -> Iterator[Row]:
+        """Rows of this run in listing order; with `suspects` only attributed ones."""
         where, values = "run = ? AND outcome = ?", [self.run, outcome]
         if attributor is not None:
             where, values = where + " AND attributor = ?", [*values, attributor]
+        if suspects:
+            where += " AND attributed"
         for record in self._db.execute(
             f"SELECT {_FIELDS} FROM rows WHERE {where} ORDER BY position, attributor",  # noqa: S608
             values,
         ):
             yield _row(record)
 
-    def count(self, outcome: str) -> int:
-        """How many rows of this run came out so."""
+    def counts(self) -> dict[str, int]:
+        """Rows of this run by outcome; `unconverged`: scores from unfinished inversions."""
         found = self._db.execute(
-            "SELECT count(*) FROM rows WHERE run = ? AND outcome = ?", [self.run, outcome]
-        )
-        return int(found.fetchone()[0])
+            "SELECT outcome, count(*), sum(NOT converged) FROM rows WHERE run = ? GROUP BY outcome",
+            [self.run],
+        ).fetchall()
+        unconverged = sum(unsure or 0 for _, _, unsure in found)
+        none = {"scored": 0, "skipped": 0, "failed": 0, "unconverged": unconverged}
+        return none | {outcome: count for outcome, count, _ in found}
 
-    def p_values(self, attributor: str) -> NDArray[np.float64]:
-        """p-values (m,) of this run's scored rows, in listing order."""
-        found = self._db.execute(
-            "SELECT p FROM rows WHERE run = ? AND outcome = 'scored' AND attributor = ? "
-            "ORDER BY position",
-            [self.run, attributor],
-        )
-        return np.fromiter((record[0] for record in found), dtype=np.float64)
+    def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """p-values (m,) and attributed (m,) of this run's scored rows, in no order."""
+        found = self._scored("p, attributed", attributor)
+        table = np.fromiter(found, dtype=[("p", np.float64), ("attributed", np.bool_)])
+        return np.ascontiguousarray(table["p"]), np.ascontiguousarray(table["attributed"])
+
+    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, bool, bool]]:
+        """(key, attributed, attributed with p <= cut) of this run's scored rows, in no order."""
+        found = self._scored("key, attributed, attributed AND p <= ?", attributor, cut)
+        return ((_name(key), attributed, leak) for key, attributed, leak in found)
 
     def reader(self) -> Known | None:
         """Lookups for another thread; None when there can be no earlier rows."""
@@ -172,11 +181,19 @@ class Ledger:
         self._db.commit()
         self._db.close()
 
+    def _scored(self, columns: str, attributor: str, *values: float) -> sqlite3.Cursor:
+        return self._db.execute(
+            f"SELECT {columns} FROM rows "  # noqa: S608
+            "WHERE run = ? AND outcome = 'scored' AND attributor = ?",
+            [*values, self.run, attributor],
+        )
+
     def _connect(self) -> sqlite3.Connection:
         try:
             db = sqlite3.connect(
                 "" if self.path is None else self.path, timeout=30, check_same_thread=False
             )
+            db.execute("PRAGMA cache_size = -16000")  # KB: conclusions read every row of a run
             if self.path is None:
                 db.execute("PRAGMA synchronous = OFF")
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -28,6 +28,11 @@ class Stream(Collection[T], Generic[T]):
 
     def __init__(self, open_: Callable[[], Iterator[T]], count: int) -> None:
         self._open, self._count = open_, count
+
+    @classmethod
+    def chain(cls, streams: Sequence[Stream[T]]) -> Stream[T]:
+        """One after the other."""
+        return cls(lambda: (item for stream in streams for item in stream), sum(map(len, streams)))
 
     def __iter__(self) -> Iterator[T]:
         return self._open()
@@ -72,6 +77,10 @@ class ScanOutcome:
         The command line, for the record.
     exhibits : list of Exhibit
         Pictures for the report, filled by `collect_exhibits`.
+    suspects : collection of Finding, optional
+        The findings that are not clear; looked for among all when not given.
+    unconverged : int, optional
+        Scores whose inversion did not reach its tolerance; counted when not given.
     reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
         An own sample and its residual map, beside which findings are read.
     """
@@ -92,6 +101,8 @@ class ScanOutcome:
     screened: int = 0
     command: str = ""
     exhibits: list[Exhibit] = field(default_factory=list)
+    suspects: Collection[Finding] | None = None
+    unconverged: int | None = None
     reference: tuple[Pixels, NDArray[np.float32]] | None = None
 
     @property
@@ -112,21 +123,30 @@ class ScanOutcome:
     def tally(self) -> Tally:
         """Counts, made on first use."""
         verdicts: Counter[str] = Counter()
-        suppressed = not_converged = 0
-        for finding in self.findings:
+        suppressed = 0
+        for finding in self.notable():
             if finding.suppressed:
                 suppressed += 1
             else:
                 verdicts[finding.verdict] += 1
-            not_converged += finding.row.converged is False
+        verdicts["clear"] = len(self.findings) - verdicts.total() - suppressed
+        unconverged = self.unconverged
+        if unconverged is None:
+            unconverged = sum(finding.row.converged is False for finding in self.findings)
         skips = Counter(kind_of(row.reason) for row in self.skipped)
-        return Tally(verdicts, suppressed, not_converged, skips)
+        return Tally(verdicts, suppressed, unconverged, skips)
 
     @cached_property
     def flagged(self) -> list[Finding]:
         """Leaks and reviews that are not suppressed, most certain first."""
-        chosen = [f for f in self.findings if f.verdict != "clear" and not f.suppressed]
+        chosen = [finding for finding in self.notable() if not finding.suppressed]
         return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+
+    def notable(self) -> Iterable[Finding]:
+        """Findings that are not clear, suppressed ones too, in the order of `findings`."""
+        if self.suspects is not None:
+            return self.suspects
+        return (finding for finding in self.findings if finding.verdict != "clear")
 
     def of(self, *verdicts: str) -> list[Finding]:
         """Findings with one of the verdicts, most certain first; suppressed ones left out."""

@@ -24,6 +24,8 @@ from flipad_ops.scanning.targets.base import Item, Target
 
 #: Images sent to a decoder at a time.
 CHUNK, CHUNK_BYTES = 16, 4_000_000
+#: Seconds a decoder waits for company for its first image: waking a process for each costs more.
+LINGER = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ class Pipeline:
         self._to_decode: queue.SimpleQueue[tuple[int, Fetched, bytes, int] | None] = (
             queue.SimpleQueue()
         )
-        self._out: queue.SimpleQueue[tuple[int, Fetched | Kept | None]] = queue.SimpleQueue()
+        self._out: queue.SimpleQueue[list[tuple[int, Fetched | Kept | None]]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Pipeline:
@@ -133,16 +135,17 @@ class Pipeline:
             if stop():
                 return
             try:
-                number, result = self._out.get(timeout=0.1)
+                batch = self._out.get(timeout=0.1)
             except queue.Empty:
                 yield None
                 continue
             if self._crash is not None:
                 raise self._crash
-            if result is None:
-                total = number
-                continue
-            early[number] = result
+            for number, result in batch:
+                if result is None:
+                    total = number
+                else:
+                    early[number] = result
             while following in early:
                 if stop():  # many may be ready at once
                     return
@@ -158,7 +161,7 @@ class Pipeline:
             # An error of ours (decoders that an interruption closed raise too): wake the consumer.
             if not self._closing.is_set():
                 self._crash = error
-                self._out.put((-1, None))
+                self._out.put([(-1, None)])
 
     def _take_slot(self) -> bool:
         while not self._closing.is_set():
@@ -173,7 +176,7 @@ class Pipeline:
                 if part.kept.keys:
                     if not self._take_slot():
                         return
-                    self._out.put((number, part.kept))
+                    self._out.put([(number, part.kept)])
                     number += 1
                 for position, item in part.new:
                     if not self._take_slot():
@@ -182,7 +185,7 @@ class Pipeline:
                     number += 1
         except TargetError as error:
             self.listing_error = error
-        self._out.put((number, None))
+        self._out.put([(number, None)])
 
     def _fetch(self) -> None:
         limit = self._plumbing.max_bytes
@@ -190,7 +193,7 @@ class Pipeline:
             number, position, target, item = task
             if item.size > limit:
                 reason = f"{item.size} bytes, over the limit of {limit}."
-                self._out.put((number, Fetched(position, target, item, "skipped", reason)))
+                self._out.put([(number, Fetched(position, target, item, "skipped", reason))])
                 continue
             held = self._budget.take(item.size)
             try:
@@ -199,7 +202,7 @@ class Pipeline:
                 self._budget.give(held)
                 lost = isinstance(error, TargetError) and not isinstance(error, ObjectGone)
                 outcome = "failed" if lost else "skipped"
-                self._out.put((number, Fetched(position, target, item, outcome, str(error))))
+                self._out.put([(number, Fetched(position, target, item, outcome, str(error)))])
                 continue
             now = Item(item.key, len(content.data), item.modified, content.etag)
             digest = hashlib.sha256(content.data).hexdigest()
@@ -207,7 +210,11 @@ class Pipeline:
             self._to_decode.put((number, fetched, content.data, held))
 
     def _decode(self, decoder: Decoder) -> None:
+        if self._known is None:  # else perhaps nothing has changed
+            decoder.start()
         while (first := self._to_decode.get()) is not None and not self._closing.is_set():
+            if self._to_decode.qsize() < CHUNK - 1:
+                time.sleep(LINGER)
             chunk, size = [first], len(first[2])
             with suppress(queue.Empty):
                 while len(chunk) < CHUNK and size < CHUNK_BYTES:
@@ -218,15 +225,13 @@ class Pipeline:
                     chunk.append(more)
                     size += len(more[2])
             replies = decoder.decode([data for _, _, data, _ in chunk])
+            done: list[tuple[int, Fetched | Kept | None]] = []
             for (number, fetched, _, held), decoded in zip(chunk, replies, strict=True):
                 self._budget.give(held)
                 outcome = "failed" if decoded.died else ""
-                self._out.put(
-                    (
-                        number,
-                        Fetched(
-                            fetched.position, fetched.target, fetched.item, outcome, decoded.died,
-                            fetched.sha256, decoded,
-                        ),
-                    )
+                whole = Fetched(
+                    fetched.position, fetched.target, fetched.item, outcome, decoded.died,
+                    fetched.sha256, decoded,
                 )  # fmt: skip
+                done.append((number, whole))
+            self._out.put(done)  # one by one, each would wake the consumer for itself

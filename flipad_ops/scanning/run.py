@@ -8,21 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-import numpy as np
-
 from flipad_ops.errors import EngineError, NothingToScan, StateError
-from flipad_ops.scanning.decisions import benjamini_hochberg, judge, prefix_tests
 from flipad_ops.scanning.engine import Engine, Progress, Source, Task
 from flipad_ops.scanning.lanes import Lane
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.lookup import Kept
 from flipad_ops.scanning.outcome import ScanOutcome, Stream
 from flipad_ops.scanning.pipeline import Fetched, Pipeline
-from flipad_ops.scanning.records import Finding, Row, replace_row
+from flipad_ops.scanning.records import Row, replace_row
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.scorer import Scorer, label
 from flipad_ops.scanning.setup import image_shapes, make_decoders, plumbing
 from flipad_ops.scanning.sharing import make_lanes
+from flipad_ops.scanning.verdicts import Verdicts
 
 COMMIT_SECONDS = 1.0
 
@@ -102,48 +100,23 @@ def run_scan(
 
 def conclude(request: ScanRequest, scorers: Sequence[Scorer], ledger: Ledger) -> ScanOutcome:
     """Decide over the rows of the ledger's current run."""
-    streams: list[Stream[Finding]] = []
+    judged = {label(scorer): Verdicts(request, scorer, ledger) for scorer in scorers}
+    counts = ledger.counts()
     outcome = ScanOutcome(
         request=request,
-        findings=Stream(lambda: (f for s in streams for f in s), 0),
-        skipped=Stream(lambda: ledger.rows("skipped"), ledger.count("skipped")),
-        failed=Stream(lambda: ledger.rows("failed"), ledger.count("failed")),
+        findings=Stream.chain([verdicts.findings() for verdicts in judged.values()]),
+        suspects=Stream.chain([verdicts.suspects() for verdicts in judged.values()]),
+        skipped=Stream(lambda: ledger.rows("skipped"), counts["skipped"]),
+        failed=Stream(lambda: ledger.rows("failed"), counts["failed"]),
+        unconverged=counts["unconverged"],
         cards={label(scorer): scorer.card for scorer in scorers},
-        prefixes={},
+        prefixes={name: verdicts.prefix_tests() for name, verdicts in judged.items()},
         floors={label(scorer): scorer.p_floor for scorer in scorers},
         started="",
         seconds=0.0,
     )
-    for scorer in scorers:
-        stream = _findings(request, scorer, ledger)
-        streams.append(stream)
-        bounds = [high for key, (_, _, high) in scorer.card.measured.items() if key != "tpr"]
-        rate = max([*bounds, scorer.p_floor])
-        outcome.prefixes[label(scorer)] = prefix_tests(stream, rate)
-        needed = scorer.p_floor * len(stream) / max(request.fdr, 1e-12)
-        if needed > 1 and any(finding.verdict == "review" for finding in stream):
-            outcome.warnings.append(
-                f"{label(scorer)}: the calibration floor p = {scorer.p_floor:.2g} cannot reach "
-                f"FDR {request.fdr:g} for single images among {len(stream)}; at least "
-                f"{int(np.ceil(needed))} equally strong ones are needed together."
-            )
-    outcome.findings = Stream(lambda: (f for s in streams for f in s), sum(map(len, streams)))
+    outcome.warnings += filter(None, (verdicts.warning() for verdicts in judged.values()))
     return outcome
-
-
-def _findings(request: ScanRequest, scorer: Scorer, ledger: Ledger) -> Stream[Finding]:
-    """Decisions for one attributor; only the q-values are held, eight bytes an image."""
-    name, fdr, floor = label(scorer), request.fdr, scorer.p_floor
-    q_values = benjamini_hochberg(ledger.p_values(name))
-
-    def read() -> Iterator[Finding]:
-        rows = ledger.rows("scored", name)
-        for row, q in zip(rows, q_values, strict=True):
-            finding = judge(row, float(q), fdr=fdr, floor=floor, count=len(q_values))
-            why = request.suppress(finding) if finding.verdict != "clear" else ""
-            yield finding if not why else Finding(row, finding.q, finding.verdict, finding.why, why)
-
-    return Stream(read, len(q_values))
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from flipad_ops.errors import UsageError
 from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.outputs import write_outputs
@@ -85,7 +87,8 @@ def _fill(client: MlflowClient, run_id: str, outcome: ScanOutcome) -> None:
 
 def _histogram(outcome: ScanOutcome, name: str) -> str:
     card = outcome.cards[name]
-    scores = [f.row.score or 0.0 for f in outcome.findings if f.row.attributor == name]
+    found = (f.row.score for f in outcome.findings if f.row.attributor == name)
+    scores = np.fromiter(found, dtype=np.float64)
     null = [value for values in card.null_scores.values() for value in values]
     chart = score_histogram(
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
@@ -60,17 +61,19 @@ def test_review_names_the_calibration_floor() -> None:
 
 
 def test_prefix_test_finds_a_folder_of_weak_evidence() -> None:
-    rows = [row(f"hot/{i}", 0.01, True) for i in range(10)]
-    rows += [row(f"cold/{i}", 0.5, False) for i in range(90)]
-    tests = {t.prefix: t for t in prefix_tests(decide(rows, fdr=0.001, floor=0.01), 0.02)}
+    judged = [(f"hot/{i}", True, False) for i in range(10)]
+    judged += [(f"cold/{i}", False, False) for i in range(90)]
+    tests = {t.prefix: t for t in prefix_tests(judged, 0.02)}
     assert tests["hot"].q < 1e-6
+    assert tests["hot"].p == pytest.approx(0.02**10)
     assert tests["cold"].q == 1.0
     assert tests["hot"].expected == 10 * 0.02
+    assert prefix_tests([], 0.02) == []
 
 
 def test_of_very_many_prefixes_the_most_telling_are_shown() -> None:
-    rows = [row(f"{i:03d}/x", 0.01 if i == 77 else 0.5, i == 77) for i in range(100)]
-    tests = prefix_tests(decide(rows, fdr=0.01, floor=0.01), 0.02)
+    tests = prefix_tests([(f"{i:03d}/x", i == 77, i == 77) for i in range(100)], 0.02)
+    assert [(t.attributed, t.leaks) for t in tests if t.prefix == "077"] == [(1, 1)]
     shown = [test.prefix for test in most_telling(tests, 3)]
     assert len(shown) == 3
     assert "077" in shown

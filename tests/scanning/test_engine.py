@@ -24,6 +24,8 @@ from flipad_ops.images.png import encode_png
 from flipad_ops.images.worker_client import WorkerDecoder
 from flipad_ops.scanning import setup
 from flipad_ops.scanning.budget import Budget
+from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.pipeline import Pipeline, Plumbing
 from flipad_ops.scanning.records import Row
 from flipad_ops.scanning.run import ScanOutcome, ScanRequest, run_scan
 from flipad_ops.scanning.scorer import ScoreBatch
@@ -101,6 +103,43 @@ def test_engine_equals_a_plain_loop(target: Slow, workers: int) -> None:
 def test_order_and_bits_do_not_depend_on_timing(target: Slow) -> None:
     request = ScanRequest([target], batch_size=16, workers=0)
     assert rows(run_scan(request, [DarkIsOurs()])) == rows(run_scan(request, [DarkIsOurs()]))
+
+
+class Starting(InlineDecoder):
+    """Counts its starts."""
+
+    starts = 0
+
+    def start(self) -> None:
+        self.starts += 1
+
+
+@pytest.mark.parametrize("seen_before", [False, True])
+def test_decoders_start_ahead_unless_nothing_may_have_changed(
+    target: Slow, tmp_path: Path, seen_before: bool
+) -> None:
+    ledger = Ledger(tmp_path / "s.db")
+    for _ in range(1 + seen_before):
+        ledger.begin({})
+    decoder = Starting(DecodeJob(((3, 8, 8),), "reject", DecodeLimits()))
+    plumbing = Plumbing(fetchers=2, window=8, max_bytes=1000)
+    picked = [(target, item) for item in target.list()]
+    with Pipeline(picked, ledger.reader(), 1, [decoder], plumbing) as pipeline:
+        assert sum(result is not None for result in pipeline.results(lambda: False)) == len(picked)
+    assert decoder.starts == (not seen_before)
+    ledger.close()
+
+
+def test_prefixes_count_what_the_findings_say(target: Slow) -> None:
+    objects = {f"{'ba'[i % 2]}/{key}": data for i, (key, data) in enumerate(target.objects.items())}
+    outcome = run_scan(ScanRequest([Slow(objects)], workers=0, fdr=0.1), [DarkIsOurs()])
+    tests = {test.prefix: test for test in outcome.prefixes["dark/1"]}
+    assert sorted(tests) == ["a", "b"]
+    for prefix, test in tests.items():
+        inside = [f for f in outcome.findings if f.row.key.startswith(f"{prefix}/")]
+        assert test.scanned == len(inside)
+        assert test.attributed == sum(f.row.attributed or False for f in inside)
+        assert test.leaks == sum(f.verdict == "leak" for f in inside) > 0
 
 
 class Counting(DarkIsOurs):

@@ -55,6 +55,19 @@ def test_own_images_are_leaks_and_odd_files_are_skipped_with_reasons(folder: Pat
     assert summarise(outcome)["verdict"] == "leak"
 
 
+def test_suspects_are_the_findings_that_are_not_clear(folder: Path) -> None:
+    save(folder / "weak" / "0.png", 0.19)
+    outcome = scan(folder, fdr=1e-3, suppress=lambda f: "known" if f.row.key == "own/0.png" else "")
+    assert outcome.suspects is not None
+    assert list(outcome.suspects) == [f for f in outcome.findings if f.verdict != "clear"]
+    assert len(outcome.suspects) == 5
+    assert [f.row.key for f in outcome.notable() if f.suppressed] == ["own/0.png"]
+    tally = outcome.tally
+    outcome.suspects = outcome.unconverged = None
+    del outcome.tally
+    assert outcome.tally == tally
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_batch_size_changes_nothing(folder: Path, batch_size: int) -> None:
     assert [f.row for f in scan(folder, batch_size=batch_size).findings] == [

@@ -33,7 +33,6 @@ def write_sarif(outcome: ScanOutcome, stream: TextIO) -> None:
         }
         for name, (level, text) in RULES.items()
     ]
-    findings = (f for f in outcome.findings if f.verdict != "clear")
     document = {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -46,7 +45,7 @@ def write_sarif(outcome: ScanOutcome, stream: TextIO) -> None:
                         "toolExecutionNotifications": failed,
                     }
                 ],
-                "results": [_result(outcome, finding) for finding in findings],
+                "results": [_result(outcome, finding) for finding in outcome.notable()],
             }
         ],
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup, escape
+from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
@@ -18,7 +19,7 @@ class Series:
     """Values drawn as one histogram; `css` is the class that colours it."""
 
     name: str
-    values: Sequence[float]
+    values: Sequence[float] | NDArray[np.float64]
     css: str
 
 
@@ -37,7 +38,7 @@ def score_histogram(series: Sequence[Series], threshold: float) -> Markup:
     return _histogram(series, logs, (low, high), ticks, marks, "score (log scale)")
 
 
-def p_histogram(values: Sequence[float]) -> Markup:
+def p_histogram(values: Sequence[float] | NDArray[np.float64]) -> Markup:
     """Histogram of p-values on [0, 1]: flat when nothing is ours."""
     if not len(values):
         return Markup("")

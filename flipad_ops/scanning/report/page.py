@@ -46,7 +46,7 @@ def render(outcome: ScanOutcome) -> str:
         more=max(0, len(outcome.of("leak", "review")) - len(outcome.exhibits)),
         skipped=list(islice(outcome.skipped, LISTED)),
         failed=list(islice(outcome.failed, LISTED)),
-        suppressed=list(islice((f for f in outcome.findings if f.suppressed), LISTED)),
+        suppressed=list(islice((f for f in outcome.notable() if f.suppressed), LISTED)),
         more_suppressed=max(0, outcome.tally.suppressed - LISTED),
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
@@ -58,20 +58,21 @@ def render(outcome: ScanOutcome) -> str:
 
 def _section(outcome: ScanOutcome, name: str) -> dict[str, Any]:
     card = outcome.cards[name]
-    findings = [f for f in outcome.findings if f.row.attributor == name]
-    scores = [float(f.row.score) for f in findings if f.row.score is not None]
+    rows = (finding.row for finding in outcome.findings if finding.row.attributor == name)
+    pairs = ((row.score, row.p) for row in rows)
+    scores, p = np.fromiter(pairs, dtype=np.dtype((np.float64, 2))).T
     series = [Series("own, calibration", card.own_scores, "own")]
     null = [value for values in card.null_scores.values() for value in values]
     series += [Series("foreign, calibration", null, "foreign"), Series("this scan", scores, "scan")]
     return {
         "name": name,
         "card": card,
-        "scored": len(findings),
+        "scored": len(scores),
         "floor": outcome.floors[name],
         "tests": most_telling(outcome.prefixes[name], PREFIXES),
         "more_tests": max(0, len(outcome.prefixes[name]) - PREFIXES),
         "scores": score_histogram(series, card.threshold),
-        "p_values": p_histogram([float(f.row.p) for f in findings if f.row.p is not None]),
+        "p_values": p_histogram(p),
     }
 
 

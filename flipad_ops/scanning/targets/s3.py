@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flipad_ops.errors import ImageTooLarge, ObjectGone, TargetError, UsageError
+from flipad_ops.scanning.ahead import ahead
 from flipad_ops.scanning.targets.base import GONE, Content, Item
 from flipad_ops.scanning.targets.s3_access import AS_CONFIGURED, S3Access
 from flipad_ops.scanning.targets.s3_errors import explain, is_final
@@ -43,7 +44,7 @@ class S3Target:
         store = self.open()
         empty = True
         try:
-            for chunk in obstore.list(store, chunk_size=1000):
+            for chunk in ahead(obstore.list(store, chunk_size=1000)):
                 for meta in chunk:
                     empty = False
                     yield item_of(meta)

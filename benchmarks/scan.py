@@ -1,0 +1,143 @@
+"""Benchmark of `flipadops scan`: throughput, memory, rescans and what is found, in one run.
+
+    python -m benchmarks.scan                                    # 100,000 objects of 16x16
+    python -m benchmarks.scan --source faces --objects 10000 --name scan_faces
+    python -m benchmarks.scan --objects 2000 --repeats 1 --stage-objects 200 --name small
+
+PNG objects lie in a SeaweedFS on this machine, 20 of them made by the attributed generator, the
+others patches of photographs and images of another generator. Each measurement is a process of its
+own; stages alone and the whole scan take turns within one. Writes NAME.json and NAME.md into
+benchmarks/results, and after every measurement `runs.json` into the folder for work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.scan_parts.content import Content, change, upload
+from benchmarks.scan_parts.figures import summary
+from benchmarks.scan_parts.fit import fit
+from benchmarks.scan_parts.sources import SOURCES
+from benchmarks.scan_parts.words import in_words
+
+RESULTS = Path(__file__).parent / "results"
+ATTRIBUTORS = (1, 2, 4)
+
+
+def main() -> None:
+    """Run everything and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", choices=list(SOURCES), default="small", help="of the images")
+    parser.add_argument("--objects", type=int, default=100_000, help="in the bucket")
+    parser.add_argument("--stage-objects", type=int, default=2_000, help="for stages against whole")
+    parser.add_argument("--repeats", type=int, default=5, help="of stages against whole")
+    parser.add_argument("--attributor", type=Path, help="folder of a fitted one; fits it else")
+    parser.add_argument("--work", type=Path, help="folder for the server's data")
+    parser.add_argument("--name", default="scan", help="of the two results")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.work) as temporary:
+        results = Bench(options, Path(temporary)).run()
+    (RESULTS / f"{options.name}.json").write_text(json.dumps(results, indent=2) + "\n")
+    (RESULTS / f"{options.name}.md").write_text(in_words(results))
+    print(in_words(results))
+
+
+class Bench:
+    """One run.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command line.
+    work : Path
+        An empty folder.
+    """
+
+    def __init__(self, options: argparse.Namespace, work: Path) -> None:
+        self.options, self.work = options, work
+        self.source = SOURCES[options.source]()
+        self.content = Content(self.source, options.objects)
+        self.runs: dict[str, list[dict[str, Any]]] = {}
+        self.environment = dict(os.environ)
+
+    def run(self) -> dict[str, Any]:
+        """All measurements, and their summary."""
+        from tests.e2e.s3_server import s3_server
+
+        if self.options.attributor is None:
+            fit(self.source, self.work / "attributor")
+        (self.work / "s3").mkdir()
+        with s3_server(self.work / "s3", "bench") as server:
+            os.environ.update(server.environment())
+            self.environment.update(server.environment())
+            began = time.perf_counter()
+            from flipad_ops.scanning.targets import S3Access
+
+            store = S3Access().store("bench", "all")
+            say(f"upload {self.options.objects}")
+            upload(store, self.content)
+            uploaded = time.perf_counter() - began
+            self._measure(store)
+        return {
+            "summary": summary(self.runs),
+            "source": self.options.source,
+            "objects": self.options.objects,
+            "stage_objects": self.options.stage_objects,
+            "upload_seconds": uploaded,
+            "machine": {
+                "cores": len(os.sched_getaffinity(0)),
+                "python": platform.python_version(),
+                "threads": os.environ.get("OMP_NUM_THREADS", "all"),
+            },
+            "runs": self.runs,
+        }
+
+    def _measure(self, store: Any) -> None:
+        few, state = str(self.options.stage_objects), ("--state", str(self.work / "state.db"))
+        for turn in range(self.options.repeats):
+            self._one("stages", "stages", "--objects", few, "--turn", str(turn))
+        for count in ATTRIBUTORS:
+            self._one(f"attributors_{count}", "scan", "--objects", few, "--attributors", str(count))
+        fewer = str(max(self.options.stage_objects // 4, 1))
+        self._one("screened", "scan", "--objects", fewer)
+        self._one("unscreened", "scan", "--objects", fewer, "--no-screen")
+        tenth = str(self.options.objects // 10)
+        self._one("tenth", "scan", "--objects", tenth, "--state", str(self.work / "tenth.db"))
+        self._one("whole", "scan", *state)
+        expected = change(store, self.content)
+        self._one("changed", "scan", *state)
+        fetched = set(self.runs["changed"][0]["fetched_keys"])
+        self.runs["changed"][0]["fetched_exactly_the_changed"] = fetched == expected
+        self._one("unchanged", "scan", *state)
+
+    def _one(self, name: str, *words: str) -> None:
+        folder = self.options.attributor or self.work / "attributor"
+        command = [
+            sys.executable, "-m", "benchmarks.scan_parts.measure", words[0],
+            "--target", "s3://bench/all", "--attributor", str(folder), *words[1:],
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        self.runs.setdefault(name, []).append(json.loads(done.stdout))
+        if self.options.work is not None:
+            (self.options.work / "runs.json").write_text(json.dumps(self.runs, indent=2))
+        say(f"{name}: {done.stdout.strip()}")
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+
+if __name__ == "__main__":
+    main()
