@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 PAGE = Path(__file__).with_name("page.md")
@@ -36,7 +37,7 @@ def in_words(results: dict[str, Any]) -> str:
         cores=machine["cores"],
         threads=machine["threads"],
         own=own,
-        why=why.format(**summary),
+        why=fill(why.format(**summary), 100),
         command=command.format(**results),
         note=results.get("note", ""),
         rows="\n".join(f"| {name} | {_number(value)} |" for name, value in summary.items()),
