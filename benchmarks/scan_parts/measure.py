@@ -127,7 +127,6 @@ def scan(
         "reused": outcome.reused,
         "screened": outcome.screened,
         "fetched": len(target.fetched),
-        "some_fetched": sorted(target.fetched) if len(target.fetched) < 20 else [],
         "fetched_keys": sorted(target.fetched) if len(target.fetched) < 20 else [],
         "verdicts": dict(counts),
         **found(outcome),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 PAGE = Path(__file__).with_name("page.md")
@@ -16,10 +17,10 @@ SOURCES = {
     ),
     "small": (
         "a barely trained 16x16 DCGAN",
-        "Why not the face DCGAN: the spectral screen settles 96% of such a bucket, but what is "
-        "left still takes 40 minutes and more for 100,000 objects on this machine beside other "
-        "work. `scan_faces.md` is the same benchmark with it over 10,000. Here the screen settles "
-        "{screen_share_of_objects:.1%}.",
+        "Why not the face DCGAN: of such a bucket the spectral screen settles 94%, and inverting "
+        "the rest for 100,000 objects takes 40 minutes and more on this machine beside other work. "
+        "`scan_faces.md` is the same benchmark with it over 10,000. Here the screen settles "
+        "{screen_share_of_objects:.2%}, so that reading is the slowest stage.",
         "python -m benchmarks.scan",
     ),
 }
@@ -36,8 +37,9 @@ def in_words(results: dict[str, Any]) -> str:
         cores=machine["cores"],
         threads=machine["threads"],
         own=own,
-        why=why.format(**summary),
+        why=fill(why.format(**summary), 100),
         command=command.format(**results),
+        note=results.get("note", ""),
         rows="\n".join(f"| {name} | {_number(value)} |" for name, value in summary.items()),
         **goals(summary, len(runs["stages"]), runs["changed"][0]["seconds"]),
     )
@@ -53,8 +55,9 @@ def goals(figures: dict[str, Any], rounds: int, rescan: float) -> dict[str, str]
         "{peak_mb_at_whole:.0f} MB)",
         "changed": "{changed_objects_fetched} read, exactly those: {fetched_exactly_the_changed}",
         "rescan": "{rescan_time_share:.1%} ({rescan:.1f} of {whole_seconds:.0f} s)",
-        "leaks": "{planted_significant} of 20 (attributed {planted_attributed}, by image "
-        "{planted_significant_alone}, q of their folder {q})",
+        "leaks": "{planted_significant} of 20 lie in a folder called or are called themselves "
+        "(attributed {planted_attributed}, by image {planted_significant_alone}, q of the folder "
+        "{q})",
         "fdr": "false images: {others_called_leak} of {images_called_leak} called; false folders: "
         "{other_prefixes_called} of {prefixes_called} called among {prefixes}",
     }

@@ -115,6 +115,6 @@ def test_the_page_names_every_figure(runs: dict[str, Any], source: str) -> None:
     figures = summary(runs)
     facts = {"summary": figures, "runs": runs, "objects": 100, "stage_objects": 8}
     page = in_words({**facts, "machine": machine, "source": source})
-    assert "20 of 20" in page
+    assert "| 20 of 20 lie in a folder called" in page
     assert "4.0% (4.0 of 100 s)" in page
     assert all(f"| {name} |" in page for name in figures)
