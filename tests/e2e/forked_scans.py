@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,6 +105,7 @@ def _child(folder: Path, arguments: list[str], settings: list[Any]) -> None:
     """Become `flipadops ARGUMENTS`."""
     environment, patches, log = settings
     os.environ.update(environment)
+    tempfile.tempdir = str(folder)  # what a kill leaves lying about goes with the test
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)

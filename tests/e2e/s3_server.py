@@ -53,6 +53,23 @@ class S3Server:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
+    def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set `environment` in this process."""
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in self.environment().items():
+            monkeypatch.setenv(name, value)
+
+    def use_profile(self, name: str, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Leave endpoint and rights to a profile of a configuration file."""
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+            monkeypatch.delenv(variable)
+        config.write_text(
+            f"[profile {name}]\naws_access_key_id = {self.key}\n"
+            f"aws_secret_access_key = {self.secret}\nendpoint_url = {self.endpoint}\n"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+
 
 def weed_binary() -> str:
     """The `weed` program, or skip (fail where everything is required)."""

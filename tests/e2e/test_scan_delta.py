@@ -59,10 +59,7 @@ def scorer(toy_folder: Path) -> LoadedScorer:
 
 @pytest.fixture(autouse=True)
 def environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in server.environment().items():
-        monkeypatch.setenv(name, value)
+    server.use(monkeypatch)
 
 
 @pytest.fixture
@@ -224,13 +221,7 @@ def test_a_refused_ledger_is_one_sentence_and_exit_2(
 def test_a_profile_opens_target_and_ledger(
     server: S3Server, scorer: LoadedScorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name)
-    (tmp_path / "config").write_text(
-        f"[profile here]\naws_access_key_id = {server.key}\n"
-        f"aws_secret_access_key = {server.secret}\nendpoint_url = {server.endpoint}\n"
-    )
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    server.use_profile("here", tmp_path / "config", monkeypatch)
     access = S3Access(profile="here", anonymous=True)  # the target only: nobody writes unsigned
     request = ScanRequest([open_target("s3://public/in", access)], workers=0)
     with open_ledger("s3://public/states/profile", access) as ledger:

@@ -40,10 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(autouse=True)
 def environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in server.environment().items():
-        monkeypatch.setenv(name, value)
+    server.use(monkeypatch)
 
 
 def scan(uri: str, access: S3Access | None = None, **fields: object) -> ScanOutcome:
@@ -77,13 +74,7 @@ def test_targets_travel_without_keys_and_read_elsewhere(server: S3Server, uri: s
 def test_profile_gives_keys_and_endpoint(
     server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name)
-    (tmp_path / "config").write_text(
-        f"[profile here]\naws_access_key_id = {server.key}\n"
-        f"aws_secret_access_key = {server.secret}\nendpoint_url = {server.endpoint}\n"
-    )
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    server.use_profile("here", tmp_path / "config", monkeypatch)
     assert len(scan("s3://public/in", S3Access(profile="here")).findings) == 40
     with pytest.raises(UsageError, match="nobody"):
         scan("s3://public/in", S3Access(profile="nobody"))
