@@ -141,6 +141,10 @@ class _Lasting:
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = decoder
 
+    def start(self) -> None:
+        """As the decoder does."""
+        self.decoder.start()
+
     def decode(self, blobs: Sequence[bytes]) -> Iterator[Decoded]:
         """As the decoder does."""
         return self.decoder.decode(blobs)
