@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,13 @@ from flipad_ops.detection import conformal_p
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.fitting import FitResult, fit_attributor
 from flipad_ops.generators import SplitGenerator
+from flipad_ops.images.png import encode_png, to_image, to_uint8
 from flipad_ops.negatives import ForeignImages
 from flipad_ops.perturb import through_file
+from flipad_ops.registry.scorers import from_folder
+from flipad_ops.scanning.lanes import RECOMPRESSED
+from flipad_ops.scanning.run import ScanRequest, run_scan
+from flipad_ops.scanning.targets import open_target
 from tests.conftest import noise_images
 
 
@@ -72,6 +78,28 @@ def test_threshold_and_evaluation(fitted: FitResult) -> None:
     assert set(figures["strata"]) == {"noise"}
     assert figures["tpr"]["value"] > 0.8
     assert attributor.detector.lossy is not None
+
+
+def test_a_scan_says_what_such_a_finding_rests_on(
+    fitted: FitResult, toy_split: SplitGenerator, tmp_path: Path
+) -> None:
+    scorer = from_folder(save_attributor(fitted.attributor, tmp_path / "attributor"), "cpu")
+    assert {"noise", "noise, recompressed"} <= set(scorer.card.measured)
+    found = tmp_path / "found"
+    found.mkdir()
+    for number, image in enumerate(toy_split.sample(8, seed=8)):
+        to_image(to_uint8(image)).save(found / f"{number}.jpg", quality=88)
+        (found / f"{number}.png").write_bytes(encode_png(image))
+    shutil.copy(found / "0.jpg", found / "copy of 0.jpg")
+    outcome = run_scan(ScanRequest([open_target(str(found))], workers=0, batch_size=6), [scorer])
+    reasons = {f.row.key: f.row.reason for f in outcome.findings if f.row.attributed}
+    assert any(key.endswith(".jpg") for key in reasons)
+    for key, reason in reasons.items():
+        assert reason == (RECOMPRESSED if key.endswith(".jpg") else "")
+    assert reasons.get("copy of 0.jpg") == reasons.get("0.jpg")
+    for finding in outcome.findings:
+        if finding.row.reason:
+            assert finding.why.endswith(RECOMPRESSED)
 
 
 def test_without_copies_lossy_files_are_like_any_other(

@@ -73,6 +73,7 @@ def _batch(result: Attribution, residual: bool = False) -> ScoreBatch:
         converged=result.converged,
         screened=~result.inverted,
         residual=result.residual.numpy() if residual else None,
+        recompressed=result.recompressed,
     )
 
 
@@ -202,6 +203,12 @@ def _card(
         # Versions that joined the class after the fit are named by the tag alone.
         shared = tuple(version.tags[tags.CLASS].split(", "))
     reference = attributor.reference
+    null = dict(calibration.null_scores)
+    null |= {_lossy(name): s for name, s in calibration.recompressed_null_scores.items()}
+    measured = {"tpr": _interval(evaluation["tpr"])}
+    measured |= {name: _interval(part["fpr"]) for name, part in evaluation["strata"].items()}
+    for name, part in evaluation.get("recompressed", {}).get("strata", {}).items():
+        measured[_lossy(name)] = _interval(part["fpr"])
     return AttributorCard(
         attributor_name=version.name if version else tags.attributor_name(facts["name"]),
         attributor_version=str(version.version) if version else "local",
@@ -214,11 +221,10 @@ def _card(
         threshold=calibration.threshold,
         target_fnr=settings.fnr,
         n_own_calibration=len(calibration.own_scores),
-        strata={name: len(scores) for name, scores in calibration.null_scores.items()},
-        measured={"tpr": _interval(evaluation["tpr"])}
-        | {name: _interval(stratum["fpr"]) for name, stratum in evaluation["strata"].items()},
+        strata={name: len(scores) for name, scores in null.items()},
+        measured=measured,
         own_scores=tuple(calibration.own_scores.tolist()),
-        null_scores={name: tuple(s.tolist()) for name, s in calibration.null_scores.items()},
+        null_scores={name: tuple(scores.tolist()) for name, scores in null.items()},
         code_version=written_by,
         seed=settings.seed,
         alpha=settings.inversion.alpha,
@@ -226,6 +232,10 @@ def _card(
         tolerance=settings.inversion.tolerance,
         reference=None if reference is None else reference.permute(1, 2, 0).numpy(),
     )
+
+
+def _lossy(stratum: str) -> str:
+    return f"{stratum}, recompressed"
 
 
 def _interval(rate: Mapping[str, float]) -> tuple[float, float, float]:

@@ -53,7 +53,7 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
     if not row.attributed:
         return Finding(row, q, "clear")
     if q <= fdr:
-        return Finding(row, q, "leak")
+        return Finding(row, q, "leak", row.reason)
     at_floor = row.p is not None and row.p <= floor * (1 + 1e-9)
     why = (
         f"p is at the calibration floor {floor:.2g}, too coarse for {count} images "
@@ -61,7 +61,7 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
         if at_floor
         else f"q = {q:.2g} is above the FDR {fdr:g}"
     )
-    return Finding(row, q, "review", why)
+    return Finding(row, q, "review", f"{why}. {row.reason}" if row.reason else why)
 
 
 @dataclass(frozen=True)

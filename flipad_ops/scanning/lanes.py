@@ -17,6 +17,10 @@ Pixels = NDArray[np.uint8]
 #: Rows with the same content, each with its position in the listing.
 Members = list[tuple[Row, int]]
 NO_SCORE = "The inversion gave no finite score."
+RECOMPRESSED = (
+    "Out of a lossy file: told by its pixels among recompressed images; it names the model, not "
+    "the version."
+)
 
 
 class Lane:
@@ -81,16 +85,26 @@ class Lane:
                 float(batch.p[index]),
                 bool(batch.attributed[index]),
                 bool(batch.converged[index]),
+                RECOMPRESSED if flags(batch.recompressed, batch)[index] else "",
             )
             for row, position in members:
                 self._put(row, position, *values)
         self.ledger.commit()  # a batch is dear: no later crash may lose it
 
     def _put(
-        self, row: Row, position: int, score: float, p: float, attributed: bool, converged: bool
+        self,
+        row: Row,
+        position: int,
+        score: float,
+        p: float,
+        attributed: bool,
+        converged: bool,
+        reason: str,
     ) -> None:
         self.found += attributed
-        scored = replace_row(row, score=score, p=p, attributed=attributed, converged=converged)
+        scored = replace_row(
+            row, score=score, p=p, attributed=attributed, converged=converged, reason=reason
+        )
         self.ledger.add(scored, position)
 
     def score(self, pixels: Pixels) -> ScoreBatch:
@@ -153,12 +167,14 @@ def join(parts: Sequence[ScoreBatch]) -> ScoreBatch:
         p=np.concatenate([part.p for part in parts]),
         attributed=np.concatenate([part.attributed for part in parts]),
         converged=np.concatenate([part.converged for part in parts]),
-        screened=np.concatenate([_screened(part) for part in parts]),
+        screened=np.concatenate([flags(part.screened, part) for part in parts]),
+        recompressed=np.concatenate([flags(part.recompressed, part) for part in parts]),
     )
 
 
-def _screened(batch: ScoreBatch) -> NDArray[np.bool_]:
-    return np.zeros(len(batch.score), bool) if batch.screened is None else batch.screened
+def flags(given: NDArray[np.bool_] | None, batch: ScoreBatch) -> NDArray[np.bool_]:
+    """Flags of a batch, (n,); False where the scorer gives none."""
+    return np.zeros(len(batch.score), bool) if given is None else given
 
 
 def unscored(count: int) -> ScoreBatch:

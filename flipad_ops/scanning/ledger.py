@@ -115,14 +115,18 @@ class Ledger:
             [(self.run, position, _text(target), _text(key)) for key, position in kept],
         )
 
-    def by_content(self, attributor: str, sha256: str) -> tuple[float, float, bool, bool] | None:
-        """(score, p, attributed, converged) of the same bytes under any key."""
+    def by_content(
+        self, attributor: str, sha256: str
+    ) -> tuple[float, float, bool, bool, str] | None:
+        """(score, p, attributed, converged, reason) of the same bytes under any key."""
         found = self._db.execute(
-            "SELECT score, p, attributed, converged FROM rows "
+            "SELECT score, p, attributed, converged, reason FROM rows "
             "WHERE sha256 = ? AND attributor = ? AND outcome = 'scored' LIMIT 1",
             [sha256, attributor],
         ).fetchone()
-        return None if found is None else (found[0], found[1], bool(found[2]), bool(found[3]))
+        if found is None:
+            return None
+        return found[0], found[1], bool(found[2]), bool(found[3]), found[4]
 
     def commit(self, every: float = 0.0) -> None:
         """Make rows durable, if the last time is more than `every` seconds ago."""

@@ -25,7 +25,7 @@ class Row:
         Skipped: not an image this attributor takes (stated reason). Failed: should have been
         read and could not be.
     reason : str
-        One sentence when not scored.
+        One sentence when not scored; of a scored one, what its score rests on if not the usual.
     sha256 : str
         Of the encoded bytes, once read.
     attributor : str
@@ -68,7 +68,7 @@ class Finding:
         Benjamini-Hochberg adjusted p over the scan.
     verdict : {"leak", "review", "clear"}
     why : str
-        Why a row is for review instead of a leak; empty otherwise.
+        Why a row is for review instead of a leak, and what its score rests on if not the usual.
     suppressed : str
         Why it does not count although flagged: in the baseline, or allowed; empty otherwise.
     """

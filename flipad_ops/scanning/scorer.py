@@ -31,6 +31,8 @@ class ScoreBatch:
         Whether the pixels alone settled that the image is foreign, without an inversion.
     residual : (n, channels, height, width) float32 or None
         What the inversion could not explain, when asked for.
+    recompressed : (n,) bool or None
+        Whether the image was taken for an own one out of a lossy file, by its pixels.
     """
 
     score: NDArray[np.float64]
@@ -39,6 +41,7 @@ class ScoreBatch:
     converged: NDArray[np.bool_]
     screened: NDArray[np.bool_] | None = None
     residual: NDArray[np.float32] | None = None
+    recompressed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
