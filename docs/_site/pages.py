@@ -32,6 +32,14 @@ _PACKAGES = {"flipad_ops": ("attributor", "attributor_io", "fit_settings", "fitt
                             "negatives", "lossy", "perturb", "errors")}  # fmt: skip
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the benchmarks' results under Results."""
+    results = [place for place in _shown() if place.startswith("results/")]
+    section = next(entry for entry in config.nav or [] if "Results" in entry)
+    section["Results"] += [place for place in results if place.endswith(".md")]
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is made."""
     for place, source in _shown().items():
