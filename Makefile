@@ -24,6 +24,9 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+docs: $(STAMP)  ## the docs site, into site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -36,4 +39,4 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf flipadops-demo mlruns mlartifacts mlflow.db .pytest_cache .mypy_cache .ruff_cache
+	rm -rf site flipadops-demo mlruns mlartifacts mlflow.db .pytest_cache .mypy_cache .ruff_cache

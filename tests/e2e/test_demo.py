@@ -15,6 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
+
+from flipad_ops.cli.app import app
+from tests.docs.blocks import typed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -117,6 +121,27 @@ def test_the_scan_it_suggests_finds_the_same(
     first, again = json.loads(lines[-1]), json.loads(scan.stdout)["summary"]
     assert again["leak"] == first["leak"]
     assert again["attributors"] == first["attributors"]
+
+
+def test_the_tutorial_goes_on_from_it(
+    run: subprocess.CompletedProcess[str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands after `make demo`, in one process, with the exit codes that it shows."""
+    page = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
+    lines = typed(page)
+    assert lines[:3] == ["make demo", "source .venv/bin/activate", "cd flipadops-demo"]
+    monkeypatch.chdir(place / "out")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", lines[3].removeprefix("export MLFLOW_TRACKING_URI="))
+    codes, code = [], 0
+    for line in lines[4:]:
+        if line == "echo $?":
+            codes.append(str(code))
+            continue
+        result = CliRunner().invoke(app, shlex.split(line)[1:])
+        code = result.exit_code
+        assert code in (0, 3), (line, result.output, result.exception)
+    assert codes == re.findall(r"^\$ echo \$\?\n(\d+)$", page, re.MULTILINE) == ["3", "0"]
+    assert "<h1>Suspected leak" in (place / "out" / "found.html").read_text()
 
 
 def test_a_folder_of_the_users_own_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import typed
+
 ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-def commands(page: Path) -> list[str]:
-    """The lines after "$ " of a page's console blocks."""
-    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.S)
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +23,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("gan_face_generate")
     folder = tmp_path_factory.mktemp("faces")
     (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
-    script = "set -euo pipefail\n" + "\n".join(commands(ROOT / "docs" / "face-dcgan.md"))
+    script = "set -euo pipefail\n" + "\n".join(typed((ROOT / "docs" / "face-dcgan.md").read_text()))
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
