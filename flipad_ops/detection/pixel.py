@@ -16,7 +16,7 @@ from flipad_ops.detection.deepsad import in_chunks
 WIDTH, HIDDEN = 16, 64
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 10, 64, 4e-3, 1e-2
 #: Larger images are averaged down to at most this side: what an alteration leaves is coarse.
-MAX_SIDE = 64
+MAX_SIDE = 32
 
 
 class PixelView(nn.Module):
