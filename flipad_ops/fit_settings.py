@@ -68,7 +68,7 @@ class FitSettings:
     near_misses: float = 0.25
     students: int = 1
     student_steps: int = 300
-    recompressed: float = 1.0
+    recompressed: float = 2.0
     immunised: float = 0.0
     fnr: float = 0.005
     min_negatives: int = 100

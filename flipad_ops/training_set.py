@@ -84,6 +84,9 @@ def training_set(
     altered = round(settings.recompressed * len(own)) if visible else 0
     rows = unrelated.nonzero()[:, 0]
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + 7))]
+    seen = foreign[rows]
+    if altered and len(seen):  # cheap here, as nothing of it is inverted
+        seen = torch.cat([seen, widen(seen, len(own) // 2, seed + 11)])
     return TrainingSet(
         own=own,
         foreign=foreign,
@@ -93,7 +96,7 @@ def training_set(
         own_perturbed=mixture(_copies(own, copies), seed + 5),
         foreign_perturbed=mixture(_copies(foreign[rows], copies), seed + 6),
         own_altered=mixture(_copies(own, altered if len(rows) else 0), seed + 9, EVERYTHING),
-        foreign_altered=mixture(_copies(foreign[rows], altered), seed + 10, EVERYTHING),
+        foreign_altered=mixture(_copies(seen, altered), seed + 10, EVERYTHING),
     )
 
 

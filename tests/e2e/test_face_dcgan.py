@@ -83,7 +83,7 @@ def test_score_does_not_depend_on_the_batch(scanned: Path) -> None:
     images = json.loads((scanned / "scan.json").read_text())["images"]
     scores = {image["key"]: image["score"] for image in images}
     with contextlib.chdir(scanned):
-        scorer = load_scorers(["faces"], False, "cpu", "sqlite:///mlflow.db")[0]
+        scorer = load_scorers(["faces"], False, "cpu", f"sqlite:///{scanned}/mlflow.db")[0]
         for kind in ("own", "photos"):
             loaded = load_folder(Path("found") / kind, scorer.image_shape, limit=7, seed=1)
             together = torch.from_numpy(scorer.score(loaded.images).score)
