@@ -15,6 +15,14 @@ from tests.generators.toys import dcgan16
 
 pytest_plugins = ["tests.registry.stores"]
 
+#: The longest file, some minutes of one core: begun last it would keep one process waiting.
+LONGEST = "tests/e2e/test_face_dcgan.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest file."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
 
 def noise_images(count: int, seed: int) -> torch.Tensor:
     """Grey noise about as bright as the toys' samples, (count, 3, 16, 16)."""
