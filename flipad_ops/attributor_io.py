@@ -213,8 +213,8 @@ def _detector(
     branches = []
     view = lossy = None
     if "lossy.pixel.body.0.weight" in state:
-        view, mean = PixelView(sample_shape), state.get("lossy.spectral.mean")
-        lossy = Branch(pixel=view, spectral=None if mean is None else SpectralView(len(mean)))
+        view = PixelView(sample_shape)
+        lossy = Branch(pixel=view, spectral=SpectralView(len(state["lossy.spectral.mean"])))
     for number in range(sum(n.startswith("branches.") and n.endswith(".scales") for n in state)):
         at = f"branches.{number}."
         deepsad = head = spectral = gate = None

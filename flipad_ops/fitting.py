@@ -180,15 +180,9 @@ def fit_attributor(
         return [torch.cat(parts).cpu() for parts in zip(*chunks, strict=True)]
 
     def score(images: Tensor, as_made: bool = False) -> NDArray[np.float64]:
-        """Like the attributor; `as_made` takes no image for one out of a lossy file."""
-        moved = images.to(device)
-        if as_made:
-            bound = detector.bound(moved)
-            scores, decided = bound.cpu(), (bound > detector.cutoff.to(bound)).cpu()
-        else:
-            screen = detector.screen(moved)
-            scores, decided = screen.score.cpu(), screen.decided.cpu()
-        rows = (~decided).nonzero()[:, 0]
+        """Like the attributor; see `Detector.screen`."""
+        screen = detector.screen(images.to(device), as_made)
+        scores, rows = screen.score.cpu(), (~screen.decided.cpu()).nonzero()[:, 0]
         run.skip(len(images) - len(rows))
         if len(rows):
             scores[rows] = detector.combine(views(images[rows]))

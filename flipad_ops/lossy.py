@@ -54,8 +54,9 @@ def calibrate_lossy(
     seed = settings.seed * 1000 + _CALIBRATE
     made = mixture(own, seed, LOSSY).to(device)
     branch = detector.lossy
-    branch.calibrate(branch.views(made, made, made).cpu().numpy(), settings.fnr)
-    joint = threshold_at_fnr(branch.of_pixels(made).cpu().numpy(), settings.fnr)
+    views = branch.views(made, made, made)
+    branch.calibrate(views.cpu().numpy(), settings.fnr)
+    joint = threshold_at_fnr(branch.combine(views).cpu().numpy(), settings.fnr)
     detector.lossy_scale.fill_(max(joint / threshold, _TINY))
     return {
         name: detector.lossy_score(mixture(split.calibration, seed, LOSSY).to(device)).cpu().numpy()

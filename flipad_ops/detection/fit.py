@@ -122,8 +122,8 @@ def fit_detector(
         fit_spectral(shown, device) if spectrum else None,
     )
     lossy = None
-    if pixel is not None:
-        lossy = Branch(pixel=pixel, spectral=fit_spectral(own_lossy, device) if spectrum else None)
+    if pixel is not None:  # and then there is a spectrum
+        lossy = Branch(pixel=pixel, spectral=fit_spectral(own_lossy, device))
     if not len(own_altered):
         return features, Detector([plain], lossy), losses
     others = Views(foreign.pixels[unrelated], foreign.activations[unrelated])

@@ -154,12 +154,15 @@ class Detector(nn.Module):
         return [part for part in self.branches if isinstance(part, Branch)]
 
     @torch.no_grad()
-    def screen(self, pixels: Tensor) -> Screen:
-        """What (n, *sample_shape) pixels in [0, 1] decide without an activation."""
-        score = self.bound(pixels)
+    def screen(self, pixels: Tensor, as_made: bool = False) -> Screen:
+        """What (n, *sample_shape) pixels in [0, 1] decide without an activation.
+
+        `as_made` takes no image for one out of a lossy file.
+        """
+        score = torch.stack([part.screen(pixels) for part in self.parts]).amin(dim=0)
         decided = score > self.cutoff.to(score)
         recompressed = torch.zeros_like(decided)
-        if self.lossy is not None:
+        if self.lossy is not None and not as_made:
             # The trace is dear and of no interest where that branch refuses the image anyway.
             lossy = self.lossy_score(pixels)
             rows = (lossy <= self.cutoff.to(lossy)).nonzero()[:, 0]
@@ -172,11 +175,6 @@ class Detector(nn.Module):
         """Scores (n,), float64, of images out of lossy files; there must be a branch for them."""
         assert self.lossy is not None
         return self.lossy.of_pixels(pixels) / self.lossy_scale.to(pixels.device)
-
-    @torch.no_grad()
-    def bound(self, pixels: Tensor) -> Tensor:
-        """The least that the branches can score, (n,) float64, whatever the activation."""
-        return torch.stack([part.screen(pixels) for part in self.parts]).amin(dim=0)
 
     @torch.no_grad()
     def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> list[Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flipad_ops.detection.deepsad import in_chunks
+from flipad_ops.detection.spectral import has_spectrum
 
 WIDTH, HIDDEN = 16, 64
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 10, 64, 4e-3, 1e-2
@@ -101,4 +102,4 @@ def fit_pixels(own: Tensor, foreign: Tensor, *, seed: int, device: str = "cpu") 
 
 def can_view_pixels(shape: tuple[int, ...]) -> bool:
     """Whether samples of `shape` are images that files can hold and the network can see."""
-    return len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= 8
+    return has_spectrum(shape) and shape[0] in (1, 3)

@@ -42,13 +42,18 @@ def band_energies(pixels: Tensor) -> Tensor:
     if x.shape[1] == 3:
         mean = x.mean(dim=1, keepdim=True)
         x = torch.cat([mean, x[:, :1] - mean, x[:, 2:] - mean], dim=1)
-    n, channels, height, width = x.shape
-    rows, columns = height // BLOCK, width // BLOCK
-    x = x[..., : rows * BLOCK, : columns * BLOCK]
-    blocks = x.reshape(n, channels, rows, BLOCK, columns, BLOCK).transpose(3, 4)
+    blocks = cut_blocks(x)
     basis = dct_matrix().to(x.device)
     bands = basis @ blocks @ basis.T
     return (bands.square().mean(dim=(2, 3)) + FLOOR).log().flatten(1)
+
+
+def cut_blocks(x: Tensor) -> Tensor:
+    """(n, channels, height, width) to whole blocks, (n, channels, rows, columns, BLOCK, BLOCK)."""
+    n, channels, height, width = x.shape
+    rows, columns = height // BLOCK, width // BLOCK
+    x = x[..., : rows * BLOCK, : columns * BLOCK]
+    return x.reshape(n, channels, rows, BLOCK, columns, BLOCK).transpose(3, 4)
 
 
 class SpectralView(nn.Module):

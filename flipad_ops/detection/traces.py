@@ -13,10 +13,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
+from flipad_ops.detection.spectral import BLOCK, cut_blocks
 from flipad_ops.inversion.jpeg import YCBCR, dct_matrix
 
 #: IJG luminance table (ITU-T T.81, table K.1), row by row.
@@ -28,7 +30,6 @@ _LUMINANCE = (
 )  # fmt: skip
 #: Qualities looked for. Above, steps of one or two leave no lattice to see.
 QUALITIES = range(40, 97)
-BLOCK = 8
 #: Blocks of an image that are looked at, the liveliest.
 BLOCKS = 24
 #: A block counts with so many coefficients off zero and so many pixels off black and white.
@@ -49,6 +50,12 @@ def quantisation_steps(quality: int) -> Tensor:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     base = torch.tensor(_LUMINANCE, dtype=torch.float64)
     return ((base * scale + 50) / 100).floor().clamp(1, 255)
+
+
+@cache
+def _basis() -> Tensor:
+    """The 8x8 DCT of a block in one row, (64, 64) float64."""
+    return torch.kron(dct_matrix(), dct_matrix())
 
 
 def jpeg_quality(pixels: Tensor) -> Tensor:
@@ -84,12 +91,9 @@ def _liveliest(pixels: Tensor) -> Tensor:
     """(n, at most BLOCKS, 64) float64 in grey levels: luminance, the liveliest block first."""
     x = pixels.double() * 255
     if x.shape[1] == 3:
-        weights = torch.tensor([0.299, 0.587, 0.114], dtype=x.dtype, device=x.device)
+        weights = torch.tensor(YCBCR[0], dtype=x.dtype, device=x.device)
         x = (x * weights[:, None, None]).sum(dim=1, keepdim=True)
-    n, _, height, width = x.shape
-    rows, columns = height // BLOCK, width // BLOCK
-    x = x[:, 0, : rows * BLOCK, : columns * BLOCK].reshape(n, rows, BLOCK, columns, BLOCK)
-    blocks = x.transpose(2, 3).reshape(n, rows * columns, BLOCK * BLOCK)
+    blocks = cut_blocks(x).flatten(4).flatten(1, 3)
     free = ((blocks > 0) & (blocks < 255)).sum(dim=2) >= MIN_FREE
     order = (blocks.std(dim=2) * free).topk(min(BLOCKS, blocks.shape[1]), dim=1).indices
     return blocks.gather(1, order[..., None].expand(-1, -1, BLOCK * BLOCK))
@@ -102,7 +106,7 @@ def _distance(blocks: Tensor, quality: int, rounds: int) -> Tensor:
     steps^2 / 12 each. Infinite with fewer than two blocks that count.
     """
     steps = quantisation_steps(quality).to(blocks)
-    basis = torch.kron(dct_matrix(), dct_matrix()).to(blocks)
+    basis = _basis().to(blocks)
     low, high = blocks <= 0, blocks >= 255
     filled = blocks
     for step in range(rounds + 1):

@@ -74,6 +74,7 @@ class Lane:
         """Put the scores of a batch into the ledger, for all keys of each image."""
         if batch.screened is not None:
             self.screened += int(batch.screened.sum())
+        recompressed = flags(batch.recompressed, batch)
         for index, members in enumerate(rows):
             if np.isnan(batch.score[index]):
                 for row, position in members:
@@ -85,7 +86,7 @@ class Lane:
                 float(batch.p[index]),
                 bool(batch.attributed[index]),
                 bool(batch.converged[index]),
-                RECOMPRESSED if flags(batch.recompressed, batch)[index] else "",
+                RECOMPRESSED if recompressed[index] else "",
             )
             for row, position in members:
                 self._put(row, position, *values)
