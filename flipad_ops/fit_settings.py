@@ -52,6 +52,9 @@ class FitSettings:
         Fewer foreign images than this refuse the fit.
     max_negatives : int
         Foreign images used at most, shared evenly between the sources.
+    more_null : int
+        Foreign images beyond these, shared evenly, for the calibration of p-values alone; the
+        smallest p-value of a source is 1 over the number of its calibration images, plus one.
     seed : int
     """
 
@@ -73,6 +76,7 @@ class FitSettings:
     fnr: float = 0.005
     min_negatives: int = 100
     max_negatives: int = 2000
+    more_null: int = 6000
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -93,6 +97,8 @@ class FitSettings:
             raise UsageError(f"seed must lie between 0 and 2^32, not {self.seed}.")
         if not 10 <= self.min_negatives <= self.max_negatives:
             raise UsageError("min_negatives must be at least 10 and at most max_negatives.")
+        if self.more_null < 0:
+            raise UsageError(f"more_null must not be negative, not {self.more_null}.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -145,8 +151,8 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             channels=16,
             second_moments=False,
             students=0,
-            recompressed=0,  # its few foreign images leave that view too lenient with photographs
             max_negatives=1000,
+            more_null=0,
         )
     elif name == "paper":
         settings = FitSettings(
@@ -163,6 +169,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             students=0,
             recompressed=0,
             max_negatives=12_000,
+            more_null=0,
         )
     else:
         raise UsageError(f"Unknown recipe {name!r}; known are default, immunised, fast, paper.")

@@ -115,6 +115,7 @@ def fit_attributor(
         minimum=settings.min_negatives,
         maximum=settings.max_negatives,
         seed=settings.seed,
+        more=settings.more_null,
     )
     with clock.stage("anchor"):
         anchor = generator.mean_activation(settings.anchor_samples, _seed(settings, 1))

@@ -24,6 +24,11 @@ Scores = NDArray[np.float64]
 #: Purposes of the seeds, after those of `flipad_ops.fitting`.
 _CALIBRATE, _EVALUATE = 11, 12
 _TINY = 1e-12
+#: Foreign calibration images that the view may take for own ones; where own samples alone would
+#: let it take more, its threshold is tightened.
+MAX_FPR = 0.01
+#: A view whose threshold then keeps fewer own samples is not worth having.
+MIN_KEPT = 0.5
 
 
 def calibrate_lossy(
@@ -34,12 +39,17 @@ def calibrate_lossy(
     threshold: float,
     device: str = "cpu",
 ) -> dict[str, Scores]:
-    """Bring the view's threshold to `threshold` and score its null.
+    """Bring the view's threshold to `threshold` and score its null; drop a view that cannot tell.
+
+    With few foreign images to learn from, the view is lenient. Its null shows that, so the
+    threshold is the stricter of what `settings.fnr` asks and what leaves a false positive rate of
+    at most 1% in every stratum.
 
     Parameters
     ----------
     detector : Detector
-        Its `lossy_scale` is set; without such a view nothing happens.
+        Its `lossy_scale` is set, or its view for lossy files is taken away; without such a view
+        nothing happens.
     own : Tensor, float32, (n, *sample_shape) in [0, 1]
         Own calibration samples as made.
     splits : mapping of source to ForeignSplit
@@ -47,7 +57,8 @@ def calibrate_lossy(
     Returns
     -------
     dict of stratum to (n,) float64
-        Scores of recompressed calibration images that stem from no relative of the generator.
+        Scores of recompressed calibration images that stem from no relative of the generator;
+        empty when there is no such view (any more).
     """
     if detector.lossy is None:
         return {}
@@ -56,13 +67,26 @@ def calibrate_lossy(
     branch = detector.lossy
     views = branch.views(made, made, made)
     branch.calibrate(views.cpu().numpy(), settings.fnr)
-    joint = threshold_at_fnr(branch.combine(views).cpu().numpy(), settings.fnr)
-    detector.lossy_scale.fill_(max(joint / threshold, _TINY))
-    return {
-        name: detector.lossy_score(mixture(split.calibration, seed, LOSSY).to(device)).cpu().numpy()
+    own_scores = branch.combine(views).cpu().numpy()
+    null = {
+        name: branch.of_pixels(mixture(split.calibration, seed, LOSSY).to(device)).cpu().numpy()
         for name, split in splits.items()
         if not split.sibling
     }
+    strictest = [_threshold_at_fpr(scores) for scores in null.values()]
+    limit = min([threshold_at_fnr(own_scores, settings.fnr), *strictest])
+    if not null or (own_scores <= limit).mean() < MIN_KEPT:
+        detector.lossy = None
+        return {}
+    scale = max(limit / threshold, _TINY)
+    detector.lossy_scale.fill_(scale)
+    return {name: scores / scale for name, scores in null.items()}
+
+
+def _threshold_at_fpr(null: Scores) -> float:
+    """The largest threshold below which at most `MAX_FPR` of the null lies."""
+    first_out = np.sort(null)[int(MAX_FPR * len(null))]
+    return float(np.nextafter(first_out, -np.inf))
 
 
 def evaluate_lossy(

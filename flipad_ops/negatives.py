@@ -53,9 +53,12 @@ class ForeignSplit:
 
 
 def split_foreign(
-    sources: Mapping[str, ForeignImages], *, minimum: int, maximum: int, seed: int
+    sources: Mapping[str, ForeignImages], *, minimum: int, maximum: int, seed: int, more: int = 0
 ) -> dict[str, ForeignSplit]:
     """Cap every source at its fair share of `maximum` and cut it in three.
+
+    Of what a source has beyond that, its fair share of `more` goes to null calibration: images
+    there are cheap, and their number bounds the smallest p-value.
 
     Raises
     ------
@@ -75,23 +78,28 @@ def split_foreign(
             f"at least {MIN_PER_SOURCE}."
         )
     caps = _fair_shares({name: len(source) for name, source in sources.items()}, maximum)
+    left = {name: len(source) - caps[name] for name, source in sources.items()}
+    extra = _fair_shares(left, more, 0)
     return {
-        name: _split(source, caps[name], seed + index)
+        name: _split(source, caps[name], extra[name], seed + index)
         for index, (name, source) in enumerate(sorted(sources.items()))
     }
 
 
-def _fair_shares(sizes: dict[str, int], maximum: int) -> dict[str, int]:
+def _fair_shares(
+    sizes: dict[str, int], maximum: int, least: int = MIN_PER_SOURCE
+) -> dict[str, int]:
     """Give every source the same, and what small ones leave over to the larger ones."""
     left, shares = maximum, {}
     for position, name in enumerate(sorted(sizes, key=lambda n: (sizes[n], n))):
-        shares[name] = max(MIN_PER_SOURCE, min(sizes[name], left // (len(sizes) - position)))
+        shares[name] = max(least, min(sizes[name], left // (len(sizes) - position)))
         left -= shares[name]
     return shares
 
 
-def _split(source: ForeignImages, cap: int, seed: int) -> ForeignSplit:
-    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))[:cap]
+def _split(source: ForeignImages, cap: int, extra: int, seed: int) -> ForeignSplit:
+    drawn = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
+    order, spare = drawn[:cap], drawn[cap:].tolist()
     bounds = (SHARES[0] * len(order), (SHARES[0] + SHARES[1]) * len(order))
     parts: tuple[list[int], list[int], list[int]] = ([], [], [])
     groups = source.groups
@@ -110,5 +118,9 @@ def _split(source: ForeignImages, cap: int, seed: int) -> ForeignSplit:
         first, second = int(bounds[0]), int(bounds[1])
         rows = order.tolist()
         parts = (rows[:first], rows[first:second], rows[second:])
+    if groups is not None:
+        taken = {groups[index] for index in (*parts[0], *parts[2])}
+        spare = [index for index in spare if groups[index] not in taken]
+    parts[1].extend(spare[:extra])
     train, calibration, test = (source.images[part] for part in parts)
     return ForeignSplit(train, calibration, test, grouped or groups is None, source.sibling)

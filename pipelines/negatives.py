@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Registered versions sampled when no negatives are named.
 MAX_VERSIONS = 6
+#: Images beyond `max_negatives` are gathered as long as all of them fit in here.
+MAX_BYTES = 2 << 30
 
 
 @dataclass(eq=False)
@@ -118,15 +120,16 @@ def gather(
         Nothing was found at all.
     """
     found = Gathered()
+    limit = most_images(generator, settings)
     for place in request.negatives:
         read = _prefix if place.startswith(SCHEME) else _folder
-        read(found, place, image_shape(generator), settings)
+        read(found, place, image_shape(generator), limit, settings.seed)
         progress("negatives", len(found.images), 0)
     named = [resolve(client, parse_model(text)) for text in request.negatives_models]
     others = named
     if not request.negatives and not named:
         others = other_versions(client, generator.name, generator.version)
-    count = math.ceil(settings.max_negatives / max(len(request.negatives) + len(others), 1))
+    count = math.ceil(limit / max(len(request.negatives) + len(others), 1))
     for position, version in enumerate(others):
         _sample(client, found, generator, version, max(count, MIN_PER_SOURCE), request, bool(named))
         progress("negatives", len(request.negatives) + position + 1, 0)
@@ -161,6 +164,15 @@ def other_versions(client: MlflowClient, name: str, version: str) -> list[ModelV
     return chosen + foreign[: MAX_VERSIONS - len(chosen)]
 
 
+def most_images(generator: SplitGenerator, settings: FitSettings) -> int:
+    """How many foreign images are worth gathering: what training takes and more for the null."""
+    bytes_each = 4 * math.prod(generator.sample_shape)
+    return max(
+        settings.max_negatives,
+        min(settings.max_negatives + settings.more_null, MAX_BYTES // bytes_each),
+    )
+
+
 def image_shape(generator: SplitGenerator) -> tuple[int, int, int]:
     """(channels, height, width); a UsageError when samples are not images."""
     if len(generator.sample_shape) != 3:
@@ -192,9 +204,9 @@ def first_of_each(values: Iterable[str]) -> list[int]:
 
 
 def _folder(
-    found: Gathered, folder: str, shape: tuple[int, int, int], settings: FitSettings
+    found: Gathered, folder: str, shape: tuple[int, int, int], limit: int, seed: int
 ) -> None:
-    loaded = load_folder(folder, shape, settings.max_negatives, settings.seed, patches=True)
+    loaded = load_folder(folder, shape, limit, seed, patches=True)
     groups = [name.rsplit("#", 1)[0] for name in loaded.names]
     name = _unused(found, Path(folder).resolve().name)
     unusable = len(loaded.skipped)
@@ -202,8 +214,8 @@ def _folder(
     found.add(name, f"folder {name}", loaded.images, groups)
 
 
-def _prefix(found: Gathered, uri: str, shape: tuple[int, int, int], settings: FitSettings) -> None:
-    loaded = load_prefix(uri, shape, settings.max_negatives, settings.seed)
+def _prefix(found: Gathered, uri: str, shape: tuple[int, int, int], limit: int, seed: int) -> None:
+    loaded = load_prefix(uri, shape, limit, seed)
     name = _unused(found, uri.removeprefix(SCHEME).strip("/"))
     found.files[name] = (loaded.usable, loaded.unusable)
     found.notes += loaded.notes

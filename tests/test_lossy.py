@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flipad_ops.attributor_io import JSON_NAME, TENSORS_NAME, load_attributor, save_attributor
-from flipad_ops.detection import conformal_p
+from flipad_ops.detection import Detector, conformal_p
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.fitting import FitResult, fit_attributor
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.images.png import encode_png, to_image, to_uint8
-from flipad_ops.negatives import ForeignImages
+from flipad_ops.lossy import calibrate_lossy
+from flipad_ops.negatives import ForeignImages, ForeignSplit
 from flipad_ops.perturb import through_file
 from flipad_ops.registry.scorers import from_folder
 from flipad_ops.scanning.lanes import RECOMPRESSED
@@ -111,6 +113,31 @@ def test_without_copies_lossy_files_are_like_any_other(
     assert attributor.calibration.recompressed_null_scores == {}
     assert "recompressed" not in attributor.evaluation
     assert not attributor.score(lossy(toy_split.sample(6, seed=8))).recompressed.any()
+
+
+def test_a_view_that_its_null_shows_lenient_is_tightened_or_dropped(
+    fitted: FitResult, toy_split: SplitGenerator
+) -> None:
+    """Own images that pose as foreign ones stand for photographs that the view takes for own."""
+    attributor = fitted.attributor
+    own = toy_split.sample(100, seed=20)
+    threshold = attributor.calibration.threshold
+
+    def calibrated(posing: int) -> tuple[Detector, np.ndarray]:
+        detector = deepcopy(attributor.detector)
+        images = torch.cat([noise_images(200 - posing, seed=21), toy_split.sample(posing, seed=22)])
+        split = ForeignSplit(images[:0], images, images[:0], True)
+        null = calibrate_lossy(detector, own, {"photos": split}, attributor.settings, threshold)
+        return detector, null.get("photos", np.empty(0))
+
+    loose, few = calibrated(posing=2)
+    tight, more = calibrated(posing=3)
+    assert (few <= threshold).sum() <= 2
+    assert (more <= threshold).sum() == 2
+    assert tight.lossy_scale < loose.lossy_scale
+    detector, none = calibrated(posing=150)
+    assert detector.lossy is None
+    assert not len(none)
 
 
 def test_relatives_alone_give_no_such_view(

@@ -85,6 +85,29 @@ def test_many_sources_keep_their_least_even_above_the_maximum() -> None:
     assert [sum(map(len, rows(split))) for split in splits.values()] == [MIN_PER_SOURCE] * 20
 
 
+def test_what_is_left_over_calibrates() -> None:
+    sources = {"big": numbered(500), "small": numbered(30)}
+    splits = split_foreign(sources, minimum=10, maximum=80, seed=0, more=100)
+    assert [len(part) for part in rows(splits["big"])] == [25, 12 + 100, 13]
+    assert [len(part) for part in rows(splits["small"])] == [15, 7, 8]
+    together = [row for part in rows(splits["big"]) for row in part]
+    assert len(set(together)) == len(together)
+    before = split_foreign(sources, minimum=10, maximum=80, seed=0)
+    assert rows(before["big"])[0] == rows(splits["big"])[0]
+    assert rows(before["big"])[2] == rows(splits["big"])[2]
+
+
+def test_what_is_left_over_belongs_to_no_group_of_training_or_test() -> None:
+    groups = [str(index // 5) for index in range(400)]
+    split = split_foreign({"a": numbered(400, groups)}, minimum=10, maximum=60, seed=3, more=1000)[
+        "a"
+    ]
+    train, calibration, test = ({groups[row] for row in part} for part in rows(split))
+    assert split.grouped
+    assert len(split.calibration) > 60
+    assert not calibration & (train | test)
+
+
 def test_seed_fixes_the_split() -> None:
     assert rows(split_one(numbered(50), seed=1)) == rows(split_one(numbered(50), seed=1))
     assert rows(split_one(numbered(50), seed=1)) != rows(split_one(numbered(50), seed=2))

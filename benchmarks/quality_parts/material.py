@@ -26,13 +26,14 @@ _OWN_TEST, _FOREIGN = 515_151, 626_262
 
 @dataclass(frozen=True)
 class Sizes:
-    """Images of each kind at budget 1."""
+    """Images of each kind at budget 1; `null` more of each source calibrate p-values alone."""
 
     own_train: int = 1600
     own_calibration: int = 800
     own_test: int = 300
     real: int = 1200
     siblings: int = 400
+    null: int = 2800
     foreign_test: int = 150
     perturbed: int = 100
 
@@ -51,6 +52,8 @@ class Target:
         Real images for training and null calibration.
     seen : dict of sibling name to Tensor
         Samples of the two versions that are in the registry.
+    real_null, seen_null : Tensor, dict of sibling name to Tensor
+        More of both, which the product's own fit uses for null calibration.
     own_test : Tensor
     tests : dict of name to Tensor
         Held-out foreign images by source.
@@ -63,6 +66,8 @@ class Target:
     sizes: Sizes
     real_negatives: Tensor
     seen: dict[str, Tensor]
+    real_null: Tensor
+    seen_null: dict[str, Tensor]
     own_test: Tensor
     tests: dict[str, Tensor]
     more_real: Tensor
@@ -91,16 +96,19 @@ def load_target(seed: int, zoo: Path, sizes: Sizes) -> Target:
     for name in (*kinds, *unseen, f"dcgan-{seed}-tuned", f"dcgan-{seed}-distilled"):
         if (zoo / f"{name}.safetensors").exists():
             tests[name] = load_split(name, zoo).sample(sizes.foreign_test, _FOREIGN + seed)
-    start = seed * 4000
+    start, stop = seed * 4000, seed * 4000 + sizes.real
+    both = {
+        name: load_split(name, zoo).sample(sizes.siblings + sizes.null, _FOREIGN + 10 + seed)
+        for name in seen
+    }
     return Target(
         seed=seed,
         generator=generator,
         sizes=sizes,
-        real_negatives=fashion("negatives")[start : start + sizes.real],
-        seen={
-            name: load_split(name, zoo).sample(sizes.siblings, _FOREIGN + 10 + seed)
-            for name in seen
-        },
+        real_negatives=fashion("negatives")[start:stop],
+        seen={name: images[: sizes.siblings] for name, images in both.items()},
+        real_null=fashion("negatives")[stop : stop + sizes.null],
+        seen_null={name: images[sizes.siblings :] for name, images in both.items()},
         more_real=fashion("test", 10_000)[6000 + seed * 1000 :][: 2 * sizes.foreign_test],
         more_seen={
             name: load_split(name, zoo).sample(2 * sizes.foreign_test, _FOREIGN + 20 + seed)
