@@ -145,7 +145,7 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             inversion=InversionSettings(tolerance=5e-2),
             detector=DeepSadSettings(epochs=12),
             own_train=700,
-            own_calibration=800,
+            own_calibration=1200,
             own_test=200,
             anchor_samples=1000,
             channels=16,

@@ -17,6 +17,7 @@ from flipad_ops.cli.register import register
 from flipad_ops.cli.report import report
 from flipad_ops.cli.sample import sample
 from flipad_ops.cli.scan import scan
+from flipad_ops.cli.verify import verify
 
 app = typer.Typer(
     name="flipadops",
@@ -54,6 +55,7 @@ app.command(cls=PlainCommand)(fit)
 app.command(cls=PlainCommand)(sample)
 app.command(cls=PlainCommand)(scan)
 app.command(cls=PlainCommand)(report)
+app.command(cls=PlainCommand)(verify)
 app.command(cls=PlainCommand)(models)
 app.command(cls=PlainCommand)(prune)
 app.add_typer(hooks, name="hooks")

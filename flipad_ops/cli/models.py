@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.columns import write_columns
+
 TrackingUri = Annotated[
     str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
 ]
@@ -46,10 +48,7 @@ def models(
                 ", ".join(others),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+    write_columns(rows)
     sys.stderr.write(f"{len(entries)} versions; * is current; FPR of the worst foreign source\n")
 
 

@@ -15,13 +15,13 @@ from flipad_ops.scanning.outcome import ScanOutcome, Stream
 from flipad_ops.scanning.records import Finding, Row
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.selection import Selection
-from flipad_ops.scanning.targets import open_target
+from flipad_ops.scanning.targets import AS_CONFIGURED, S3Access, open_target
 
 _ROW_FIELDS = [field.name for field in fields(Row)]
 
 
-def load_outcome(path: Path) -> ScanOutcome:
-    """The outcome that `write_jsonl` wrote.
+def load_outcome(path: Path, access: S3Access = AS_CONFIGURED) -> ScanOutcome:
+    """The outcome that `write_jsonl` wrote; `access` is for whoever reads its targets again.
 
     Raises
     ------
@@ -29,12 +29,12 @@ def load_outcome(path: Path) -> ScanOutcome:
         Not a file of ours, or cut short.
     """
     try:
-        return _load(path)
+        return _load(path, access)
     except (KeyError, TypeError) as error:
         raise UsageError(f"{path} is not the jsonl of a scan by this version.") from error
 
 
-def _load(path: Path) -> ScanOutcome:
+def _load(path: Path, access: S3Access) -> ScanOutcome:
     cards, summary = {}, dict[str, Any]()
     counts = {"scored": 0, "skipped": 0, "failed": 0}
     for record in _records(path):
@@ -52,9 +52,10 @@ def _load(path: Path) -> ScanOutcome:
     }
     return ScanOutcome(
         request=ScanRequest(
-            targets=[open_target(uri) for uri in summary["targets"]],
+            targets=[open_target(uri, access) for uri in summary["targets"]],
             fdr=summary["fdr"],
             max_errors=summary["max_errors"],
+            size_rule=summary.get("size_rule", "reject"),
             selection=Selection(**chosen),
         ),
         findings=Stream(lambda: map(_finding, _images(path, "scored")), counts["scored"]),

@@ -42,6 +42,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "broken": outcome.broken,
         "fdr": outcome.request.fdr,
         "max_errors": outcome.request.max_errors,
+        "size_rule": outcome.request.size_rule,
         "selection": outcome.request.selection.describe(),
         "started": outcome.started,
         "seconds": round(outcome.seconds, 3),

@@ -12,6 +12,7 @@ from flipad_ops.scanning.targets.s3 import S3Target
 from flipad_ops.scanning.targets.s3_access import AS_CONFIGURED, S3Access
 
 __all__ = [
+    "AS_CONFIGURED",
     "Content",
     "Item",
     "LocalTarget",

@@ -57,6 +57,16 @@ class S3Target:
         """The object as it is now."""
         return fetch(self.open(), item.key, max_bytes, self.uri)
 
+    def earlier(self, item: Item, max_bytes: int) -> Iterator[bytes]:
+        """What versions of the object with the ETag of `item` hold, in a versioned bucket.
+
+        Raises
+        ------
+        TargetError
+        """
+        key = f"{self.prefix}/{item.key}" if self.prefix else item.key
+        return versions(self._access, self.bucket, key, item.etag, max_bytes)
+
     def _single(self) -> Iterator[Item]:
         import obstore
 
@@ -82,6 +92,31 @@ def split_uri(uri: str) -> tuple[str, str]:
     if not bucket:
         raise UsageError(f"{uri!r} names no bucket: s3://BUCKET/PREFIX.")
     return bucket, key.strip("/")
+
+
+def versions(access: S3Access, bucket: str, key: str, etag: str, max_bytes: int) -> Iterator[bytes]:
+    """The bytes of every version of an object with this ETag, the newest first.
+
+    Raises
+    ------
+    TargetError
+        Versions cannot be listed or read.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = access.client()
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+    try:
+        for page in pages:
+            for version in page.get("Versions", ()):
+                same = version["Key"] == key and version["ETag"].strip('"') == etag.strip('"')
+                if same and version["Size"] <= max_bytes:
+                    answer = client.get_object(
+                        Bucket=bucket, Key=key, VersionId=version["VersionId"]
+                    )
+                    yield answer["Body"].read()
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise TargetError(f"Versions of s3://{bucket}/{key}: {error}.") from error
 
 
 def item_of(meta: Any) -> Item:

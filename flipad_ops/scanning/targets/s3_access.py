@@ -66,6 +66,25 @@ class S3Access:
             **signing,
         )
 
+    def client(self) -> Any:
+        """A boto3 client for what obstore has no call for; raises what `store` raises."""
+        import boto3
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        region, endpoint, provider = self._resolve()
+        place = {"region_name": region, "endpoint_url": endpoint}
+        if provider is None:
+            return boto3.client("s3", config=Config(signature_version=UNSIGNED), **place)
+        held = provider()
+        return boto3.client(
+            "s3",
+            aws_access_key_id=held["access_key_id"],
+            aws_secret_access_key=held["secret_access_key"],
+            aws_session_token=held.get("token"),
+            **place,
+        )
+
     def text_options(self) -> Callable[[], dict[str, str]]:
         """What `store` is told, as text for delta-rs; call the answer for current credentials.
 

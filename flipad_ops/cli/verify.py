@@ -1,0 +1,111 @@
+"""`flipadops verify`: recorded findings, checked again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flipad_ops.cli.columns import write_columns
+
+_ACCESS = "Access to S3"
+
+
+def verify(
+    saved: Annotated[
+        Path, typer.Argument(help="What `flipadops scan -o jsonl=FILE` wrote.", metavar="RUN.jsonl")
+    ],
+    key: Annotated[
+        list[str] | None, typer.Option(help="Only the finding of this key; repeatable.")
+    ] = None,
+    copies: Annotated[
+        Path | None, typer.Option(help="Folder with copies, found by their content.")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="Folder of an attributor that is in no registry."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first N findings.")] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Relative difference of scores that counts as none.")
+    ] = 1e-4,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    profile: Annotated[str, typer.Option(help="AWS profile.", rich_help_panel=_ACCESS)] = "",
+    role_arn: Annotated[str, typer.Option(help="Role to assume.", rich_help_panel=_ACCESS)] = "",
+    region: Annotated[str, typer.Option(help="AWS region.", rich_help_panel=_ACCESS)] = "",
+    endpoint_url: Annotated[
+        str, typer.Option(help="S3-compatible server.", rich_help_panel=_ACCESS)
+    ] = "",
+    no_sign_request: Annotated[
+        bool,
+        typer.Option("--no-sign-request", help="Anonymous access.", rich_help_panel=_ACCESS),
+    ] = False,
+    tracking_uri: Annotated[
+        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
+    ] = None,
+) -> None:
+    """Check recorded findings again: content, attributor, score and decision.
+
+    Every leak and review of the file, or those of --key. The content is found by its hash: where
+    it was, among the versions of a versioned bucket, or in --copies. The attributor must be the
+    very files that made the scan.
+
+    Exit codes: 0 all confirmed, 2 usage, 3 something differs, 4 content cannot be had, 5 no such
+    finding, 6 attributor missing or changed.
+    """
+    from itertools import islice
+
+    from flipad_ops.cli.exit_codes import FINDINGS, INCOMPLETE
+    from flipad_ops.errors import NothingToScan, UsageError
+    from flipad_ops.scanning.evidence import Evidence
+    from flipad_ops.scanning.saved import load_outcome
+    from flipad_ops.scanning.targets import S3Access
+    from flipad_ops.scanning.verify import Verifier
+
+    if copies is not None and not copies.is_dir():
+        raise UsageError(f"--copies {copies} is not a folder.")
+    access = S3Access(profile, role_arn, region, endpoint_url, no_sign_request)
+    outcome = load_outcome(saved, access)
+    wanted = set(key or ())
+    findings = (f for f in outcome.findings if f.verdict != "clear" or f.row.key in wanted)
+    chosen = list(islice((f for f in findings if not wanted or f.row.key in wanted), limit))
+    if not chosen:
+        raise NothingToScan(f"{saved} holds no such finding.")
+
+    from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
+
+    names = [name for name in outcome.cards if not name.endswith("/local")]
+    scorers = load_scorers([*(model or ()), *names], False, device, tracking_uri)
+    evidence = Evidence(outcome.request.targets, outcome.request.limits.max_bytes, copies)
+    verifier = Verifier(outcome, scorers, evidence, tolerance)
+    checks = list(verifier.check(chosen))
+    counts = dict.fromkeys(("confirmed", "differs", "unavailable"), 0)
+    for check in checks:
+        counts[check.state] += 1
+    if as_json:
+        document = {**counts, "checks": [check.to_dict() for check in checks]}
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    else:
+        heading = ("STATE", "KEY", "ATTRIBUTOR", "RECORDED", "NOW")
+        lines = [
+            (c.state, repr(c.finding.row.key), c.finding.row.attributor,
+             _number(c.finding.row.score), _number(c.score))
+            for c in checks
+        ]  # fmt: skip
+        write_columns([heading, *lines])
+    for check in checks:
+        for reason in check.reasons:
+            sys.stderr.write(f"{check.state}: {check.finding.row.key!r}: {reason}\n")
+    sys.stderr.write(", ".join(f"{count} {state}" for state, count in counts.items()) + "\n")
+    if counts["differs"]:
+        raise typer.Exit(FINDINGS)
+    if counts["unavailable"]:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
