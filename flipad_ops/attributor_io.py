@@ -34,6 +34,7 @@ from flipad_ops.errors import (
 )
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.untrusted_json import parse
 from flipad_ops.version import __version__
 
 FORMAT = 4
@@ -237,10 +238,10 @@ def _detector(
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise AttributorCorrupt(f"{path.parent} holds no attributor ({path.name}).") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise AttributorCorrupt(f"{path.name} is not JSON.") from error
     if not isinstance(fields, dict):
         raise AttributorCorrupt(f"{path.name} is not a JSON object.")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flipad_ops.devices import check_device
 from flipad_ops.errors import FlipadError, NotAttributable, UsageError
 from flipad_ops.fitting import FitResult, fit_attributor, own_seed
 from flipad_ops.inverting import Progress, silent
@@ -57,6 +58,7 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     ------
     FlipadError
     """
+    check_device(request.device)
     settings = request.fit_settings()
     _check_places(request)
     config = request.config_sha256()

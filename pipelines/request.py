@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from flipad_ops.errors import UsageError
 from flipad_ops.fit_settings import FitSettings, recipe
+from flipad_ops.untrusted_json import parse
 
 Status = Literal["fitted", "exists", "reused"]
 
@@ -77,7 +78,7 @@ def read_settings(path: str | Path) -> FitSettings:
         No such file, not JSON, or an unknown or wrong setting.
     """
     try:
-        values = json.loads(Path(path).read_text())
+        values = parse(Path(path).read_text())
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is not a readable JSON file.") from error
     if not isinstance(values, dict):

@@ -4,7 +4,7 @@
 |---|---|
 | format | told from magic bytes, never from the name; PNG, JPEG, WebP, GIF, BMP, TIFF |
 | bytes, pixels | over the limits: `ImageTooLarge`, before any pixel is decoded |
-| truncated or damaged | `NotAnImage`; partial images are never scored |
+| truncated or damaged | `NotAnImage`; a PNG whose intact stream ends early is black there |
 | animation, pages | the first frame; the others are never read |
 | 16 bit | reduced to 8: grey is rounded, colour keeps its high byte; `levels` is 65535 |
 | palette | expanded to RGB |

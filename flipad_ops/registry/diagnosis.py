@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from flipad_ops.devices import check_device
 from flipad_ops.errors import (
     FlipadError,
     GeneratorError,
@@ -78,7 +79,10 @@ def diagnose(
     ------
     GeneratorNotFound
         Anything else wrong with the generator is part of the diagnosis.
+    UsageError
+        No such device.
     """
+    check_device(device)
     with tracking(tracking_uri) as client:
         version = resolve(client, parse_model(uri))
         if tags.is_attributor(version.name):

@@ -8,7 +8,6 @@ FLIPAD's final layer is that decoder's `conv_out`.
 from __future__ import annotations
 
 import importlib.util
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from flipad_ops.errors import GeneratorUnreadable
 from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
 from flipad_ops.registry.store import first_line
+from flipad_ops.untrusted_json import parse
 
 #: Where pipelines keep their autoencoder.
 SUBFOLDERS = ("vae", "movq", "vqvae")
@@ -110,7 +110,7 @@ def find_autoencoder(root: Path) -> Path | None:
 
 def _class_name(folder: Path) -> str | None:
     try:
-        name = json.loads((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]
+        name = parse((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return name if isinstance(name, str) and name.startswith(("Autoencoder", "VQ")) else None

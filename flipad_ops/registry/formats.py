@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from flipad_ops.errors import FlipadError, GeneratorUnreadable
 from flipad_ops.registry.store import first_line
+from flipad_ops.untrusted_json import parse
 
 JSON_NAME = "flipad.json"
 HOW_TO_DESCRIBE = (
@@ -224,7 +224,7 @@ def _json_beside(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = parse(path.read_text(encoding="utf-8"))
     except ValueError:
         fields = None
     if not isinstance(fields, dict):

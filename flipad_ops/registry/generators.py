@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flipad_ops.devices import check_device
 from flipad_ops.errors import GeneratorUnreadable, LatentUnknown, PickleRefused
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
@@ -17,6 +18,7 @@ from flipad_ops.registry.formats import LoadedGenerator, ModelFolder, read_gener
 from flipad_ops.registry.registering import register_generator
 from flipad_ops.registry.store import first_line, no_such_thing, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
+from flipad_ops.untrusted_json import parse
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,7 +48,10 @@ def load_generator(
     Raises
     ------
     GeneratorNotFound, GeneratorUnreadable, PickleRefused, LatentUnknown, NotAttributable
+    UsageError
+        No such device.
     """
+    check_device(device)
     with tracking(tracking_uri) as client:
         version = resolve(client, parse_model(uri))
         return load_version(client, version, device=device, allow_pickle=allow_pickle)
@@ -56,6 +61,7 @@ def load_version(
     client: MlflowClient, version: ModelVersion, *, device: str = "cpu", allow_pickle: bool = False
 ) -> SplitGenerator:
     """Like `load_generator`, for a version already looked up."""
+    check_device(device)
     loaded, metadata = read_version(client, version, device=device, allow_pickle=allow_pickle)
     return split_loaded(loaded, metadata, version, device)
 
@@ -220,8 +226,8 @@ def tagged_metadata(client: MlflowClient, version: ModelVersion) -> dict[str, An
         if text is None:
             continue
         try:
-            fields = json.loads(text)
-        except json.JSONDecodeError:
+            fields = parse(text)
+        except ValueError:
             fields = None
         if not isinstance(fields, dict):
             raise GeneratorUnreadable(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flipad_ops.attributor import Attribution, Attributor, Screening
 from flipad_ops.attributor_io import JSON_NAME, attributor_sha256, load_attributor
+from flipad_ops.devices import check_device
 from flipad_ops.errors import (
     AttributorCorrupt,
     AttributorMissing,
@@ -96,7 +97,10 @@ def load_scorers(
     Raises
     ------
     GeneratorNotFound, AttributorMissing, AttributorCorrupt, AttributorUncalibrated, LayerMismatch
+    UsageError
+        No such device.
     """
+    check_device(device)
     scorers: list[Scorer] = []
     folders = [text for text in models if (Path(text) / JSON_NAME).is_file()]
     names = [text for text in models if text not in folders]

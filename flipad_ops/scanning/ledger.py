@@ -60,19 +60,24 @@ class Ledger:
             raise StateError(f"Folder {path.parent} for the ledger does not exist.")
         #: Why rows of this run may be lost to later ones; empty when all is well.
         self.trouble = ""
+        self._names: tuple[str, ...] = ()
         self._db = self._connect()
         weakref.finalize(self, self._db.close)
         self.run = 0
         self._last_commit = time.monotonic()
 
     def begin(self, fingerprint: Mapping[str, Any]) -> None:
-        """Start a run; the ledger must have been made for the same models and filters.
+        """Start a run; the ledger must have been made for the same filters.
+
+        Attributors may be others than before: rows of each are kept apart. One of the same name
+        and version must have the same files.
 
         Raises
         ------
         StateError
             It was not, or the file is none of ours.
         """
+        self._names = tuple(fingerprint.get("models", ()))
         try:
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -111,8 +116,12 @@ class Ledger:
     def keep(self, target: str, kept: Sequence[tuple[str, int]]) -> None:
         """Take rows of earlier runs into this one; (key, position) pairs."""
         self._db.executemany(
-            "UPDATE rows SET run = ?, position = ? WHERE target = ? AND key = ?",
-            [(self.run, position, _text(target), _text(key)) for key, position in kept],
+            "UPDATE rows SET run = ?, position = ? WHERE target = ? AND key = ? AND attributor = ?",
+            [
+                (self.run, position, _text(target), _text(key), name)
+                for key, position in kept
+                for name in self._names
+            ],
         )
 
     def by_content(
@@ -178,7 +187,7 @@ class Ledger:
         """Lookups for another thread; None when there can be no earlier rows."""
         if self.path is None or self.run < 2:
             return None
-        return Known(self._connect())
+        return Known(self._connect(), self._names)
 
     def close(self) -> None:
         """Commit and close; `rows` cannot be used any more."""
@@ -211,12 +220,28 @@ class Ledger:
         found = self._db.execute("SELECT value FROM meta WHERE name = 'fingerprint'").fetchone()
         before = json.loads(found[0]) if found else {}
         refuse_other(before, fingerprint, str(self.path))
+        models = {**before.get("models", {}), **fingerprint.get("models", {})}
+        if models != before.get("models", {}):
+            self._db.execute(
+                "UPDATE meta SET value = ? WHERE name = 'fingerprint'",
+                [json.dumps({**before, "models": models}, sort_keys=True)],
+            )
 
 
 def refuse_other(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
-    """Raise StateError when a ledger was made for another fingerprint."""
+    """Raise StateError when a ledger was made for another fingerprint.
+
+    "models" maps attributors to the hash of their files: those named in both must agree.
+    """
     now = json.loads(json.dumps(now))
-    changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
+    models, earlier = now.get("models", {}), before.get("models", {})
+    other = sorted(name for name in models if earlier.get(name, models[name]) != models[name])
+    if other:
+        raise StateError(
+            f"{where} holds scores of {other[0]} with other files: begin a new ledger."
+        )
+    keys = {*before, *now} - {"models"}
+    changed = sorted(k for k in keys if before.get(k) != now.get(k))
     if changed:
         raise StateError(
             f"{where} was made with another choice of {', '.join(changed)}: scan with the "
@@ -225,27 +250,27 @@ def refuse_other(before: Mapping[str, Any], now: Mapping[str, Any], where: str) 
 
 
 class Known:
-    """What earlier runs know, read through a connection of its own."""
+    """What earlier runs know of the attributors `names`, read through a connection of its own."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, names: Sequence[str]) -> None:
+        self._db, self._names = db, list(names)
 
-    def unchanged(self, target: str, etags: Mapping[str, str], attributors: int) -> set[str]:
-        """Keys whose every row was scored or skipped at this ETag; failed ones are tried again."""
+    def unchanged(self, target: str, etags: Mapping[str, str]) -> set[str]:
+        """Keys that each attributor scored or skipped at this ETag; failed ones are tried again."""
         found: dict[str, int] = {}
         names = {_text(key): key for key in etags if etags[key]}
         chosen = list(names)
         for start in range(0, len(chosen), 500):
             part = chosen[start : start + 500]
-            marks = ",".join("?" * len(part))
+            marks, asked = (",".join("?" * len(values)) for values in (part, self._names))
             for key, etag in self._db.execute(
                 "SELECT key, etag FROM rows WHERE target = ? AND outcome != 'failed' "  # noqa: S608
-                f"AND key IN ({marks})",
-                [_text(target), *part],
+                f"AND key IN ({marks}) AND attributor IN ({asked})",
+                [_text(target), *part, *self._names],
             ):
                 if etag == etags[names[key]]:
                     found[key] = found.get(key, 0) + 1
-        return {names[key] for key, count in found.items() if count == attributors}
+        return {names[key] for key, count in found.items() if count == len(self._names)}
 
     def close(self) -> None:
         """Close the connection."""

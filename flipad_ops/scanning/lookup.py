@@ -30,7 +30,7 @@ class Listed:
     new: list[tuple[int, Item]]
 
 
-def looked_up(picked: Iterable[Picked], known: Known | None, attributors: int) -> Generator[Listed]:
+def looked_up(picked: Iterable[Picked], known: Known | None) -> Generator[Listed]:
     """The listing in parts of one target each.
 
     Parameters
@@ -38,8 +38,6 @@ def looked_up(picked: Iterable[Picked], known: Known | None, attributors: int) -
     picked : iterable of (Target, Item)
     known : Known or None
         Earlier rows; closed at the end.
-    attributors : int
-        Rows that an object has when nothing is missing.
 
     Raises
     ------
@@ -52,7 +50,7 @@ def looked_up(picked: Iterable[Picked], known: Known | None, attributors: int) -
             old: set[str] = set()
             if known is not None:
                 etags = {item.key: item.etag for item in items}
-                old = known.unchanged(target.uri, etags, attributors)
+                old = known.unchanged(target.uri, etags)
             places = list(enumerate(items, position))
             yield Listed(
                 target,

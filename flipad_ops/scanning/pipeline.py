@@ -71,8 +71,6 @@ class Pipeline:
     picked : iterable of (Target, Item)
     known : Known or None
         Earlier rows; closed by the pipeline.
-    attributors : int
-        Rows that an object has when nothing is missing.
     decoders : sequence of Decoder
         One per decoding thread.
     """
@@ -81,12 +79,11 @@ class Pipeline:
         self,
         picked: Iterable[Picked],
         known: Known | None,
-        attributors: int,
         decoders: list[Decoder],
         plumbing: Plumbing,
     ) -> None:
         self.listing_error: FlipadError | None = None
-        self._picked, self._known, self._attributors = picked, known, attributors
+        self._picked, self._known = picked, known
         self._decoders, self._plumbing = decoders, plumbing
         self._budget = Budget(plumbing.budget)
         self._slots = threading.Semaphore(plumbing.window)
@@ -172,7 +169,7 @@ class Pipeline:
     def _feed(self) -> None:
         number = 0
         try:
-            for part in looked_up(self._picked, self._known, self._attributors):
+            for part in looked_up(self._picked, self._known):
                 if part.kept.keys:
                     if not self._take_slot():
                         return

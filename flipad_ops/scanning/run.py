@@ -127,7 +127,7 @@ def local_engine(task: Task) -> Iterator[tuple[Source, Work]]:
     picked = request.selection.pick(request.targets)
     decoders = make_decoders(request, shapes)
     sizes = plumbing(request, shapes, request.targets)
-    with Pipeline(picked, task.ledger.reader(), len(scorers), decoders, sizes) as pipeline:
+    with Pipeline(picked, task.ledger.reader(), decoders, sizes) as pipeline:
         yield pipeline, Work(task)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from flipad_ops.scanning.records import Finding, Row
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.selection import Selection
 from flipad_ops.scanning.targets import AS_CONFIGURED, S3Access, open_target
+from flipad_ops.untrusted_json import parse
 
 _ROW_FIELDS = [field.name for field in fields(Row)]
 
@@ -87,7 +87,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8") as stream:
             for line in stream:
-                record = json.loads(line)
+                record = parse(line)
                 if not isinstance(record, dict):
                     raise ValueError("not an object")
                 yield record

@@ -124,7 +124,7 @@ def test_decoders_start_ahead_unless_nothing_may_have_changed(
     decoder = Starting(DecodeJob(((3, 8, 8),), "reject", DecodeLimits()))
     plumbing = Plumbing(fetchers=2, window=8, max_bytes=1000)
     picked = [(target, item) for item in target.list()]
-    with Pipeline(picked, ledger.reader(), 1, [decoder], plumbing) as pipeline:
+    with Pipeline(picked, ledger.reader(), [decoder], plumbing) as pipeline:
         assert sum(result is not None for result in pipeline.results(lambda: False)) == len(picked)
     assert decoder.starts == (not seen_before)
     ledger.close()

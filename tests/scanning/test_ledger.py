@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,12 +23,12 @@ from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.test_engine import Counting, Slow, png, rows
 
 
-def scan(target: Slow, state: str, scorer: DarkIsOurs, **fields: object) -> Scanned:
+def scan(target: Slow, state: str, *scorers: DarkIsOurs, **fields: object) -> Scanned:
     """Scan and keep the results beyond the ledger's closing."""
     fields = {"workers": 0, "batch_size": 8, **fields}
     request = ScanRequest([target], **fields)  # type: ignore[arg-type]
     with open_ledger(state) as ledger:
-        outcome = run_scan(request, [scorer], ledger=ledger)
+        outcome = run_scan(request, scorers, ledger=ledger)
         return Scanned(rows(outcome), outcome.reused, outcome.complete)
 
 
@@ -74,15 +74,34 @@ def test_failed_objects_are_tried_again(target: Slow, state: str) -> None:
     assert target.reads == ["007.png"]
 
 
-def test_other_models_or_filters_are_refused(target: Slow, state: str) -> None:
+def test_other_files_or_filters_are_refused(target: Slow, state: str) -> None:
     scan(target, state, DarkIsOurs())
     with pytest.raises(StateError, match="filters"):
         scan(target, state, DarkIsOurs(), selection=Selection(limit=3))
-    with pytest.raises(StateError, match="models"):
-        scan(target, state, DarkIsOurs(name="other"))
+    changed = DarkIsOurs()
+    changed.card = replace(changed.card, attributor_sha256="d" * 64)
+    with pytest.raises(StateError, match="holds scores of dark/1 with other files"):
+        scan(target, state, changed)
     with pytest.raises(StateError, match="size rule"):
         scan(target, state, DarkIsOurs(), size_rule="resize")
     assert scan(target, state, DarkIsOurs(), fdr=0.2).complete
+
+
+def test_a_new_attributor_goes_on_with_the_same_ledger(target: Slow, state: str) -> None:
+    """The registry's current version changes; a scheduled scan names the model, not the version."""
+    before = scan(target, state, DarkIsOurs()).rows
+    later = scan(target, state, DarkIsOurs(name="later"))
+    assert later.reused == 0
+    assert {row.attributor for row in later.rows} == {"later/1"}
+    assert [row.key for row in later.rows] == [row.key for row in before]
+    target.reads.clear()
+    again = scan(target, state, DarkIsOurs())
+    assert again.rows == before
+    assert target.reads == []
+    del target.objects["001.png"]
+    both = scan(target, state, DarkIsOurs(), DarkIsOurs(name="later"))
+    assert target.reads == []
+    assert len(both.rows) == 2 * len(target.objects)
 
 
 def test_files_that_are_no_ledger(tmp_path: Path) -> None:

@@ -65,10 +65,21 @@ class DeltaLedger(Ledger):
         self._unsent, self._last_sent = 0, time.monotonic()
 
     def begin(self, fingerprint: Mapping[str, Any]) -> None:
-        """See `Ledger.begin`; shards of one scan share a ledger."""
+        """See `Ledger.begin`; shards of one scan share a ledger.
+
+        Which files made the rows of later attributors is not recorded in the table, so one that
+        is in no registry, where versions do not change, must be the one that began it.
+        """
         filters = {k: v for k, v in fingerprint.get("filters", {}).items() if k != "shard"}
         shared = {**fingerprint, "filters": filters}
-        refuse_other(self.table.open(shared), shared, self.table.place.text)
+        before = self.table.open(shared)
+        refuse_other(before, shared, self.table.place.text)
+        for name in shared.get("models", {}):
+            if name not in before.get("models", {}) and name.endswith("/local"):
+                raise StateError(
+                    f"{self.table.place.text} was begun with another attributor than {name}, which "
+                    "is in no registry: begin a new ledger."
+                )
         super().begin(shared)
         self._seed(self.table.batches())
         super().begin(shared)
@@ -101,11 +112,12 @@ class DeltaLedger(Ledger):
 
     def _seed(self, batches: Iterable[list[list[Any]]]) -> None:
         """Take the table's rows in as this run's, without journal and index: twice as fast."""
-        db, run = self._db, list(COLUMNS).index("run")
+        db, run, named = self._db, *map(list(COLUMNS).index, ("run", "attributor"))
         (index,) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'contents'").fetchone()
         db.executescript("PRAGMA journal_mode = OFF; DROP INDEX contents;")
         for columns in batches:
-            columns[run] = [self.run] * len(columns[run])
+            asked = set(self._names)
+            columns[run] = [self.run if name in asked else 0 for name in columns[named]]
             db.executemany(_SEED, zip(*columns, strict=True))
         db.execute(index)
         db.commit()

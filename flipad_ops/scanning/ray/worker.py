@@ -106,7 +106,7 @@ class Worker:
         sizes = plumbing(self.request, self.shapes, [target])
         stacks: list[list[Pixels]] = [[] for _ in self.shapes]
         readings = []
-        with Pipeline(picked, None, len(self.lanes), list(self.decoders), sizes) as pipeline:
+        with Pipeline(picked, None, list(self.decoders), sizes) as pipeline:
             for got in pipeline.results(lambda: False):
                 if isinstance(got, Fetched):
                     readings.append(_reading(got, stacks))

@@ -7,7 +7,6 @@ manifest's folder. `size`, `etag` and `modified` (seconds since the epoch) are u
 from __future__ import annotations
 
 import csv
-import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from flipad_ops.scanning.targets.base import Content, Item
 from flipad_ops.scanning.targets.local import LocalTarget
 from flipad_ops.scanning.targets.s3 import fetch, split_uri
 from flipad_ops.scanning.targets.s3_access import AS_CONFIGURED, S3Access
+from flipad_ops.untrusted_json import parse
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".ndjson")
 NAMES = ("key", "uri", "path")
@@ -82,7 +82,7 @@ class ManifestTarget:
             with self.path.open(encoding="utf-8") as stream:
                 for line in stream:
                     if line.strip():
-                        record = json.loads(line)
+                        record = parse(line)
                         yield record if isinstance(record, dict) else {}
 
     def _store(self, bucket: str) -> Any:

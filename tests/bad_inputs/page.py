@@ -1,0 +1,64 @@
+"""The page docs/bad-inputs.md, made from the cases: `python -m tests.bad_inputs.page`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bad_inputs.commands import CASES
+from tests.bad_inputs.deliveries import IGNORED, REFUSED
+from tests.bad_inputs.images import CASES as FILES
+
+PAGE = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
+HEAD = """# Bad inputs and what becomes of them
+
+Made from the tests (`python -m tests.bad_inputs.page`); each row is one of them, run against the
+real program. No row ends with a traceback, takes over 30 seconds or changes the file that it names.
+{count} rows.
+
+## Files in a bucket
+
+Skipped with a reason, or scored as any viewer would show them; the scan goes on. Tests:
+`tests/bad_inputs/test_images.py`.
+
+| file | outcome |
+|---|---|
+"""
+DELIVERIES = """
+## Deliveries to the hooks
+
+Nothing is queued. Tests: `tests/registry_hooks/test_receiver.py`.
+
+| delivery | answer |
+|---|---|
+"""
+
+
+def rows() -> Iterator[str]:
+    """Everything after the head."""
+    for name, _, outcome, _ in FILES:
+        yield f"| {name} | {outcome} |"
+    group = ""
+    for case in CASES:
+        if case.group != group:
+            group = case.group
+            yield f"\n## {group}\n\nOne sentence on stderr."
+            yield "Tests: `tests/bad_inputs/test_commands.py`.\n"
+            yield "| case | exit code | the sentence says |\n|---|---|---|"
+        said = case.sentence.replace("|", "\\|")
+        yield f"| {case.name} | {case.code} | {f'`{said}`' if said else ''} |"
+    yield DELIVERIES.rstrip()
+    for name in IGNORED:
+        yield f"| signed: {name} | 202 |"
+    for name, (status, _) in REFUSED.items():
+        yield f"| {name} | {status} |"
+
+
+def page() -> str:
+    """The whole page."""
+    count = len(FILES) + len(CASES) + len(IGNORED) + len(REFUSED)
+    return HEAD.format(count=count) + "\n".join(rows()) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
