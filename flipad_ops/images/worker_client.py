@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
+from flipad_ops.bare import bare_environment
 from flipad_ops.images.channel import Channel
 from flipad_ops.images.decoder import Decoded, DecodeJob
 from flipad_ops.images.worker import decode_reply, pack
@@ -85,14 +85,13 @@ class WorkerDecoder:
         ours, theirs = socket.socketpair()
         with theirs:
             # One image is one thread's work: more would only crowd the other workers.
-            single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "flipad_ops.images.worker", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, **single},
+                env=bare_environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"),
             )
         self._channel = channel = Channel(ours)
         channel.patience(self.seconds + START_SECONDS)

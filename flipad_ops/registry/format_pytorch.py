@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from flipad_ops.bare import bare_environment
 from flipad_ops.errors import GeneratorUnreadable
 from flipad_ops.generators import LatentSpec
 from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
@@ -26,7 +27,6 @@ _PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 #: Seconds a child may take to unpickle and export.
 UNPICKLE_LIMIT = 900.0
 #: What a child keeps of the environment; credentials are not among it.
-_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT", "OMP_NUM_THREADS")
 
 
 def read_pt2(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:
@@ -116,12 +116,11 @@ def _export_in_child(folder: ModelFolder, shape: tuple[int, ...], out: Path) -> 
         sys.executable, "-m", "flipad_ops.registry.unpickle", str(folder.data / "model.pth"),
         str(out), ",".join(map(str, shape)), str(folder.path(code)) if code else "",
     ]  # fmt: skip
-    environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
-    environment |= {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "PYTHONWARNINGS": "ignore",
-        "HOME": str(out.parent),
-    }
+    environment = bare_environment(
+        PYTHONPATH=os.pathsep.join(path for path in sys.path if path),
+        PYTHONWARNINGS="ignore",
+        HOME=str(out.parent),
+    )
     try:
         done = run(
             command, env=environment, cwd=out.parent, timeout=UNPICKLE_LIMIT, stdin=DEVNULL,

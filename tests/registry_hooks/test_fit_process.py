@@ -50,6 +50,20 @@ def test_the_order_the_log_and_the_outcome(tmp_path: Path) -> None:
     assert [path.suffix for path in fit.log.parent.iterdir()] == [".log"]
 
 
+def test_a_fit_does_not_know_the_secret_of_the_webhook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLIPADOPS_WEBHOOK_SECRET", "of sixteen letters")
+    monkeypatch.setenv("FLIPADOPS_WEBHOOK_SECRET_FILE", "/run/secret")
+    fit = start(
+        tmp_path,
+        "print([name for name in os.environ if name.startswith('FLIPADOPS_WEBHOOK')])\n"
+        "open(order['result'], 'w').write(json.dumps({'attributor': 'a-attributor/1'}))",
+    )
+    fit.end()
+    assert fit.log.read_text() == "[]\n"
+
+
 def test_an_error_keeps_its_kind(tmp_path: Path) -> None:
     fit = start(
         tmp_path,

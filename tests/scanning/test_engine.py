@@ -329,3 +329,18 @@ def test_workers_do_not_run_code_of_the_folder_scanned(
     finally:
         decoder.close()
     assert not (tmp_path / "owned").exists()
+
+
+def test_workers_have_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a key")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a password")
+    decoder = WorkerDecoder(JOB)
+    try:
+        assert not next(decoder.decode([png(0.5, 0)])).died
+        assert decoder._process is not None
+        environment = Path(f"/proc/{decoder._process.pid}/environ").read_bytes()
+    finally:
+        decoder.close()
+    assert b"PATH=" in environment
+    assert b"a key" not in environment
+    assert b"a password" not in environment
