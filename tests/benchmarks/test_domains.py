@@ -57,7 +57,10 @@ def test_rows_not_run_again_stay(tmp_path: Path) -> None:
     assert [row["methods"]["ours"]["all"]["accuracy"] for row in rows.values()] == [0.9, 0.7]
     text = (tmp_path / "domains.md").read_text()
     assert text == page(rows, json.loads((tmp_path / "domains.json").read_text())["machine"])
-    assert "| [A table](#b) | 13 | 30, 20 | 70.0 (80.0 to 100.0), 0.900 (0.800 to 1.000) | - | - |" in text  # noqa: E501
+    assert (
+        "| [A table](#b) | 13 | 30, 20 | 70.0 (80.0 to 100.0), 0.900 (0.800 to 1.000) | - | - |"
+        in text
+    )  # noqa: E501
     assert "| real (never seen) |" in text
     assert "- clips: 3 of 3" in text
 
