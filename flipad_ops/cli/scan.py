@@ -43,7 +43,8 @@ def scan(
     targets: Annotated[
         list[str],
         typer.Argument(
-            help="s3://BUCKET/PREFIX, folder, file, or manifest (.parquet, .csv, .jsonl).",
+            help="s3://BUCKET/PREFIX, folder, file, manifest (.parquet, .csv, .jsonl), or a table "
+            "whose rows are the samples (.parquet, .csv).",
             metavar="TARGET...",
         ),
     ],
@@ -170,6 +171,7 @@ def scan(
     from flipad_ops.scanning.summary import exit_code, summary_line
     from flipad_ops.scanning.suppress import load_suppressions
     from flipad_ops.scanning.targets import S3Access, open_target
+    from flipad_ops.scanning.targets.table import with_tables
 
     if not model and not all_models:
         raise UsageError("Name an attributor with --model NAME, or use --all-models.")
@@ -205,6 +207,7 @@ def scan(
 
         # On Ray the workers have the device; this process only decides.
         scorers = load_scorers(model or [], all_models, "cpu" if on_ray else device, tracking_uri)
+        request = with_tables(request, scorers)
         with counter("images", quiet=quiet) as progress, stop_signals() as stop:
             if dry_run:
                 write_preview(

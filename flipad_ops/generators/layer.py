@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from flipad_ops.errors import NotAttributable
 
-LayerKind = Literal["conv2d", "conv_transpose2d", "linear"]
+LayerKind = Literal["conv2d", "conv_transpose2d", "linear", "seen"]
 Pair = tuple[int, int]
 
 
@@ -23,7 +23,8 @@ class FinalLayer:
 
     Parameters
     ----------
-    kind : {"conv2d", "conv_transpose2d", "linear"}
+    kind : {"conv2d", "conv_transpose2d", "linear", "seen"}
+        "seen" where no model is at hand, see `generators.samples`.
     weight : Tensor, float32, on the CPU
         In torch's own layout for `kind`.
     bias : Tensor or None
@@ -56,6 +57,8 @@ class FinalLayer:
 
     def __call__(self, z: Tensor) -> Tensor:
         """W z + b for z of shape (batch, *input_shape)."""
+        if self.kind == "seen":
+            return z[:, : self.output_shape[0]]
         weight = self.weight.to(z)
         bias = None if self.bias is None else self.bias.to(z)
         if self.kind == "linear":
@@ -66,6 +69,11 @@ class FinalLayer:
             z, weight, bias, self.stride, self.padding,
             self.output_padding, self.groups, self.dilation,
         )  # fmt: skip
+
+    @property
+    def inverts(self) -> bool:
+        """Whether there is a layer to invert."""
+        return self.kind != "seen"
 
     def geometry(self) -> dict[str, Any]:
         """Everything but the tensors, JSON-ready."""

@@ -53,6 +53,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
                 "final_layer_sha256": card.final_layer_sha256,
                 "threshold": card.threshold,
                 "p_floor": outcome.floors[name],
+                "basis": card.basis,
             }
             for name, card in outcome.cards.items()
         },
