@@ -71,6 +71,14 @@ def scan(
     size_rule: Annotated[SizeChoice, typer.Option(help="Images of another size.")] = (
         SizeChoice.reject
     ),
+    group: Annotated[
+        str,
+        typer.Option(
+            help="Regular expression over keys; what its first group finds is tested together, "
+            "for example the frames of a clip. Else folders are.",
+            metavar="REGEX",
+        ),
+    ] = "",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 64,
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Decoding processes; one per core.")
@@ -198,6 +206,7 @@ def scan(
         ),
         workers=workers,
         suppress=suppressions,
+        group=group,
     )
     with ExitStack() as stack:
         ledger = None

@@ -43,6 +43,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "fdr": outcome.request.fdr,
         "max_errors": outcome.request.max_errors,
         "selection": outcome.request.selection.describe(),
+        "group": outcome.request.group,
         "started": outcome.started,
         "seconds": round(outcome.seconds, 3),
         "attributors": {

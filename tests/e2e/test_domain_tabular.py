@@ -83,7 +83,7 @@ def test_a_table_goes_the_same_way_as_images(
     assert "found.parquet/rows-0-59/" in (tmp_path / "report.html").read_text()
 
     # As CSV the rows are the same samples; a column out of place does not matter.
-    own[columns.names[::-1]].to_csv(tmp_path / "own.csv", index=False)
+    own[list(columns.names)[::-1]].to_csv(tmp_path / "own.csv", index=False)
     again = flipadops(
         "scan", str(tmp_path / "own.csv"), *options, "-o", "json", "--fail-on", "never"
     )
@@ -101,7 +101,7 @@ def test_a_table_goes_the_same_way_as_images(
 
     # Neither a table of samples nor a manifest; a row without a number; an empty table.
     own[["mean radius"]].to_csv(tmp_path / "other.csv", index=False)
-    with pytest.raises(UsageError, match="no manifest .* and no table of samples"):
+    with pytest.raises(UsageError, match=r"no manifest .* and no table of samples"):
         raise flipadops("scan", str(tmp_path / "other.csv"), *options, code=1).exception  # type: ignore[misc]
     broken = own.head(4).astype(object)
     broken.loc[2, "mean area"] = "unknown"
