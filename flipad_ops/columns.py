@@ -75,7 +75,7 @@ class Columns:
         """A table's values (n, columns) to pixel units, float32 within [0, 1]; NaN stays."""
         low = np.array([column.low for column in self.columns])
         high = np.array([column.high for column in self.columns])
-        return ((values - low) / (high - low)).clip(0.0, 1.0).astype(np.float32)
+        return np.asarray(((values - low) / (high - low)).clip(0.0, 1.0), dtype=np.float32)
 
     def to_values(self, pixels: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Samples (n, columns) in pixel units to the table's values, rounded to its steps."""
@@ -84,7 +84,8 @@ class Columns:
         step = np.array([column.step for column in self.columns])
         values = low + (high - low) * pixels.astype(np.float64)
         safe = np.where(step > 0, step, 1.0)
-        return np.where(step > 0, np.round(values / safe) * safe, values)
+        rounded = np.round(values / safe) * safe
+        return np.asarray(np.where(step > 0, rounded, values), dtype=np.float64)
 
     def to_list(self) -> list[dict[str, Any]]:
         """JSON-ready, as it stands in metadata."""

@@ -60,10 +60,11 @@ class DecodeJob:
         for shape in self.shapes:
             try:
                 values, note = take(data, image, shape, self.size_rule)
+                fits.append(values)
+                notes.append(note)
             except ImageError as error:
-                values, note = str(error), ""
-            fits.append(values)
-            notes.append(note)
+                fits.append(str(error))
+                notes.append("")
         return Decoded(tuple(fits), notes=tuple(notes) if any(notes) else ())
 
     def to_json(self) -> bytes:

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from flipad_ops.attributor import Attributor
 from flipad_ops.attributor_io import load_attributor
@@ -41,7 +41,7 @@ def signature(threshold: float, columns: Columns | None = None) -> ModelSignatur
     columns : Columns, optional
         Of an attributor for rows of a table.
     """
-    inputs = [ColSpec(DataType.binary, INPUT)]
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.binary, INPUT)]
     if columns is not None:
         inputs = [ColSpec(DataType.double, name) for name in columns.names]
     return ModelSignature(
@@ -135,7 +135,8 @@ def _samples(frame: pd.DataFrame, columns: Columns | None) -> Iterable[Any]:
     """Encoded images, or a table's rows as `images.row` writes them."""
     if columns is None:
         return list(frame[INPUT])
-    return [write_row(row) for row in frame[list(columns.names)].to_dict("records")]
+    values = frame[list(columns.names)].itertuples(index=False, name=None)
+    return [write_row(dict(zip(columns.names, row, strict=True))) for row in values]
 
 
 def _as_bytes(image: Any) -> bytes:
