@@ -20,6 +20,7 @@ from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
 from flipad_ops.inversion import FinalLayerInverter, InversionResult
+from flipad_ops.inversion.skip import SkipInverter
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,4 +251,5 @@ def build_inverter(
     layer: FinalLayer, output_map: OutputMap, anchor: Tensor, settings: FitSettings, device: str
 ) -> FinalLayerInverter:
     """The inverter that a fit and its attributor share."""
-    return FinalLayerInverter(layer, output_map, anchor, settings.inversion, device=device)
+    kind = FinalLayerInverter if layer.skip is None else SkipInverter
+    return kind(layer, output_map, anchor, settings.inversion, device=device)

@@ -121,15 +121,13 @@ def attributor_sha256(folder: str | Path) -> str:
 
 def _tensors(attributor: Attributor) -> dict[str, Tensor]:
     tensors = {
-        "layer.weight": attributor.layer.weight,
         "anchor": attributor.anchor,
         "features.mean": attributor.features.mean,
         "features.std": attributor.features.std,
         "features.channels": attributor.features.channels,
         "calibration.own": torch.tensor(attributor.calibration.own_scores),
     }
-    if attributor.layer.bias is not None:
-        tensors["layer.bias"] = attributor.layer.bias
+    tensors |= {f"layer.{name}": tensor for name, tensor in attributor.layer.tensors().items()}
     if attributor.reference is not None:
         tensors["reference"] = attributor.reference
     calibration = attributor.calibration
@@ -152,9 +150,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         tensors["features.channels"],
         int(fields["pool"]),
     )
-    layer = FinalLayer.from_parts(
-        fields["layer"], tensors["layer.weight"], tensors.get("layer.bias")
-    )
+    layer = FinalLayer.from_parts(fields["layer"], _under("layer.", tensors))
     if layer.sha256() != fields["generator"]["final_layer_sha256"]:
         raise AttributorCorrupt("The stored final layer does not match its recorded hash.")
     sample_shape = tuple(fields["sample_shape"])
@@ -208,8 +204,7 @@ def _detector(
     settings: FitSettings,
 ) -> Detector:
     """The detector whose views the tensors' names tell."""
-    prefix = "detector."
-    state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    state = _under("detector.", tensors)
     branches = []
     view = lossy = None
     if "lossy.pixel.body.0.weight" in state:
@@ -233,6 +228,10 @@ def _detector(
     detector = Detector(branches, lossy)
     detector.load_state_dict(state)
     return detector
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

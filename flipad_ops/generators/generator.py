@@ -13,9 +13,10 @@ from torch import Tensor
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
 from flipad_ops.generators.output import OutputMap, quantise
+from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
 from flipad_ops.generators.tail import PLAIN, Tail
-from flipad_ops.generators.trace import Generator, run_traced
+from flipad_ops.generators.trace import Generator, Images, run_traced
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,8 @@ class SplitGenerator:
         Content hash over all parameters and buffers.
     tail : Tail
         What `forward` does after sigma; `run` undoes it.
+    reading : Reading or None
+        Where activations stand in a run, when not at the last linear operation.
     batched : bool
         False when `forward` accepts only one latent at a time.
     """
@@ -45,6 +48,7 @@ class SplitGenerator:
     sample_shape: tuple[int, ...]
     decoder_sha256: str
     tail: Tail = PLAIN
+    reading: Reading | None = None
     batched: bool = True
     device: str = "cpu"
     name: str = ""
@@ -57,9 +61,13 @@ class SplitGenerator:
         outputs, activations = [], []
         size = latents.shape[0] if self.batched else 1
         for chunk in torch.split(latents.to(self.device), size):
-            output, call, _ = run_traced(self.forward, chunk)
+            images = None if self.reading is None else Images()
+            output, call = run_traced(self.forward, chunk, images)
             outputs.append(self.tail.undo(output.float().cpu()))
-            activations.append(call.input.float().cpu())
+            if self.reading is None or images is None:
+                activations.append(call.input.float().cpu())
+            else:
+                activations.append(self.reading(images, len(chunk)))
         return torch.cat(outputs), torch.cat(activations)
 
     def batches(
@@ -90,9 +98,9 @@ class SplitGenerator:
         return (total / count).float()
 
     def activation_minimum(self, count: int = 64, seed: int = 0) -> float:
-        """Smallest activation seen; 0 means that F ends in a ReLU."""
-        count = self.latent.at_most(count)
-        return min(float(z.min()) for _, z in self.batches(count, seed))
+        """Smallest activation seen, but for a skip image; 0 means that F ends in a ReLU."""
+        count, inside = self.latent.at_most(count), self.layer.alone().input_shape[0]
+        return min(float(z[:, :inside].min()) for _, z in self.batches(count, seed))
 
 
 def split_generator(
@@ -134,6 +142,7 @@ def split_generator(
         output_map=split.output_map,
         sample_shape=split.sample_shape,
         tail=split.tail,
+        reading=split.reading,
         decoder_sha256=state_sha256(dict(state or {})),
         batched=batched,
         device=device,
