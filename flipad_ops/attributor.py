@@ -19,7 +19,8 @@ from flipad_ops.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
-from flipad_ops.inversion import FinalLayerInverter, InversionResult
+from flipad_ops.inversion import FinalLayerInverter, InversionResult, Inverter
+from flipad_ops.inversion.crop import CropInverter, Window
 from flipad_ops.inversion.skip import SkipInverter
 
 
@@ -130,7 +131,7 @@ class Attributor:
         Held-out figures by stratum, see `flipad_ops.evaluation`.
     reference : Tensor, uint8, sample_shape, or None
         A held-out own sample, shown beside findings.
-    inverter : FinalLayerInverter, optional
+    inverter : Inverter, optional
         One that solves the same problem in another way; benchmarks remember inversions with it.
     """
 
@@ -146,7 +147,7 @@ class Attributor:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     reference: Tensor | None = None
     device: str = "cpu"
-    inverter: FinalLayerInverter | None = field(default=None, repr=False)
+    inverter: Inverter | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.detector = self.detector.to(self.device).eval()
@@ -214,7 +215,10 @@ class Attributor:
         """
         if self.inverter is not None:
             return f"inverter {id(self._inverter)}"
-        facts = [self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict()]
+        facts = [
+            self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict(),
+            self.settings.window,
+        ]  # fmt: skip
         digest = hashlib.sha256(json.dumps([*facts, self.device], sort_keys=True).encode())
         digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))
         return digest.hexdigest()
@@ -249,7 +253,12 @@ class Attributor:
 
 def build_inverter(
     layer: FinalLayer, output_map: OutputMap, anchor: Tensor, settings: FitSettings, device: str
-) -> FinalLayerInverter:
-    """The inverter that a fit and its attributor share."""
-    kind = FinalLayerInverter if layer.skip is None else SkipInverter
-    return kind(layer, output_map, anchor, settings.inversion, device=device)
+) -> Inverter:
+    """The inverter that a fit and its attributor share; the layer and the settings choose it."""
+    parts, size = (layer, output_map, anchor, settings.inversion), layer.input_shape[1:]
+    if layer.skip is not None:
+        return SkipInverter(*parts, device=device)
+    if settings.window and len(size) == 2 and settings.window < max(size):
+        window = Window.centre((size[0], size[1]), settings.window)
+        return CropInverter(*parts, window, device=device)
+    return FinalLayerInverter(*parts, device=device)

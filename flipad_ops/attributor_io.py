@@ -161,7 +161,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    detector = _detector(tensors, features, layer, sample_shape, settings)
+    detector = _detector(tensors, features, sample_shape, settings)
     threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
     recompressed = {
@@ -199,7 +199,6 @@ def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dic
 def _detector(
     tensors: Mapping[str, Tensor],
     features: FeatureMap,
-    layer: FinalLayer,
     sample_shape: tuple[int, ...],
     settings: FitSettings,
 ) -> Detector:
@@ -217,12 +216,14 @@ def _detector(
             deepsad = DeepSad(features.shape, settings.detector.dim)
         if (mean := state.get(f"{at}head.mean")) is not None:
             moments = len(state[f"{at}head.channels"])
-            head = StatisticsHead(layer.input_shape, moments, len(mean))
+            shape = tuple(state[f"{at}head.centre"].shape)  # that of a window, perhaps
+            head = StatisticsHead(shape, moments, len(mean))
         if (mean := state.get(f"{at}spectral.mean")) is not None:
             spectral = SpectralView(len(mean))
         if (mean := state.get(f"{at}gate.summary.mean")) is not None:
             moments = len(state[f"{at}gate.summary.channels"])
-            gate = AlterationGate(layer.input_shape, moments, len(mean))
+            shape = tuple(state[f"{at}gate.summary.centre"].shape)
+            gate = AlterationGate(shape, moments, len(mean))
         pixel = view if f"{at}pixel.body.0.weight" in state else None
         branches.append(Branch(deepsad, head, spectral, gate, pixel))
     detector = Detector(branches, lossy)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.inversion import Inverter
 
 #: Called with (stage, done, total); total 0 means "no count".
 Progress = Callable[[str, int, int], None]
@@ -21,9 +21,7 @@ def silent(stage: str, done: int, total: int) -> None:
 class Inversions:
     """Inverts tensors chunk by chunk, counting what is done and what did not converge."""
 
-    def __init__(
-        self, inverter: FinalLayerInverter, shape: tuple[int, ...], progress: Progress
-    ) -> None:
+    def __init__(self, inverter: Inverter, shape: tuple[int, ...], progress: Progress) -> None:
         self.inverter, self.shape, self.progress = inverter, shape, progress
         self.stage, self.at, self.total = "invert", 0, 0
         self.done, self.unconverged = 0, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
 from flipad_ops.generators.tail import PLAIN, Tail
 from flipad_ops.generators.trace import Generator, Images, run_traced
+
+#: Bytes of activations at most that a batch of samples makes.
+BATCH_BYTES = 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +77,9 @@ class SplitGenerator:
     def batches(
         self, count: int, seed: int, batch_size: int = 64
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Stream `count` samples as (outputs, activations) without keeping them."""
+        """Stream `count` samples as (outputs, activations) without keeping them; fewer at a time
+        where activations are large."""
+        batch_size = max(1, min(batch_size, BATCH_BYTES // (4 * math.prod(self.layer.input_shape))))
         for latents in torch.split(self.latent.sample(count, seed), batch_size):
             yield self.run(latents)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +20,16 @@ from flipad_ops.inversion.terms import L1, Box
 
 #: Most images handed to the solver at once, and the bytes of their activations.
 CHUNK, CHUNK_BYTES = 256, 2**28
+
+
+class Inverter(Protocol):
+    """What recovers activations from images; see `FinalLayerInverter.invert`."""
+
+    layer: FinalLayer
+
+    def invert(self, pixels: Tensor, step: float = 1 / 255) -> InversionResult:
+        """Invert pixels (batch, *layer.output_shape) in [0, 1]."""
+        ...
 
 
 class FinalLayerInverter:

@@ -29,7 +29,7 @@ class Rgb(nn.Module):
         self.bias, self.fused = nn.Parameter(torch.randn(3, 1, 1)), fused
 
     def forward(self, h: Tensor, latent: Tensor) -> Tensor:
-        style, n = 0.1 * (self.style(latent) + 1), len(h)
+        style, n = 0.1 * (self.style(latent) + 1), h.shape[0]
         if not self.fused:
             return F.conv2d(h * style[:, :, None, None], self.weight) + self.bias
         weight = (self.weight[None] * style[:, None, :, None, None]).flatten(0, 1)

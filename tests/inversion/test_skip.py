@@ -127,7 +127,9 @@ def test_images_of_a_file_are_explained() -> None:
     joint = 0.3 * torch.randn(4, *layer.input_shape, generator=source)
     output_map = OutputMap("identity", -1.0, 1.0)
     pixels = quantise(output_map.to_pixels(layer(joint)))
-    settings = FitSettings(inversion=InversionSettings(alpha=1e-3, tolerance=2e-2, max_iterations=8000))
+    settings = FitSettings(
+        inversion=InversionSettings(alpha=1e-3, tolerance=2e-2, max_iterations=8000)
+    )
     inverter = build_inverter(layer, output_map, torch.zeros(layer.input_shape), settings, "cpu")
     assert isinstance(inverter, SkipInverter)
     result = inverter.invert(pixels)
