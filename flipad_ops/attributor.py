@@ -17,7 +17,7 @@ from torch import Tensor
 from flipad_ops.detection import Detector, FeatureMap, conformal_p, p_floor
 from flipad_ops.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.generators import EIGHT_BIT, Columns, FinalLayer, Grid, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
 from flipad_ops.inversion import FinalLayerInverter, InversionResult, Inverter
 from flipad_ops.inversion.crop import CropInverter, Window
@@ -133,6 +133,10 @@ class Attributor:
         A held-out own sample, shown beside findings.
     inverter : Inverter, optional
         One that solves the same problem in another way; benchmarks remember inversions with it.
+    grid : Grid
+        Which values the samples that it was fitted to are stored in.
+    columns : Columns or None
+        Of the table whose rows are its samples.
     """
 
     layer: FinalLayer
@@ -148,6 +152,8 @@ class Attributor:
     reference: Tensor | None = None
     device: str = "cpu"
     inverter: Inverter | None = field(default=None, repr=False)
+    grid: Grid = EIGHT_BIT
+    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         self.detector = self.detector.to(self.device).eval()
@@ -155,17 +161,19 @@ class Attributor:
             self.layer, self.output_map, self.anchor, self.settings, self.device
         )
 
-    def invert(self, pixels: Tensor, step: float = 1 / 255) -> InversionResult:
-        """Recover activations of (n, *sample_shape) pixels in [0, 1] on the grid of `step`.
+    def invert(self, pixels: Tensor, step: float | Tensor | None = None) -> InversionResult:
+        """Recover activations of (n, *sample_shape) pixels in [0, 1] on the grid of `step`, or
+        on the attributor's own.
 
         Raises
         ------
         WrongImageSize
         """
         self._check_shape(pixels)
+        step = self.grid.step if step is None else step
         return self._inverter.invert(pixels.reshape(len(pixels), *self.layer.output_shape), step)
 
-    def score(self, pixels: Tensor, step: float = 1 / 255) -> Attribution:
+    def score(self, pixels: Tensor, step: float | Tensor | None = None) -> Attribution:
         """Invert and score (n, *sample_shape) pixels; see `invert` for errors."""
         screening = self.screen(pixels)
         rows = np.flatnonzero(screening.needed)
@@ -219,6 +227,7 @@ class Attributor:
             self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict(),
             self.settings.window,
         ]  # fmt: skip
+        facts.append(self.grid.to_dict())
         digest = hashlib.sha256(json.dumps([*facts, self.device], sort_keys=True).encode())
         digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))
         return digest.hexdigest()

@@ -33,12 +33,14 @@ from flipad_ops.errors import (
     FlipadError,
 )
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.generators import EIGHT_BIT, Columns, FinalLayer, Grid, OutputMap
 from flipad_ops.version import __version__
 
 FORMAT = 4
+#: Written where an older reader would go wrong: samples that are not 8-bit images.
+EXTENDED = 5
 #: Formats that can be read; 3 has no view of lossy files.
-READABLE = (3, FORMAT)
+READABLE = (3, FORMAT, EXTENDED)
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -50,7 +52,7 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
     tensors = _tensors(attributor)
     save_file(tensors, folder / TENSORS_NAME)
     fields = {
-        "format": FORMAT,
+        "format": EXTENDED if _is_extended(attributor) else FORMAT,
         "code_version": __version__,
         "layer": attributor.layer.geometry(),
         "output_map": vars(attributor.output_map),
@@ -64,6 +66,10 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
         "evaluation": dict(attributor.evaluation),
         "tensors_sha256": _file_sha256(folder / TENSORS_NAME),
     }
+    if _is_extended(attributor):
+        columns = attributor.columns
+        fields["grid"] = attributor.grid.to_dict()
+        fields["columns"] = columns.to_list() if columns else None
     (folder / JSON_NAME).write_text(
         json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
@@ -85,7 +91,8 @@ def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
     if fields.get("format") not in READABLE:
         raise AttributorCorrupt(
             f"Attributor format {fields.get('format')!r} is none that this version of flipad_ops "
-            f"reads (3 and {FORMAT}): fit it again or install the version that wrote it."
+            f"reads ({READABLE[0]} to {READABLE[-1]}): fit it again or install the version that "
+            "wrote it."
         )
     try:
         if _file_sha256(folder / TENSORS_NAME) != fields["tensors_sha256"]:
@@ -117,6 +124,10 @@ def attributor_sha256(folder: str | Path) -> str:
     for name in (JSON_NAME, TENSORS_NAME):
         digest.update(bytes.fromhex(_file_sha256(Path(folder) / name)))
     return digest.hexdigest()
+
+
+def _is_extended(attributor: Attributor) -> bool:
+    return attributor.grid != EIGHT_BIT or attributor.columns is not None
 
 
 def _tensors(attributor: Attributor) -> dict[str, Tensor]:
@@ -186,6 +197,8 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         evaluation=fields["evaluation"],
         reference=reference,
         device=device,
+        grid=Grid.from_dict(fields["grid"]) if "grid" in fields else EIGHT_BIT,
+        columns=Columns.from_list(fields["columns"]) if fields.get("columns") else None,
     )
 
 

@@ -126,7 +126,7 @@ def fit_attributor(
             generator, own[0], splits, settings, lambda *done: progress("students", *done)
         )
         own_altered = mixture(own[1][: len(training.own_perturbed)], _seed(settings, 8))
-    run = Inversions(inverter, generator.layer.output_shape, progress)
+    run = Inversions(inverter, generator.layer.output_shape, progress, generator.grid.step)
     with clock.stage("invert"):
         run.begin("invert", len(training))
         own_views, foreign_views, own_perturbed, foreign_perturbed = (
@@ -222,9 +222,11 @@ def fit_attributor(
         settings=settings,
         generator=describe(generator, equivalence_class),
         evaluation=evaluation,
-        reference=(own[2][0] * 255).round().to(torch.uint8),
+        reference=None if generator.columns else (own[2][0] * 255).round().to(torch.uint8),
         device=device,
         inverter=inverter,
+        grid=generator.grid,
+        columns=generator.columns,
     )
     return FitResult(
         attributor=attributor,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator, quantise
+from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
 
 LATENT = 64
 BATCH = 32
@@ -91,7 +91,7 @@ def student_samples(
 
     Returns
     -------
-    Tensor, float32, (count, *sample_shape) in [0, 1], on the 8-bit grid
+    Tensor, float32, (count, *sample_shape) in [0, 1], on the generator's grid
     """
     output_map = generator.output_map
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -123,7 +123,7 @@ def student_samples(
                 output_map.to_pixels(student(torch.randn(len(part), LATENT)))
                 for part in torch.split(torch.empty(count), 64)
             ]
-    return quantise(torch.cat(made))
+    return generator.grid.round(torch.cat(made))
 
 
 def _pixels(output_map: OutputMap, output: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from flipad_ops.detection import Rate
 
 LEVEL = 0.95
+TINY = 1e-9
 
 
 def accuracy_interval(hits: int, own: int, refused: int, foreign: int) -> tuple[float, float]:
@@ -34,6 +35,7 @@ def auc_interval(auc: float, own: int, foreign: int) -> tuple[float, float]:
         variance = theta * (1 - theta) * factor / (own * foreign)
         return abs(auc - theta) - z * math.sqrt(max(variance, 0.0))
 
-    low = 0.0 if auc <= 0 or beyond(0.0) <= 0 else float(brentq(beyond, 0.0, auc))
-    high = 1.0 if auc >= 1 or beyond(1.0) <= 0 else float(brentq(beyond, auc, 1.0))
+    # At 0 and 1 the equation holds by itself, as the variance is zero there.
+    low = float(brentq(beyond, 0.0, min(auc, 1 - TINY))) if auc > 0 else 0.0
+    high = float(brentq(beyond, max(auc, TINY), 1.0)) if auc < 1 else 1.0
     return low, high

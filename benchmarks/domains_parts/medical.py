@@ -33,6 +33,6 @@ def material(budget: float, seed: int) -> Material:
         tests={"real": fashion("test", count), **foreign},
         unseen=("wgan-gp-1", "dcgan-3", "lsgan-0"),
         settings=settings(budget, seed),
-        note="One channel, 32x32, DCGAN of 1,000 steps on 40,000 images of Fashion-MNIST; negatives "
-        "are a WGAN-GP's samples and real images.",
+        note="One channel, 32x32, DCGAN of 1,000 steps on 40,000 images of Fashion-MNIST; "
+        "negatives are a WGAN-GP's samples and real images.",
     )  # fmt: skip

@@ -11,11 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flipad_ops.generators.columns import Columns
+from flipad_ops.generators.grid import EIGHT_BIT, Grid
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
-from flipad_ops.generators.output import OutputMap, quantise
+from flipad_ops.generators.output import OutputMap
 from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
+from flipad_ops.generators.stored import stored_grid
 from flipad_ops.generators.tail import PLAIN, Tail
 from flipad_ops.generators.trace import Generator, Images, run_traced
 
@@ -43,6 +46,10 @@ class SplitGenerator:
         Where activations stand in a run, when not at the last linear operation.
     batched : bool
         False when `forward` accepts only one latent at a time.
+    grid : Grid
+        Which values its samples are stored in: 8 bits unless metadata says otherwise.
+    columns : Columns or None
+        Of the table whose rows its samples are.
     """
 
     forward: Generator
@@ -58,6 +65,8 @@ class SplitGenerator:
     name: str = ""
     version: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    grid: Grid = EIGHT_BIT
+    columns: Columns | None = None
 
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (batch, *sample_shape), in units of sigma, and activations z
@@ -84,10 +93,10 @@ class SplitGenerator:
             yield self.run(latents)
 
     def sample(self, count: int, seed: int, batch_size: int = 64) -> Tensor:
-        """Own images as a file would store them: float32 (count, *sample_shape) in [0, 1],
-        rounded to 8 bit."""
+        """Own samples as a file would store them: float32 (count, *sample_shape) in [0, 1],
+        rounded to `grid`."""
         images = [
-            quantise(self.output_map.to_pixels(output))
+            self.grid.round(self.output_map.to_pixels(output))
             for output, _ in self.batches(count, seed, batch_size)
         ]
         return torch.cat(images)
@@ -128,7 +137,7 @@ def split_generator(
         Put into evaluation mode where it has one.
     metadata : mapping or None
         The "flipad" metadata: latent (required), activation, output_range (black and white in
-        units of what `forward` returns).
+        units of what `forward` returns), bits, columns; see `stored`.
     state : mapping of tensors, optional
         What the decoder hash covers; the module's own state by default.
     latents : Tensor, optional, (count, *latent.shape)
@@ -141,6 +150,7 @@ def split_generator(
         with suppress(NotImplementedError):  # what torch.export made knows no modes
             forward = forward.eval()
     split = discover(forward, latent, metadata, batched=batched, device=device)
+    grid, columns = stored_grid(metadata, split.sample_shape)
     return SplitGenerator(
         forward=forward,
         latent=latent,
@@ -155,4 +165,6 @@ def split_generator(
         name=name,
         version=version,
         metadata=dict(metadata or {}),
+        grid=grid,
+        columns=columns,
     )

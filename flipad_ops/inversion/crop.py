@@ -101,10 +101,12 @@ class CropInverter:
         reached = LayerOperator(plain).apply(outside)[0, :, rows, columns] > 0.5
         self.inner.free = reached.expand(part.output_shape).to(device)
 
-    def invert(self, pixels: Tensor, step: float = 1 / 255) -> InversionResult:
+    def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
         """Invert (batch, *layer.output_shape); z is (batch, channels, height, width) of the window,
         the residual zero outside it."""
         rows, columns = self.outputs
+        if isinstance(step, Tensor):
+            step = step[..., rows, columns]
         result = self.inner.invert(pixels[..., rows, columns].contiguous(), step)
         residual = result.residual.new_zeros(len(pixels), *self.layer.output_shape)
         residual[..., rows, columns] = result.residual

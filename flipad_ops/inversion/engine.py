@@ -27,7 +27,7 @@ class Inverter(Protocol):
 
     layer: FinalLayer
 
-    def invert(self, pixels: Tensor, step: float = 1 / 255) -> InversionResult:
+    def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
         """Invert pixels (batch, *layer.output_shape) in [0, 1]."""
         ...
 
@@ -87,7 +87,7 @@ class FinalLayerInverter:
     def invert(
         self,
         pixels: Tensor,
-        step: float = 1 / 255,
+        step: float | Tensor = 1 / 255,
         progress: Callable[[int, int], None] | None = None,
     ) -> InversionResult:
         """Invert images.
@@ -95,7 +95,7 @@ class FinalLayerInverter:
         Parameters
         ----------
         pixels : Tensor, (batch, *output_shape), float32 in [0, 1]
-        step : float
+        step : float, or Tensor (*output_shape)
             One grey level in pixel units; zero for data that was never quantised.
         progress : callable, optional
             Called with (images done, images in all).
@@ -122,14 +122,16 @@ class FinalLayerInverter:
         """The solver's unknowns as activations (batch, *input_shape)."""
         return d
 
-    def target(self, pixels: Tensor, step: float) -> Box:
+    def target(self, pixels: Tensor, step: float | Tensor) -> Box:
         """The box that the final layer's output must reach, before any shift.
 
         Evaluated in float64 and rounded, because the last bit of a float32 atanh depends on
         an element's position in its tensor, and so on the other images of the batch.
         """
         exact = pixels.double()
-        if self.settings.data_term == "point" or step == 0:
+        if isinstance(step, Tensor):
+            step = step.to(exact)
+        if self.settings.data_term == "point" or (not isinstance(step, Tensor) and step == 0):
             point = self.output_map.point_target(exact).float()
             return self._freed(Box(point, point))
         lower, upper = self.output_map.interval_target(exact, step)
@@ -153,7 +155,7 @@ class FinalLayerInverter:
         if not bool(torch.isfinite(pixels).all()):
             raise InversionError("The image holds NaN or infinite pixels.")
 
-    def _invert_chunk(self, pixels: Tensor, step: float) -> InversionResult:
+    def _invert_chunk(self, pixels: Tensor, step: float | Tensor) -> InversionResult:
         settings = self.settings
         pixels = pixels.detach().to(self.device, torch.float32)
         box = self.target(pixels, step).shifted(self.offset)

@@ -60,7 +60,7 @@ def test_rows_not_run_again_stay(tmp_path: Path) -> None:
     assert (
         "| [A table](#b) | 13 | 30, 20 | 70.0 (80.0 to 100.0), 0.900 (0.800 to 1.000) | - | - |"
         in text
-    )  # noqa: E501
+    )
     assert "| real (never seen) |" in text
     assert "- clips: 3 of 3" in text
 

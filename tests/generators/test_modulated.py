@@ -41,8 +41,8 @@ class Skip(nn.Module):
     """Two resolutions, 8x8 and 16x16; with `skip` the first's image is upsampled and added."""
 
     def __init__(
-        self, fused: bool = True, skip: bool = True, upsample: Callable[[Tensor], Tensor] | None = None,
-        activation: nn.Module | None = None, seed: int = 0,
+        self, fused: bool = True, skip: bool = True, activation: nn.Module | None = None,
+        upsample: Callable[[Tensor], Tensor] | None = None, seed: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         with torch.random.fork_rng(devices=[]):
