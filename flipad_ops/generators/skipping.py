@@ -114,7 +114,8 @@ def _by_sample(call: LinearCall, count: int) -> tuple[Tensor, Tensor] | None:
     if call.groups == 1 and hidden.shape[0] == count:
         return weight[None].expand(count, *weight.shape), hidden
     if call.groups == count and hidden.shape[0] == 1:
-        return weight.unflatten(0, (count, -1)), hidden[0].unflatten(0, (count, -1))
+        by_sample = hidden.reshape(count, -1, *hidden.shape[2:])
+        return weight.reshape(count, -1, *weight.shape[1:]), by_sample
     return None
 
 
