@@ -19,6 +19,8 @@ from flipad_ops.generators.tail import Tail
 from flipad_ops.generators.trace import Generator, Images, LinearCall, TracesItself, run_traced
 
 PROBES = 4
+#: Entries of one activation from which on probes run in pairs, for memory.
+LARGE = 2**24
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,11 @@ def _modulated(
 def _plain(
     generator: Generator, latents: Tensor, metadata: Mapping[str, Any] | None, batched: bool
 ) -> Split:
-    output, call = _probe(generator, latents, batched)
+    # The last latent alone: another batch, and not the latent that `call` takes its weights from.
+    again, other = run_traced(generator, latents[-1:])
+    size = 1 if not batched else PROBES if other.input.numel() <= LARGE else 2
+    output, call = _probe(generator, latents, size)
     layer = call.layer()
-    # The last latent alone: another batch, and not the latent that `call` took its weights from.
-    again, other = _probe(generator, latents[-1:], batched)
     if other.weight.shape != call.weight.shape or not torch.equal(other.weight, call.weight):
         raise NotAttributable(
             "The final layer's weights change with the latent, and not by scales of its input "
@@ -163,16 +166,12 @@ def _channels_last(layer: FinalLayer, output: Tensor) -> bool:
     return len(shape) == 3 and found != shape and found == (*shape[1:], shape[0])
 
 
-def _probe(generator: Generator, latents: Tensor, batched: bool) -> tuple[Tensor, LinearCall]:
-    if batched:
-        return run_traced(generator, latents)
-    runs = [run_traced(generator, latent) for latent in torch.split(latents, 1)]
-    first = runs[0][1]
-    joined = LinearCall(
-        **{
-            **vars(first),
-            "input": torch.cat([call.input for _, call in runs]),
-            "output": torch.cat([call.output for _, call in runs]),
-        }
-    )
-    return torch.cat([output for output, _ in runs]), joined
+def _probe(generator: Generator, latents: Tensor, size: int) -> tuple[Tensor, LinearCall]:
+    """Run `size` latents at a time."""
+    runs = [run_traced(generator, chunk) for chunk in torch.split(latents, size)]
+    output, first = runs[0]
+    if len(runs) == 1:
+        return output, first
+    joined = {name: torch.cat([getattr(call, name) for _, call in runs])
+              for name in ("input", "output")}  # fmt: skip
+    return torch.cat([output for output, _ in runs]), replace(first, **joined)
