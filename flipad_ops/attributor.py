@@ -14,14 +14,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.columns import Columns
 from flipad_ops.detection import Detector, FeatureMap, conformal_p, p_floor
 from flipad_ops.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.generators import EIGHT_BIT, Columns, FinalLayer, Grid, OutputMap
+from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
 from flipad_ops.inversion import FinalLayerInverter, InversionResult, Inverter
 from flipad_ops.inversion.crop import CropInverter, Window
+from flipad_ops.inversion.seen import SeenInverter
 from flipad_ops.inversion.skip import SkipInverter
+
+#: Said of every score of an attributor that was fitted to samples without a model.
+WITHOUT = (
+    "Without inversion: fitted to samples alone, so it sees the image and not its final layer."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +168,11 @@ class Attributor:
             self.layer, self.output_map, self.anchor, self.settings, self.device
         )
 
+    @property
+    def basis(self) -> str:
+        """What every score rests on, if not the usual inversion; a sentence."""
+        return "" if self.layer.inverts else WITHOUT
+
     def invert(self, pixels: Tensor, step: float | Tensor | None = None) -> InversionResult:
         """Recover activations of (n, *sample_shape) pixels in [0, 1] on the grid of `step`, or
         on the attributor's own.
@@ -210,7 +222,7 @@ class Attributor:
             p=self.calibration.p(score, screening.recompressed),
             attributed=score <= self.calibration.threshold,
             converged=converged,
-            inverted=needed,
+            inverted=needed & self.layer.inverts,
             recompressed=screening.recompressed,
             residual=residual,
         )
@@ -265,6 +277,8 @@ def build_inverter(
 ) -> Inverter:
     """The inverter that a fit and its attributor share; the layer and the settings choose it."""
     parts, size = (layer, output_map, anchor, settings.inversion), layer.input_shape[1:]
+    if not layer.inverts:
+        return SeenInverter(*parts, device)
     if layer.skip is not None:
         return SkipInverter(*parts, device=device)
     if settings.window and len(size) == 2 and settings.window < max(size):

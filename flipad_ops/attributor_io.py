@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration
+from flipad_ops.columns import Columns
 from flipad_ops.detection import (
     AlterationGate,
     Branch,
@@ -33,11 +34,11 @@ from flipad_ops.errors import (
     FlipadError,
 )
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.generators import EIGHT_BIT, Columns, FinalLayer, Grid, OutputMap
+from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
 from flipad_ops.version import __version__
 
 FORMAT = 4
-#: Written where an older reader would go wrong: samples that are not 8-bit images.
+#: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
 EXTENDED = 5
 #: Formats that can be read; 3 has no view of lossy files.
 READABLE = (3, FORMAT, EXTENDED)
@@ -127,7 +128,8 @@ def attributor_sha256(folder: str | Path) -> str:
 
 
 def _is_extended(attributor: Attributor) -> bool:
-    return attributor.grid != EIGHT_BIT or attributor.columns is not None
+    plain = attributor.grid == EIGHT_BIT and attributor.columns is None
+    return not (plain and attributor.layer.inverts)
 
 
 def _tensors(attributor: Attributor) -> dict[str, Tensor]:

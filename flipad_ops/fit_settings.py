@@ -11,6 +11,9 @@ from flipad_ops.detection.deepsad import DeepSadSettings
 from flipad_ops.errors import UsageError
 from flipad_ops.inversion import InversionSettings
 
+#: Own samples that a fit needs where there is no generator to draw more from.
+MIN_SAMPLES = 100
+
 Recipe = Literal["default", "immunised", "fast", "paper"]
 
 
@@ -99,6 +102,25 @@ class FitSettings:
             raise UsageError(f"seed must lie between 0 and 2^32, not {self.seed}.")
         if not 10 <= self.min_negatives <= self.max_negatives:
             raise UsageError("min_negatives must be at least 10 and at most max_negatives.")
+
+    def at_most(self, samples: int) -> FitSettings:
+        """With own counts in the same proportions that need no more than so many samples.
+
+        Raises
+        ------
+        UsageError
+            Fewer than MIN_SAMPLES.
+        """
+        if samples < MIN_SAMPLES:
+            raise UsageError(f"{samples} own samples are too few; a fit needs {MIN_SAMPLES}.")
+        wanted = self.own_train + self.own_calibration + self.own_test
+        if wanted <= samples:
+            return self
+        calibration, test = (
+            max(1, n * samples // wanted) for n in (self.own_calibration, self.own_test)
+        )
+        train = samples - calibration - test
+        return replace(self, own_train=train, own_calibration=calibration, own_test=test)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -68,7 +68,11 @@ class Student(nn.Module):
 def can_have_students(generator: SplitGenerator) -> bool:
     """Whether a student can be built: images out of a convolution."""
     layer = generator.layer
-    return len(layer.input_shape) == 3 and tuple(layer.output_shape) == generator.sample_shape
+    return (
+        layer.inverts
+        and len(layer.input_shape) == 3
+        and tuple(layer.output_shape) == generator.sample_shape
+    )
 
 
 def student_samples(

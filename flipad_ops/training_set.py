@@ -70,7 +70,8 @@ def training_set(
     if len(generator.sample_shape) == 3:
         count = len(own)
         parts.append(widen(given, round(settings.widened * count), seed + 3, generator.grid))
-        parts.append(near_misses(generator, round(settings.near_misses * count), seed + 4))
+        if generator.layer.inverts:
+            parts.append(near_misses(generator, round(settings.near_misses * count), seed + 4))
         if settings.students and not any(related) and can_have_students(generator):
             parts += _students(generator, own, settings, report)
     foreign = torch.cat(parts)

@@ -1,6 +1,5 @@
 """Generators: run them, split them into G = sigma o L o F, hash them."""
 
-from flipad_ops.generators.columns import Column, Columns
 from flipad_ops.generators.generator import SplitGenerator, split_generator
 from flipad_ops.generators.grid import EIGHT_BIT, SIXTEEN_BIT, Grid
 from flipad_ops.generators.latent import LatentSpec
@@ -10,8 +9,6 @@ from flipad_ops.generators.output import OutputMap, default_output_map, quantise
 __all__ = [
     "EIGHT_BIT",
     "SIXTEEN_BIT",
-    "Column",
-    "Columns",
     "FinalLayer",
     "Grid",
     "LatentSpec",

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flipad_ops.generators.columns import Columns
+from flipad_ops.columns import Columns
 from flipad_ops.generators.grid import EIGHT_BIT, Grid
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
 from flipad_ops.generators.output import OutputMap
+from flipad_ops.generators.samples import PIXELS, check_samples, look, seen_layer
 from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
 from flipad_ops.generators.stored import stored_grid
@@ -71,6 +72,8 @@ class SplitGenerator:
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (batch, *sample_shape), in units of sigma, and activations z
         (batch, *layer.input_shape); float32 on the CPU."""
+        if not self.layer.inverts:
+            return latents, look(latents)
         outputs, activations = [], []
         size = latents.shape[0] if self.batched else 1
         for chunk in torch.split(latents.to(self.device), size):
@@ -143,6 +146,8 @@ def split_generator(
     latents : Tensor, optional, (count, *latent.shape)
         Recorded latents to draw from.
     """
+    if "samples" in (metadata or {}) and latents is not None:
+        return _from_samples(forward, metadata or {}, latents, state, device, name, version)
     latent = LatentSpec.from_metadata(metadata, latents)
     if isinstance(forward, torch.nn.Module):
         if state is None:
@@ -167,4 +172,31 @@ def split_generator(
         metadata=dict(metadata or {}),
         grid=grid,
         columns=columns,
+    )
+
+
+def _from_samples(
+    forward: Generator,
+    metadata: Mapping[str, Any],
+    samples: Tensor,
+    state: Mapping[str, Tensor] | None,
+    device: str,
+    name: str,
+    version: str,
+) -> SplitGenerator:
+    """Samples (n, channels, height, width) in [-1, 1] in the place of a generator."""
+    check_samples(samples, metadata)
+    shape = tuple(samples.shape[1:])
+    return SplitGenerator(
+        forward=forward,
+        latent=LatentSpec(shape, "recorded", samples),
+        layer=seen_layer(samples),
+        output_map=PIXELS,
+        sample_shape=shape,
+        decoder_sha256=state_sha256(dict(state or {"samples": samples})),
+        device=device,
+        name=name,
+        version=version,
+        metadata=dict(metadata),
+        grid=stored_grid(metadata, shape)[0],
     )

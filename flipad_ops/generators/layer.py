@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from flipad_ops.errors import NotAttributable
 from flipad_ops.generators.skip import SkipBlock
 
-LayerKind = Literal["conv2d", "conv_transpose2d", "linear"]
+LayerKind = Literal["conv2d", "conv_transpose2d", "linear", "seen"]
 Pair = tuple[int, int]
 
 
@@ -25,7 +25,8 @@ class FinalLayer:
 
     Parameters
     ----------
-    kind : {"conv2d", "conv_transpose2d", "linear"}
+    kind : {"conv2d", "conv_transpose2d", "linear", "seen"}
+        "seen" where no model is at hand, see `generators.samples`.
     weight : Tensor, float32, on the CPU
         In torch's own layout for `kind`.
     bias : Tensor or None
@@ -65,6 +66,8 @@ class FinalLayer:
         if self.skip is not None:
             z, s = self.skip.split(z)
             return self.alone()(z) + self.skip(s)
+        if self.kind == "seen":
+            return z[:, : self.output_shape[0]]
         weight = self.weight.to(z)
         bias = None if self.bias is None else self.bias.to(z)
         if self.kind == "linear":
@@ -83,6 +86,11 @@ class FinalLayer:
         channels, *size = self.input_shape
         shape = (channels - self.skip.channels, *size)
         return replace(self, skip=None, input_shape=shape)
+
+    @property
+    def inverts(self) -> bool:
+        """Whether there is a layer to invert."""
+        return self.kind != "seen"
 
     def geometry(self) -> dict[str, Any]:
         """Everything but the tensors, JSON-ready."""

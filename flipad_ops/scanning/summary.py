@@ -43,6 +43,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "fdr": outcome.request.fdr,
         "max_errors": outcome.request.max_errors,
         "selection": outcome.request.selection.describe(),
+        "group": outcome.request.group,
         "started": outcome.started,
         "seconds": round(outcome.seconds, 3),
         "attributors": {
@@ -53,6 +54,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
                 "final_layer_sha256": card.final_layer_sha256,
                 "threshold": card.threshold,
                 "p_floor": outcome.floors[name],
+                "basis": card.basis,
             }
             for name, card in outcome.cards.items()
         },

@@ -1,4 +1,4 @@
-"""StyleGAN2 with output skips: register, doctor, fit and scan; the joint inversion comes by itself."""
+"""StyleGAN2 with output skips: register, doctor, fit, scan; the joint inversion comes by itself."""
 
 from __future__ import annotations
 

@@ -7,16 +7,17 @@ of the output range (-1 and 1 for tanh), `step` is the last decimal that the tab
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flipad_ops.errors import UsageError
-from flipad_ops.generators.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,6 @@ class Columns:
         """Their names."""
         return tuple(column.name for column in self.columns)
 
-    @property
-    def grid(self) -> Grid:
-        """Which values in pixel units a table holds."""
-        spans = [column.high - column.low for column in self.columns]
-        steps = [column.step / span for column, span in zip(self.columns, spans, strict=True)]
-        lows = [column.low / span for column, span in zip(self.columns, spans, strict=True)]
-        return Grid(tuple(steps), tuple(lows))
-
     def missing(self, names: Sequence[str]) -> list[str]:
         """Columns that a table with these names lacks."""
         there = set(names)
@@ -82,7 +75,7 @@ class Columns:
         """A table's values (n, columns) to pixel units, float32 within [0, 1]; NaN stays."""
         low = np.array([column.low for column in self.columns])
         high = np.array([column.high for column in self.columns])
-        return ((values - low) / (high - low)).clip(0.0, 1.0).astype(np.float32)
+        return np.asarray(((values - low) / (high - low)).clip(0.0, 1.0), dtype=np.float32)
 
     def to_values(self, pixels: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Samples (n, columns) in pixel units to the table's values, rounded to its steps."""
@@ -91,7 +84,8 @@ class Columns:
         step = np.array([column.step for column in self.columns])
         values = low + (high - low) * pixels.astype(np.float64)
         safe = np.where(step > 0, step, 1.0)
-        return np.where(step > 0, np.round(values / safe) * safe, values)
+        rounded = np.round(values / safe) * safe
+        return np.asarray(np.where(step > 0, rounded, values), dtype=np.float64)
 
     def to_list(self) -> list[dict[str, Any]]:
         """JSON-ready, as it stands in metadata."""
@@ -111,6 +105,19 @@ class Columns:
                 'Metadata "columns" must be a list of {"name", "low", "high", "step"}.'
             )
         return cls(tuple(_column(entry) for entry in entries))
+
+
+def read_columns(path: Path) -> Columns:
+    """Columns from a JSON file.
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        return Columns.from_list(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a readable JSON file.") from error
 
 
 def _column(entry: Any) -> Column:
