@@ -172,6 +172,7 @@ def _probe(generator: Generator, latents: Tensor, size: int) -> tuple[Tensor, Li
     output, first = runs[0]
     if len(runs) == 1:
         return output, first
-    joined = {name: torch.cat([getattr(call, name) for _, call in runs])
-              for name in ("input", "output")}  # fmt: skip
-    return torch.cat([output for output, _ in runs]), replace(first, **joined)
+    inputs = torch.cat([call.input for _, call in runs])
+    outputs = torch.cat([call.output for _, call in runs])
+    joined = replace(first, input=inputs, output=outputs)
+    return torch.cat([output for output, _ in runs]), joined
