@@ -20,8 +20,10 @@ from flipad_ops.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
-from flipad_ops.inversion import FinalLayerInverter, InversionResult
+from flipad_ops.inversion import FinalLayerInverter, InversionResult, Inverter
+from flipad_ops.inversion.crop import CropInverter, Window
 from flipad_ops.inversion.seen import SeenInverter
+from flipad_ops.inversion.skip import SkipInverter
 
 #: Said of every score of an attributor that was fitted to samples without a model.
 WITHOUT = (
@@ -136,7 +138,7 @@ class Attributor:
         Held-out figures by stratum, see `flipad_ops.evaluation`.
     reference : Tensor, uint8, sample_shape, or None
         A held-out own sample, shown beside findings.
-    inverter : FinalLayerInverter, optional
+    inverter : Inverter, optional
         One that solves the same problem in another way; benchmarks remember inversions with it.
     grid : Grid
         Which values the samples that it was fitted to are stored in.
@@ -156,7 +158,7 @@ class Attributor:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     reference: Tensor | None = None
     device: str = "cpu"
-    inverter: FinalLayerInverter | None = field(default=None, repr=False)
+    inverter: Inverter | None = field(default=None, repr=False)
     grid: Grid = EIGHT_BIT
     columns: Columns | None = None
 
@@ -233,7 +235,10 @@ class Attributor:
         """
         if self.inverter is not None:
             return f"inverter {id(self._inverter)}"
-        facts = [self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict()]
+        facts = [
+            self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict(),
+            self.settings.window,
+        ]  # fmt: skip
         facts.append(self.grid.to_dict())
         digest = hashlib.sha256(json.dumps([*facts, self.device], sort_keys=True).encode())
         digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))
@@ -269,8 +274,14 @@ class Attributor:
 
 def build_inverter(
     layer: FinalLayer, output_map: OutputMap, anchor: Tensor, settings: FitSettings, device: str
-) -> FinalLayerInverter:
-    """The inverter that a fit and its attributor share."""
+) -> Inverter:
+    """The inverter that a fit and its attributor share; the layer and the settings choose it."""
+    parts, size = (layer, output_map, anchor, settings.inversion), layer.input_shape[1:]
     if not layer.inverts:
-        return SeenInverter(layer, output_map, anchor, settings.inversion, device)
-    return FinalLayerInverter(layer, output_map, anchor, settings.inversion, device=device)
+        return SeenInverter(*parts, device)
+    if layer.skip is not None:
+        return SkipInverter(*parts, device=device)
+    if settings.window and len(size) == 2 and settings.window < max(size):
+        window = Window.centre((size[0], size[1]), settings.window)
+        return CropInverter(*parts, window, device=device)
+    return FinalLayerInverter(*parts, device=device)

@@ -134,15 +134,13 @@ def _is_extended(attributor: Attributor) -> bool:
 
 def _tensors(attributor: Attributor) -> dict[str, Tensor]:
     tensors = {
-        "layer.weight": attributor.layer.weight,
         "anchor": attributor.anchor,
         "features.mean": attributor.features.mean,
         "features.std": attributor.features.std,
         "features.channels": attributor.features.channels,
         "calibration.own": torch.tensor(attributor.calibration.own_scores),
     }
-    if attributor.layer.bias is not None:
-        tensors["layer.bias"] = attributor.layer.bias
+    tensors |= {f"layer.{name}": tensor for name, tensor in attributor.layer.tensors().items()}
     if attributor.reference is not None:
         tensors["reference"] = attributor.reference
     calibration = attributor.calibration
@@ -165,9 +163,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         tensors["features.channels"],
         int(fields["pool"]),
     )
-    layer = FinalLayer.from_parts(
-        fields["layer"], tensors["layer.weight"], tensors.get("layer.bias")
-    )
+    layer = FinalLayer.from_parts(fields["layer"], _under("layer.", tensors))
     if layer.sha256() != fields["generator"]["final_layer_sha256"]:
         raise AttributorCorrupt("The stored final layer does not match its recorded hash.")
     sample_shape = tuple(fields["sample_shape"])
@@ -178,7 +174,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    detector = _detector(tensors, features, layer, sample_shape, settings)
+    detector = _detector(tensors, features, sample_shape, settings)
     threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
     recompressed = {
@@ -218,13 +214,11 @@ def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dic
 def _detector(
     tensors: Mapping[str, Tensor],
     features: FeatureMap,
-    layer: FinalLayer,
     sample_shape: tuple[int, ...],
     settings: FitSettings,
 ) -> Detector:
     """The detector whose views the tensors' names tell."""
-    prefix = "detector."
-    state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    state = _under("detector.", tensors)
     branches = []
     view = lossy = None
     if "lossy.pixel.body.0.weight" in state:
@@ -237,17 +231,23 @@ def _detector(
             deepsad = DeepSad(features.shape, settings.detector.dim)
         if (mean := state.get(f"{at}head.mean")) is not None:
             moments = len(state[f"{at}head.channels"])
-            head = StatisticsHead(layer.input_shape, moments, len(mean))
+            shape = tuple(state[f"{at}head.centre"].shape)  # that of a window, perhaps
+            head = StatisticsHead(shape, moments, len(mean))
         if (mean := state.get(f"{at}spectral.mean")) is not None:
             spectral = SpectralView(len(mean))
         if (mean := state.get(f"{at}gate.summary.mean")) is not None:
             moments = len(state[f"{at}gate.summary.channels"])
-            gate = AlterationGate(layer.input_shape, moments, len(mean))
+            shape = tuple(state[f"{at}gate.summary.centre"].shape)
+            gate = AlterationGate(shape, moments, len(mean))
         pixel = view if f"{at}pixel.body.0.weight" in state else None
         branches.append(Branch(deepsad, head, spectral, gate, pixel))
     detector = Detector(branches, lossy)
     detector.load_state_dict(state)
     return detector
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -31,6 +31,9 @@ class FitSettings:
         Samples of F averaged into the anchor (paper: 5,000).
     channels : int
         Activation channels kept by the feature selection.
+    window : int
+        Side of the central square of activations that is recovered, for images too large to be
+        inverted whole (paper: 128 of 512); 0 for all of them.
     fusion : bool
         Score channel statistics and the image's spectrum beside DeepSAD (not in the paper).
     second_moments : bool
@@ -65,6 +68,7 @@ class FitSettings:
     own_test: int = 500
     anchor_samples: int = 2000
     channels: int = 32
+    window: int = 0
     fusion: bool = True
     second_moments: bool = True
     widened: float = 0.5
@@ -82,6 +86,8 @@ class FitSettings:
         for name in ("own_train", "own_calibration", "own_test", "anchor_samples", "channels"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.window < 0:
+            raise UsageError(f"window must not be negative, as {self.window} is.")
         for name in ("widened", "near_misses", "recompressed"):
             if not 0 <= getattr(self, name) <= 10:
                 raise UsageError(f"{name} must lie between 0 and 10, not {getattr(self, name)}.")

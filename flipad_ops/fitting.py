@@ -19,7 +19,7 @@ from flipad_ops.errors import DataError
 from flipad_ops.evaluation import evaluate_scores
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
-from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.inversion import Inverter
 from flipad_ops.inverting import INVERT_CHUNK, Inversions, Progress, silent
 from flipad_ops.lossy import calibrate_lossy, evaluate_lossy
 from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
@@ -27,7 +27,7 @@ from flipad_ops.perturb import LOSSY, mixture
 from flipad_ops.self_made import recompressed
 from flipad_ops.training_set import training_set
 
-InverterFactory = Callable[[FinalLayer, OutputMap, Tensor, FitSettings, str], FinalLayerInverter]
+InverterFactory = Callable[[FinalLayer, OutputMap, Tensor, FitSettings, str], Inverter]
 #: False negative rate of the branch for altered images, each of whose views has its own threshold.
 ALTERED_FNR = 0.02
 #: Of its gate: images that were hardly altered stay outside.

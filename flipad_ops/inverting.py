@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.inversion import Inverter
 
 #: Called with (stage, done, total); total 0 means "no count".
 Progress = Callable[[str, int, int], None]
@@ -23,7 +23,7 @@ class Inversions:
 
     def __init__(
         self,
-        inverter: FinalLayerInverter,
+        inverter: Inverter,
         shape: tuple[int, ...],
         progress: Progress,
         step: float | Tensor = 1 / 255,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,10 +17,14 @@ from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
 from flipad_ops.generators.output import OutputMap
 from flipad_ops.generators.samples import PIXELS, check_samples, look, seen_layer
+from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
 from flipad_ops.generators.stored import stored_grid
 from flipad_ops.generators.tail import PLAIN, Tail
-from flipad_ops.generators.trace import Generator, run_traced
+from flipad_ops.generators.trace import Generator, Images, run_traced
+
+#: Bytes of activations at most that a batch of samples makes.
+BATCH_BYTES = 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,8 @@ class SplitGenerator:
         Content hash over all parameters and buffers.
     tail : Tail
         What `forward` does after sigma; `run` undoes it.
+    reading : Reading or None
+        Where activations stand in a run, when not at the last linear operation.
     batched : bool
         False when `forward` accepts only one latent at a time.
     grid : Grid
@@ -53,6 +60,7 @@ class SplitGenerator:
     sample_shape: tuple[int, ...]
     decoder_sha256: str
     tail: Tail = PLAIN
+    reading: Reading | None = None
     batched: bool = True
     device: str = "cpu"
     name: str = ""
@@ -69,15 +77,21 @@ class SplitGenerator:
         outputs, activations = [], []
         size = latents.shape[0] if self.batched else 1
         for chunk in torch.split(latents.to(self.device), size):
-            output, call, _ = run_traced(self.forward, chunk)
+            images = None if self.reading is None else Images()
+            output, call = run_traced(self.forward, chunk, images)
             outputs.append(self.tail.undo(output.float().cpu()))
-            activations.append(call.input.float().cpu())
+            if self.reading is None or images is None:
+                activations.append(call.input.float().cpu())
+            else:
+                activations.append(self.reading(images, len(chunk)))
         return torch.cat(outputs), torch.cat(activations)
 
     def batches(
         self, count: int, seed: int, batch_size: int = 64
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Stream `count` samples as (outputs, activations) without keeping them."""
+        """Stream `count` samples as (outputs, activations) without keeping them; fewer at a time
+        where activations are large."""
+        batch_size = max(1, min(batch_size, BATCH_BYTES // (4 * math.prod(self.layer.input_shape))))
         for latents in torch.split(self.latent.sample(count, seed), batch_size):
             yield self.run(latents)
 
@@ -102,9 +116,9 @@ class SplitGenerator:
         return (total / count).float()
 
     def activation_minimum(self, count: int = 64, seed: int = 0) -> float:
-        """Smallest activation seen; 0 means that F ends in a ReLU."""
-        count = self.latent.at_most(count)
-        return min(float(z.min()) for _, z in self.batches(count, seed))
+        """Smallest activation seen, but for a skip image; 0 means that F ends in a ReLU."""
+        count, inside = self.latent.at_most(count), self.layer.alone().input_shape[0]
+        return min(float(z[:, :inside].min()) for _, z in self.batches(count, seed))
 
 
 def split_generator(
@@ -149,6 +163,7 @@ def split_generator(
         output_map=split.output_map,
         sample_shape=split.sample_shape,
         tail=split.tail,
+        reading=split.reading,
         decoder_sha256=state_sha256(dict(state or {})),
         batched=batched,
         device=device,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from flipad_ops.errors import InversionError, UsageError
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.output import OutputMap
+from flipad_ops.inversion.operators.base import LinearOperator
 from flipad_ops.inversion.operators.layer import LayerOperator
 from flipad_ops.inversion.result import InversionResult, concatenate
 from flipad_ops.inversion.settings import InversionSettings
@@ -18,6 +20,16 @@ from flipad_ops.inversion.terms import L1, Box
 
 #: Most images handed to the solver at once, and the bytes of their activations.
 CHUNK, CHUNK_BYTES = 256, 2**28
+
+
+class Inverter(Protocol):
+    """What recovers activations from images; see `FinalLayerInverter.invert`."""
+
+    layer: FinalLayer
+
+    def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
+        """Invert pixels (batch, *layer.output_shape) in [0, 1]."""
+        ...
 
 
 class FinalLayerInverter:
@@ -57,11 +69,20 @@ class FinalLayerInverter:
             raise UsageError("nonnegative needs an anchor without negative entries.")
         self.layer, self.output_map = layer, output_map
         self.device = torch.device(device)
-        self.operator = LayerOperator(layer, device)
+        self.operator = self.make_operator()
         self.anchor = anchor.detach().to(self.device, torch.float32)
         self.offset = layer(self.anchor[None].double()).float()
-        self.solver = solver or make_solver(layer, self.operator, self.settings.solver)
+        self.solver = solver or self.make_solver()
         self.free: Tensor | None = None
+
+    def make_operator(self) -> LinearOperator:
+        """W, as the solver sees it."""
+        return LayerOperator(self.layer, self.device)
+
+    def make_solver(self) -> Solver:
+        """The one that `settings.solver` names."""
+        assert isinstance(self.operator, LayerOperator)
+        return make_solver(self.layer, self.operator, self.settings.solver)
 
     def invert(
         self,
@@ -92,6 +113,14 @@ class FinalLayerInverter:
             if progress is not None:
                 progress(min(start + chunk, total), total)
         return concatenate(parts)
+
+    def penalty(self) -> Tensor:
+        """alpha, broadcastable to the solver's unknowns."""
+        return torch.tensor(self.settings.alpha, device=self.device)
+
+    def unpacked(self, d: Tensor) -> Tensor:
+        """The solver's unknowns as activations (batch, *input_shape)."""
+        return d
 
     def target(self, pixels: Tensor, step: float | Tensor) -> Box:
         """The box that the final layer's output must reach, before any shift.
@@ -131,11 +160,11 @@ class FinalLayerInverter:
         pixels = pixels.detach().to(self.device, torch.float32)
         box = self.target(pixels, step).shifted(self.offset)
         floor = -self.anchor[None] if settings.nonnegative else None
-        weight = torch.tensor(settings.alpha, device=self.device)
+        weight = self.penalty()
         stop = Stop(settings.tolerance, settings.max_iterations, settings.check_every)
         solution = self.solver.solve(Problem(box, L1(weight, floor)), stop)
         return InversionResult(
-            z=self.anchor + solution.d,
+            z=self.anchor + self.unpacked(solution.d),
             iterations=solution.iterations,
             gap=solution.gap,
             objective=solution.objective,

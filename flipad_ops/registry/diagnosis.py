@@ -150,6 +150,11 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
             f"stride {layer.stride}, padding {layer.padding}, dilation {layer.dilation}, "
             f"groups {layer.groups}"
         )
+    if layer.skip is not None:
+        shape, way = list(layer.skip.input_shape), layer.skip.name
+        facts["skip image"] = f"{shape}, doubled ({way}) and added; recovered with the activation"
+    if generator.reading is not None and generator.reading.modulated:
+        facts["modulation"] = "styles scale input channels; the scales are part of the activation"
     minimum, recorded = generator.activation_minimum(), generator.latent.recorded
     return {
         **facts,
