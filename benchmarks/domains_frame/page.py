@@ -13,8 +13,8 @@ weighs own and foreign samples 50:50 at the threshold that each method calibrate
 samples for 0.5% FNR (ceiling 99.75%). In brackets 95% intervals over the samples of one fit:
 Clopper-Pearson (both rates together) for accuracy, Newcombe's method 5 for AUC. Tested samples are
 in no training and no calibration. RawPAD and DCTPAD train on all negatives, FLIPAD on half of them:
-the other half calibrates its p-values and tests the fit. Seconds are `Attributor.score`'s for an own sample; memory is the
-peak of the process that made the material, fitted and scored.
+the other half calibrates its p-values and tests the fit. Seconds are `Attributor.score`'s for an
+own sample; memory is the peak of the process that made the material, fitted and scored.
 """
 
 
