@@ -14,12 +14,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.columns import Columns
 from flipad_ops.detection import Detector, FeatureMap, conformal_p, p_floor
 from flipad_ops.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
-from flipad_ops.inversion import FinalLayerInverter, InversionResult
+from flipad_ops.inversion import FinalLayerInverter, InversionResult, Inverter
+from flipad_ops.inversion.crop import CropInverter, Window
+from flipad_ops.inversion.seen import SeenInverter
+from flipad_ops.inversion.skip import SkipInverter
+
+#: Said of every score of an attributor that was fitted to samples without a model.
+WITHOUT = (
+    "Without inversion: fitted to samples alone, so it sees the image and not its final layer."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +138,12 @@ class Attributor:
         Held-out figures by stratum, see `flipad_ops.evaluation`.
     reference : Tensor, uint8, sample_shape, or None
         A held-out own sample, shown beside findings.
-    inverter : FinalLayerInverter, optional
+    inverter : Inverter, optional
         One that solves the same problem in another way; benchmarks remember inversions with it.
+    grid : Grid
+        Which values the samples that it was fitted to are stored in.
+    columns : Columns or None
+        Of the table whose rows are its samples.
     """
 
     layer: FinalLayer
@@ -145,7 +158,9 @@ class Attributor:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     reference: Tensor | None = None
     device: str = "cpu"
-    inverter: FinalLayerInverter | None = field(default=None, repr=False)
+    inverter: Inverter | None = field(default=None, repr=False)
+    grid: Grid = EIGHT_BIT
+    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         self.detector = self.detector.to(self.device).eval()
@@ -153,17 +168,24 @@ class Attributor:
             self.layer, self.output_map, self.anchor, self.settings, self.device
         )
 
-    def invert(self, pixels: Tensor, step: float = 1 / 255) -> InversionResult:
-        """Recover activations of (n, *sample_shape) pixels in [0, 1] on the grid of `step`.
+    @property
+    def basis(self) -> str:
+        """What every score rests on, if not the usual inversion; a sentence."""
+        return "" if self.layer.inverts else WITHOUT
+
+    def invert(self, pixels: Tensor, step: float | Tensor | None = None) -> InversionResult:
+        """Recover activations of (n, *sample_shape) pixels in [0, 1] on the grid of `step`, or
+        on the attributor's own.
 
         Raises
         ------
         WrongImageSize
         """
         self._check_shape(pixels)
+        step = self.grid.step if step is None else step
         return self._inverter.invert(pixels.reshape(len(pixels), *self.layer.output_shape), step)
 
-    def score(self, pixels: Tensor, step: float = 1 / 255) -> Attribution:
+    def score(self, pixels: Tensor, step: float | Tensor | None = None) -> Attribution:
         """Invert and score (n, *sample_shape) pixels; see `invert` for errors."""
         screening = self.screen(pixels)
         rows = np.flatnonzero(screening.needed)
@@ -200,7 +222,7 @@ class Attributor:
             p=self.calibration.p(score, screening.recompressed),
             attributed=score <= self.calibration.threshold,
             converged=converged,
-            inverted=needed,
+            inverted=needed & self.layer.inverts,
             recompressed=screening.recompressed,
             residual=residual,
         )
@@ -213,7 +235,11 @@ class Attributor:
         """
         if self.inverter is not None:
             return f"inverter {id(self._inverter)}"
-        facts = [self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict()]
+        facts = [
+            self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict(),
+            self.settings.window,
+        ]  # fmt: skip
+        facts.append(self.grid.to_dict())
         digest = hashlib.sha256(json.dumps([*facts, self.device], sort_keys=True).encode())
         digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))
         return digest.hexdigest()
@@ -248,6 +274,14 @@ class Attributor:
 
 def build_inverter(
     layer: FinalLayer, output_map: OutputMap, anchor: Tensor, settings: FitSettings, device: str
-) -> FinalLayerInverter:
-    """The inverter that a fit and its attributor share."""
-    return FinalLayerInverter(layer, output_map, anchor, settings.inversion, device=device)
+) -> Inverter:
+    """The inverter that a fit and its attributor share; the layer and the settings choose it."""
+    parts, size = (layer, output_map, anchor, settings.inversion), layer.input_shape[1:]
+    if not layer.inverts:
+        return SeenInverter(*parts, device)
+    if layer.skip is not None:
+        return SkipInverter(*parts, device=device)
+    if settings.window and len(size) == 2 and settings.window < max(size):
+        window = Window.centre((size[0], size[1]), settings.window)
+        return CropInverter(*parts, window, device=device)
+    return FinalLayerInverter(*parts, device=device)

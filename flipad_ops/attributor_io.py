@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from flipad_ops.attributor import Attributor, Calibration
+from flipad_ops.columns import Columns
 from flipad_ops.detection import (
     AlterationGate,
     Branch,
@@ -33,13 +34,15 @@ from flipad_ops.errors import (
     FlipadError,
 )
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
 from flipad_ops.untrusted_json import parse
 from flipad_ops.version import __version__
 
 FORMAT = 4
+#: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
+EXTENDED = 5
 #: Formats that can be read; 3 has no view of lossy files.
-READABLE = (3, FORMAT)
+READABLE = (3, FORMAT, EXTENDED)
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -51,7 +54,7 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
     tensors = _tensors(attributor)
     save_file(tensors, folder / TENSORS_NAME)
     fields = {
-        "format": FORMAT,
+        "format": EXTENDED if _is_extended(attributor) else FORMAT,
         "code_version": __version__,
         "layer": attributor.layer.geometry(),
         "output_map": vars(attributor.output_map),
@@ -65,6 +68,10 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
         "evaluation": dict(attributor.evaluation),
         "tensors_sha256": _file_sha256(folder / TENSORS_NAME),
     }
+    if _is_extended(attributor):
+        columns = attributor.columns
+        fields["grid"] = attributor.grid.to_dict()
+        fields["columns"] = columns.to_list() if columns else None
     (folder / JSON_NAME).write_text(
         json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
@@ -86,7 +93,8 @@ def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
     if fields.get("format") not in READABLE:
         raise AttributorCorrupt(
             f"Attributor format {fields.get('format')!r} is none that this version of flipad_ops "
-            f"reads (3 and {FORMAT}): fit it again or install the version that wrote it."
+            f"reads ({READABLE[0]} to {READABLE[-1]}): fit it again or install the version that "
+            "wrote it."
         )
     try:
         if _file_sha256(folder / TENSORS_NAME) != fields["tensors_sha256"]:
@@ -120,17 +128,20 @@ def attributor_sha256(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
+def _is_extended(attributor: Attributor) -> bool:
+    plain = attributor.grid == EIGHT_BIT and attributor.columns is None
+    return not (plain and attributor.layer.inverts)
+
+
 def _tensors(attributor: Attributor) -> dict[str, Tensor]:
     tensors = {
-        "layer.weight": attributor.layer.weight,
         "anchor": attributor.anchor,
         "features.mean": attributor.features.mean,
         "features.std": attributor.features.std,
         "features.channels": attributor.features.channels,
         "calibration.own": torch.tensor(attributor.calibration.own_scores),
     }
-    if attributor.layer.bias is not None:
-        tensors["layer.bias"] = attributor.layer.bias
+    tensors |= {f"layer.{name}": tensor for name, tensor in attributor.layer.tensors().items()}
     if attributor.reference is not None:
         tensors["reference"] = attributor.reference
     calibration = attributor.calibration
@@ -153,9 +164,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         tensors["features.channels"],
         int(fields["pool"]),
     )
-    layer = FinalLayer.from_parts(
-        fields["layer"], tensors["layer.weight"], tensors.get("layer.bias")
-    )
+    layer = FinalLayer.from_parts(fields["layer"], _under("layer.", tensors))
     if layer.sha256() != fields["generator"]["final_layer_sha256"]:
         raise AttributorCorrupt("The stored final layer does not match its recorded hash.")
     sample_shape = tuple(fields["sample_shape"])
@@ -166,7 +175,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    detector = _detector(tensors, features, layer, sample_shape, settings)
+    detector = _detector(tensors, features, sample_shape, settings)
     threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
     recompressed = {
@@ -191,6 +200,8 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         evaluation=fields["evaluation"],
         reference=reference,
         device=device,
+        grid=Grid.from_dict(fields["grid"]) if "grid" in fields else EIGHT_BIT,
+        columns=Columns.from_list(fields["columns"]) if fields.get("columns") else None,
     )
 
 
@@ -204,13 +215,11 @@ def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dic
 def _detector(
     tensors: Mapping[str, Tensor],
     features: FeatureMap,
-    layer: FinalLayer,
     sample_shape: tuple[int, ...],
     settings: FitSettings,
 ) -> Detector:
     """The detector whose views the tensors' names tell."""
-    prefix = "detector."
-    state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    state = _under("detector.", tensors)
     branches = []
     view = lossy = None
     if "lossy.pixel.body.0.weight" in state:
@@ -223,17 +232,23 @@ def _detector(
             deepsad = DeepSad(features.shape, settings.detector.dim)
         if (mean := state.get(f"{at}head.mean")) is not None:
             moments = len(state[f"{at}head.channels"])
-            head = StatisticsHead(layer.input_shape, moments, len(mean))
+            shape = tuple(state[f"{at}head.centre"].shape)  # that of a window, perhaps
+            head = StatisticsHead(shape, moments, len(mean))
         if (mean := state.get(f"{at}spectral.mean")) is not None:
             spectral = SpectralView(len(mean))
         if (mean := state.get(f"{at}gate.summary.mean")) is not None:
             moments = len(state[f"{at}gate.summary.channels"])
-            gate = AlterationGate(layer.input_shape, moments, len(mean))
+            shape = tuple(state[f"{at}gate.summary.centre"].shape)
+            gate = AlterationGate(shape, moments, len(mean))
         pixel = view if f"{at}pixel.body.0.weight" in state else None
         branches.append(Branch(deepsad, head, spectral, gate, pixel))
     detector = Detector(branches, lossy)
     detector.load_state_dict(state)
     return detector
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from flipad_ops.detection.deepsad import DeepSadSettings
 from flipad_ops.errors import UsageError
 from flipad_ops.inversion import InversionSettings
 
+#: Own samples that a fit needs where there is no generator to draw more from.
+MIN_SAMPLES = 100
+
 Recipe = Literal["default", "immunised", "fast", "paper"]
 
 
@@ -28,6 +31,9 @@ class FitSettings:
         Samples of F averaged into the anchor (paper: 5,000).
     channels : int
         Activation channels kept by the feature selection.
+    window : int
+        Side of the central square of activations that is recovered, for images too large to be
+        inverted whole (paper: 128 of 512); 0 for all of them.
     fusion : bool
         Score channel statistics and the image's spectrum beside DeepSAD (not in the paper).
     second_moments : bool
@@ -65,6 +71,7 @@ class FitSettings:
     own_test: int = 500
     anchor_samples: int = 2000
     channels: int = 32
+    window: int = 0
     fusion: bool = True
     second_moments: bool = True
     widened: float = 0.5
@@ -83,6 +90,8 @@ class FitSettings:
         for name in ("own_train", "own_calibration", "own_test", "anchor_samples", "channels"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.window < 0:
+            raise UsageError(f"window must not be negative, as {self.window} is.")
         for name in ("widened", "near_misses", "recompressed"):
             if not 0 <= getattr(self, name) <= 10:
                 raise UsageError(f"{name} must lie between 0 and 10, not {getattr(self, name)}.")
@@ -99,6 +108,25 @@ class FitSettings:
             raise UsageError("min_negatives must be at least 10 and at most max_negatives.")
         if self.more_null < 0:
             raise UsageError(f"more_null must not be negative, not {self.more_null}.")
+
+    def at_most(self, samples: int) -> FitSettings:
+        """With own counts in the same proportions that need no more than so many samples.
+
+        Raises
+        ------
+        UsageError
+            Fewer than MIN_SAMPLES.
+        """
+        if samples < MIN_SAMPLES:
+            raise UsageError(f"{samples} own samples are too few; a fit needs {MIN_SAMPLES}.")
+        wanted = self.own_train + self.own_calibration + self.own_test
+        if wanted <= samples:
+            return self
+        calibration, test = (
+            max(1, n * samples // wanted) for n in (self.own_calibration, self.own_test)
+        )
+        train = samples - calibration - test
+        return replace(self, own_train=train, own_calibration=calibration, own_test=test)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -19,7 +19,7 @@ from flipad_ops.errors import DataError
 from flipad_ops.evaluation import evaluate_scores
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
-from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.inversion import Inverter
 from flipad_ops.inverting import INVERT_CHUNK, Inversions, Progress, silent
 from flipad_ops.lossy import calibrate_lossy, evaluate_lossy
 from flipad_ops.negatives import ForeignImages, ForeignSplit, split_foreign
@@ -27,7 +27,7 @@ from flipad_ops.perturb import LOSSY, mixture
 from flipad_ops.self_made import recompressed
 from flipad_ops.training_set import training_set
 
-InverterFactory = Callable[[FinalLayer, OutputMap, Tensor, FitSettings, str], FinalLayerInverter]
+InverterFactory = Callable[[FinalLayer, OutputMap, Tensor, FitSettings, str], Inverter]
 #: False negative rate of the branch for altered images, each of whose views has its own threshold.
 ALTERED_FNR = 0.02
 #: Of its gate: images that were hardly altered stay outside.
@@ -127,7 +127,7 @@ def fit_attributor(
             generator, own[0], splits, settings, lambda *done: progress("students", *done)
         )
         own_altered = mixture(own[1][: len(training.own_perturbed)], _seed(settings, 8))
-    run = Inversions(inverter, generator.layer.output_shape, progress)
+    run = Inversions(inverter, generator.layer.output_shape, progress, generator.grid.step)
     with clock.stage("invert"):
         run.begin("invert", len(training))
         own_views, foreign_views, own_perturbed, foreign_perturbed = (
@@ -223,9 +223,11 @@ def fit_attributor(
         settings=settings,
         generator=describe(generator, equivalence_class),
         evaluation=evaluation,
-        reference=(own[2][0] * 255).round().to(torch.uint8),
+        reference=None if generator.columns else (own[2][0] * 255).round().to(torch.uint8),
         device=device,
         inverter=inverter,
+        grid=generator.grid,
+        columns=generator.columns,
     )
     return FitResult(
         attributor=attributor,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.inversion import Inverter
 
 #: Called with (stage, done, total); total 0 means "no count".
 Progress = Callable[[str, int, int], None]
@@ -22,9 +22,14 @@ class Inversions:
     """Inverts tensors chunk by chunk, counting what is done and what did not converge."""
 
     def __init__(
-        self, inverter: FinalLayerInverter, shape: tuple[int, ...], progress: Progress
+        self,
+        inverter: Inverter,
+        shape: tuple[int, ...],
+        progress: Progress,
+        step: float | Tensor = 1 / 255,
     ) -> None:
         self.inverter, self.shape, self.progress = inverter, shape, progress
+        self.step = step
         self.stage, self.at, self.total = "invert", 0, 0
         self.done, self.unconverged = 0, 0
 
@@ -34,7 +39,7 @@ class Inversions:
 
     def stream(self, images: Tensor) -> Iterator[Tensor]:
         for chunk in torch.split(images, INVERT_CHUNK):
-            result = self.inverter.invert(chunk.reshape(len(chunk), *self.shape))
+            result = self.inverter.invert(chunk.reshape(len(chunk), *self.shape), self.step)
             self.done += len(chunk)
             self.unconverged += int((~result.converged).sum())
             self._report(len(chunk))

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flipad_ops.generators import SplitGenerator, quantise
+from flipad_ops.generators import EIGHT_BIT, Grid, SplitGenerator
 from flipad_ops.perturb import through_file
 
 #: Smallest side of a zoomed crop, in pixels.
@@ -46,7 +46,7 @@ def recompressed(images: Tensor, seed: int) -> Tensor:
     return through_file(images, "JPEG", (75, 99), torch.Generator().manual_seed(seed))
 
 
-def widen(images: Tensor, count: int, seed: int) -> Tensor:
+def widen(images: Tensor, count: int, seed: int, grid: Grid = EIGHT_BIT) -> Tensor:
     """`count` variants of foreign images.
 
     Parameters
@@ -55,7 +55,7 @@ def widen(images: Tensor, count: int, seed: int) -> Tensor:
 
     Returns
     -------
-    Tensor, float32, (count, channels, height, width) in [0, 1], on the 8-bit grid
+    Tensor, float32, (count, channels, height, width) in [0, 1], on the grid
     """
     source = torch.Generator().manual_seed(seed)
     height, width = images.shape[2:]
@@ -72,7 +72,7 @@ def widen(images: Tensor, count: int, seed: int) -> Tensor:
         crop = (crop - mean) * (0.3 + 1.2 * draw[3]) + 0.4 * mean + 0.6 * draw[4]
         if draw[5] < 0.3:
             crop = crop.mean(dim=0, keepdim=True).expand_as(crop)
-        made.append(quantise(crop))
+        made.append(grid.round(crop))
     return torch.stack(made) if made else images[:0]
 
 
@@ -83,7 +83,7 @@ def near_misses(generator: SplitGenerator, count: int, seed: int, batch_size: in
 
     Returns
     -------
-    Tensor, float32, (count, *sample_shape) in [0, 1], on the 8-bit grid
+    Tensor, float32, (count, *sample_shape) in [0, 1], on the generator's grid
     """
     if count == 0:
         return torch.empty(0, *generator.sample_shape)
@@ -95,5 +95,5 @@ def near_misses(generator: SplitGenerator, count: int, seed: int, batch_size: in
         noise = torch.randn(layer.weight.shape, generator=source)
         disturbed = replace(layer, weight=layer.weight + size * layer.weight.std() * noise)
         image = generator.output_map.activate(disturbed(activation)).reshape(output.shape)
-        made.append(quantise(generator.output_map.to_pixels(image)))
+        made.append(generator.grid.round(generator.output_map.to_pixels(image)))
     return torch.cat(made)

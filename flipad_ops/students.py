@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator, quantise
+from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
 
 LATENT = 64
 BATCH = 32
@@ -68,7 +68,11 @@ class Student(nn.Module):
 def can_have_students(generator: SplitGenerator) -> bool:
     """Whether a student can be built: images out of a convolution."""
     layer = generator.layer
-    return len(layer.input_shape) == 3 and tuple(layer.output_shape) == generator.sample_shape
+    return (
+        layer.inverts
+        and len(layer.input_shape) == 3
+        and tuple(layer.output_shape) == generator.sample_shape
+    )
 
 
 def student_samples(
@@ -91,7 +95,7 @@ def student_samples(
 
     Returns
     -------
-    Tensor, float32, (count, *sample_shape) in [0, 1], on the 8-bit grid
+    Tensor, float32, (count, *sample_shape) in [0, 1], on the generator's grid
     """
     output_map = generator.output_map
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -123,7 +127,7 @@ def student_samples(
                 output_map.to_pixels(student(torch.randn(len(part), LATENT)))
                 for part in torch.split(torch.empty(count), 64)
             ]
-    return quantise(torch.cat(made))
+    return generator.grid.round(torch.cat(made))
 
 
 def _pixels(output_map: OutputMap, output: Tensor) -> Tensor:

@@ -69,8 +69,9 @@ def training_set(
     seed = settings.seed * 1000
     if len(generator.sample_shape) == 3:
         count = len(own)
-        parts.append(widen(given, round(settings.widened * count), seed + 3))
-        parts.append(near_misses(generator, round(settings.near_misses * count), seed + 4))
+        parts.append(widen(given, round(settings.widened * count), seed + 3, generator.grid))
+        if generator.layer.inverts:
+            parts.append(near_misses(generator, round(settings.near_misses * count), seed + 4))
         if settings.students and not any(related) and can_have_students(generator):
             parts += _students(generator, own, settings, report)
     foreign = torch.cat(parts)

@@ -33,7 +33,12 @@ class BucketImages:
 
 
 def load_prefix(
-    uri: str, shape: Shape, limit: int, seed: int, max_bytes: int = MAX_BYTES
+    uri: str,
+    shape: Shape,
+    limit: int,
+    seed: int,
+    max_bytes: int = MAX_BYTES,
+    deep: bool = False,
 ) -> BucketImages:
     """Read at most `limit` images below `uri`; larger ones give patches, as in `load_folder`.
 
@@ -50,6 +55,8 @@ def load_prefix(
         Draws the objects when there are more, and the patches.
     max_bytes : int
         Of all objects together.
+    deep : bool
+        See `load_folder`.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def load_prefix(
         files = {f"{index:08d}": item for index, item in enumerate(items)}
         unread = _fetch(target, files, Path(folder))
         try:
-            loaded = load_folder(folder, shape, limit, seed, patches=True)
+            loaded = load_folder(folder, shape, limit, seed, patches=True, deep=deep)
         except DataError as error:
             raise DataError(
                 f"{uri} holds no usable image among {len(items)} objects read."

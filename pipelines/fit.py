@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,11 +32,12 @@ from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import ensure_experiment, first_line, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 from flipad_ops.scanning.targets.s3 import split_uri
+from flipad_ops.tables import SUFFIXES
 from pipelines.bucket import SCHEME
 from pipelines.earlier import PROCESS, close_killed, finish, this_process
 from pipelines.evidence import log_data, log_request, log_result
 from pipelines.gate import OWN_CHECKED, build_manifest, check_manifest, require
-from pipelines.negatives import gather, image_shape
+from pipelines.negatives import check_samples, gather
 from pipelines.request import FitOutcome, FitRequest
 
 if TYPE_CHECKING:
@@ -95,7 +97,9 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
             reused = None if request.force else reuse_attributor(client, version, members)
             if reused is not None:
                 return _outcome("reused", version, reused, run_id=run_id)
-            shape = image_shape(generator)
+            check_samples(generator)
+            if not generator.layer.inverts:
+                settings = settings.at_most(generator.latent.at_most(sys.maxsize))
             progress("negatives", 0, 0)
             gathered = gather(client, generator, request, settings, progress)
             with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
@@ -105,7 +109,9 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
                 checked = generator.latent.at_most(OWN_CHECKED)
                 own = generator.sample(checked, own_seed(settings))
                 manifest = build_manifest(gathered, own)
-                failures = check_manifest(manifest, shape, settings, folder / "data_docs")
+                failures = check_manifest(
+                    manifest, generator.sample_shape, settings, folder / "data_docs"
+                )
                 log_data(gathered, manifest, folder / "data_docs")
                 require(failures)
                 result = fit_attributor(
@@ -229,7 +235,7 @@ def _check_places(request: FitRequest) -> None:
             split_uri(place)
         elif "://" in place:
             raise UsageError(f"Cannot read {place!r}: give a folder or s3://BUCKET/PREFIX.")
-        elif not Path(place).is_dir():
+        elif not (Path(place).is_dir() or (Path(place).is_file() and place.endswith(SUFFIXES))):
             raise UsageError(f"{place} is not a folder.")
 
 

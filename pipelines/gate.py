@@ -51,9 +51,8 @@ class Manifest:
 
 
 def build_manifest(gathered: Gathered, own: Tensor) -> Manifest:
-    """Tables of what was gathered and of a few own samples (n, channels, height, width)."""
-    mode = _mode(own.shape[1])
-    height, width = own.shape[2:]
+    """Tables of what was gathered and of a few own samples (n, *sample_shape)."""
+    mode, height, width = _look(tuple(own.shape[1:]))
     columns = ["source", "group", "sha256", "mode", "height", "width"]
 
     def rows(source: str, groups: Sequence[str], hashes: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -77,7 +76,7 @@ def build_manifest(gathered: Gathered, own: Tensor) -> Manifest:
 
 
 def check_manifest(
-    manifest: Manifest, shape: tuple[int, int, int], settings: FitSettings, docs: Path
+    manifest: Manifest, shape: tuple[int, ...], settings: FitSettings, docs: Path
 ) -> list[str]:
     """Run the expectations, write the data docs into `docs`, return one sentence per failure."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -85,14 +84,14 @@ def check_manifest(
         # Deprecations inside great_expectations and its dependencies are not ours to fix here.
         warnings.simplefilter("ignore")
         gxe = great_expectations().expectations
-        channels, height, width = shape
+        mode, height, width = _look(shape)
         tables: dict[str, tuple[pd.DataFrame, list[Any]]] = {
             "foreign images": (
                 manifest.images,
                 [
                     gxe.ExpectTableRowCountToBeBetween(min_value=settings.min_negatives),
                     gxe.ExpectColumnValuesToBeUnique(column="sha256"),
-                    gxe.ExpectColumnValuesToBeInSet(column="mode", value_set=[_mode(channels)]),
+                    gxe.ExpectColumnValuesToBeInSet(column="mode", value_set=[mode]),
                     gxe.ExpectColumnValuesToBeInSet(column="height", value_set=[height]),
                     gxe.ExpectColumnValuesToBeInSet(column="width", value_set=[width]),
                 ],
@@ -120,8 +119,12 @@ def require(failures: Sequence[str]) -> None:
         raise GateFailed(f"The data-quality gate failed: {'; '.join(failures)}.")
 
 
-def _mode(channels: int) -> str:
-    return {1: "L", 3: "RGB"}.get(channels, str(channels))
+def _look(shape: tuple[int, ...]) -> tuple[str, int, int]:
+    """Mode, height and width of an image; of a row of a table, "row", 1 and its columns."""
+    if len(shape) == 1:
+        return "row", 1, shape[0]
+    channels, height, width = shape
+    return {1: "L", 3: "RGB"}.get(channels, str(channels)), height, width
 
 
 def _run(tables: dict[str, tuple[pd.DataFrame, list[Any]]], docs: Path) -> list[str]:

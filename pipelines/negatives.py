@@ -14,17 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import GeneratorError, NegativesTooFew, UsageError
+from flipad_ops.errors import DataError, GeneratorError, NegativesTooFew, NotAnImage, UsageError
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.fitting import own_samples
-from flipad_ops.generators import SplitGenerator
+from flipad_ops.generators import SIXTEEN_BIT, SplitGenerator
 from flipad_ops.images.folder import image_files, load_folder
+from flipad_ops.images.row import read_row, write_row
 from flipad_ops.inverting import Progress
 from flipad_ops.negatives import MIN_PER_SOURCE, ForeignImages
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.registry.uris import parse_model, quoted, resolve
+from flipad_ops.tables import SUFFIXES, blocks, header
 from pipelines.bucket import SCHEME, load_prefix
 from pipelines.request import FitRequest
 
@@ -120,16 +122,22 @@ def gather(
         Nothing was found at all.
     """
     found = Gathered()
-    limit = most_images(generator, settings)
     for place in request.negatives:
-        read = _prefix if place.startswith(SCHEME) else _folder
-        read(found, place, image_shape(generator), limit, settings.seed)
+        if generator.columns is not None or (
+            not place.startswith(SCHEME) and Path(place).is_file()
+        ):
+            _table(found, place, generator, settings)
+        else:
+            read = _prefix if place.startswith(SCHEME) else _folder
+            read(found, place, generator, settings)
         progress("negatives", len(found.images), 0)
     named = [resolve(client, parse_model(text)) for text in request.negatives_models]
     others = named
     if not request.negatives and not named:
         others = other_versions(client, generator.name, generator.version)
-    count = math.ceil(limit / max(len(request.negatives) + len(others), 1))
+    count = math.ceil(
+        most_images(generator, settings) / max(len(request.negatives) + len(others), 1)
+    )
     for position, version in enumerate(others):
         _sample(client, found, generator, version, max(count, MIN_PER_SOURCE), request, bool(named))
         progress("negatives", len(request.negatives) + position + 1, 0)
@@ -173,12 +181,19 @@ def most_images(generator: SplitGenerator, settings: FitSettings) -> int:
     )
 
 
+def check_samples(generator: SplitGenerator) -> None:
+    """Raise a UsageError when samples are neither images nor rows with named columns."""
+    if generator.columns is None:
+        image_shape(generator)
+
+
 def image_shape(generator: SplitGenerator) -> tuple[int, int, int]:
     """(channels, height, width); a UsageError when samples are not images."""
     if len(generator.sample_shape) != 3:
         raise UsageError(
-            f"Samples of shape {list(generator.sample_shape)} are not images; the pipeline fits "
-            "image generators, the library (flipad_ops.fitting) any."
+            f"Samples of shape {list(generator.sample_shape)} are not images; for rows of a table "
+            "state the columns in the metadata (flipadops register --columns), the library "
+            "(flipad_ops.fitting) fits any."
         )
     channels, height, width = generator.sample_shape
     return channels, height, width
@@ -190,8 +205,10 @@ def own_hashes(generator: SplitGenerator, settings: FitSettings) -> set[str]:
 
 
 def pixel_hashes(images: Tensor) -> list[str]:
-    """SHA-256 of each image's 8-bit pixels; float32 (n, ...) in [0, 1]."""
-    pixels = (images * 255).round().to(torch.uint8).numpy()
+    """SHA-256 of each image's 8-bit pixels, or of finer values; float32 (n, ...) in [0, 1]."""
+    rounded = (images * 255).round()
+    coarse = torch.equal(rounded / 255, images)
+    pixels = rounded.to(torch.uint8).numpy() if coarse else images.numpy()
     return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in pixels]
 
 
@@ -203,10 +220,40 @@ def first_of_each(values: Iterable[str]) -> list[int]:
     return list(seen.values())
 
 
-def _folder(
-    found: Gathered, folder: str, shape: tuple[int, int, int], limit: int, seed: int
-) -> None:
-    loaded = load_folder(folder, shape, limit, seed, patches=True)
+def _table(found: Gathered, place: str, generator: SplitGenerator, settings: FitSettings) -> None:
+    columns, path = generator.columns, Path(place)
+    if columns is None or path.suffix not in SUFFIXES or not path.is_file():
+        takes = "a table (.csv, .parquet)" if columns is not None else "a folder or s3://..."
+        raise UsageError(f"{place} cannot give negatives: this generator needs {takes}.")
+    lacking = columns.missing(header(path))
+    if lacking:
+        raise DataError(f"{place} lacks the column {lacking[0]!r} of the generator.")
+    usable, unusable = [], 0
+    for block in blocks(path, columns.names):
+        for row in block.rows:
+            try:
+                usable.append(read_row(write_row(row), columns))
+            except NotAnImage:
+                unusable += 1
+    if not usable:
+        raise DataError(f"{place} holds no row with a number in every column of the generator.")
+    rows = torch.from_numpy(np.stack(usable))
+    chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(settings.seed))
+    name = _unused(found, path.name)
+    found.files[name] = (len(usable), unusable)
+    kept = rows[chosen[: most_images(generator, settings)].sort().values]
+    found.add(name, f"table {path.name}", generator.grid.round(kept), None)
+
+
+def _folder(found: Gathered, folder: str, generator: SplitGenerator, settings: FitSettings) -> None:
+    loaded = load_folder(
+        folder,
+        image_shape(generator),
+        most_images(generator, settings),
+        settings.seed,
+        patches=True,
+        deep=generator.grid == SIXTEEN_BIT,
+    )
     groups = [name.rsplit("#", 1)[0] for name in loaded.names]
     name = _unused(found, Path(folder).resolve().name)
     unusable = len(loaded.skipped)
@@ -214,8 +261,10 @@ def _folder(
     found.add(name, f"folder {name}", loaded.images, groups)
 
 
-def _prefix(found: Gathered, uri: str, shape: tuple[int, int, int], limit: int, seed: int) -> None:
-    loaded = load_prefix(uri, shape, limit, seed)
+def _prefix(found: Gathered, uri: str, generator: SplitGenerator, settings: FitSettings) -> None:
+    deep = generator.grid == SIXTEEN_BIT
+    shape = image_shape(generator)
+    loaded = load_prefix(uri, shape, most_images(generator, settings), settings.seed, deep=deep)
     name = _unused(found, uri.removeprefix(SCHEME).strip("/"))
     found.files[name] = (loaded.usable, loaded.unusable)
     found.notes += loaded.notes
@@ -244,6 +293,8 @@ def _sample(
     reason = ""
     if other.sample_shape != generator.sample_shape:
         reason = f"its samples are {list(other.sample_shape)}"
+    elif (other.grid, other.columns) != (generator.grid, generator.columns):
+        reason = "its samples are stored otherwise (bits, or columns of a table)"
     elif other.layer.sha256() == generator.layer.sha256():
         reason = "it shares the final layer and cannot be told apart"
     if reason and named:

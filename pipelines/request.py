@@ -26,7 +26,7 @@ class FitRequest:
         The generator version: `models:/NAME/3`, `NAME@alias` or `NAME`.
     negatives : tuple of str
         Folders or `s3://BUCKET/PREFIX` of images known not to be the generator's own; larger
-        images give patches.
+        images give patches. For rows of a table, .csv or .parquet files.
     negatives_models : tuple of str
         Registered generators to sample foreign images from, `NAME` or `NAME/VERSION`.
         With neither, the other registered versions that give images of the same size.

@@ -68,6 +68,7 @@ def test_every_setting_changes_the_hash() -> None:
         ({"min_negatives": 9}, "min_negatives must be at least 10"),
         ({"min_negatives": 300, "max_negatives": 200}, "at most max_negatives"),
         ({"seed": -1}, "seed must lie between"),
+        ({"window": -1}, "window must not be negative"),
         ({"seed": 2**32}, "seed must lie between"),
     ],
     ids=str,

@@ -32,7 +32,8 @@ def fit(
     negatives: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder or s3://BUCKET/PREFIX of images that are not the model's own; repeatable."
+            help="Folder or s3://BUCKET/PREFIX of images that are not the model's own; for a "
+            "table a .csv or .parquet file of such rows; repeatable."
         ),
     ] = None,
     negatives_model: Annotated[

@@ -43,7 +43,8 @@ def scan(
     targets: Annotated[
         list[str],
         typer.Argument(
-            help="s3://BUCKET/PREFIX, folder, file, or manifest (.parquet, .csv, .jsonl).",
+            help="s3://BUCKET/PREFIX, folder, file, manifest (.parquet, .csv, .jsonl), or a table "
+            "whose rows are the samples (.parquet, .csv).",
             metavar="TARGET...",
         ),
     ],
@@ -70,6 +71,14 @@ def scan(
     size_rule: Annotated[SizeChoice, typer.Option(help="Images of another size.")] = (
         SizeChoice.reject
     ),
+    group: Annotated[
+        str,
+        typer.Option(
+            help="Regular expression over keys; what its first group finds is tested together, "
+            "for example the frames of a clip. Else folders are.",
+            metavar="REGEX",
+        ),
+    ] = "",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 64,
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Decoding processes; one per core.")
@@ -170,6 +179,7 @@ def scan(
     from flipad_ops.scanning.summary import exit_code, summary_line
     from flipad_ops.scanning.suppress import load_suppressions
     from flipad_ops.scanning.targets import S3Access, open_target
+    from flipad_ops.scanning.targets.table import with_tables
 
     if not model and not all_models:
         raise UsageError("Name an attributor with --model NAME, or use --all-models.")
@@ -196,6 +206,7 @@ def scan(
         ),
         workers=workers,
         suppress=suppressions,
+        group=group,
     )
     with ExitStack() as stack:
         ledger = None
@@ -205,6 +216,7 @@ def scan(
 
         # On Ray the workers have the device; this process only decides.
         scorers = load_scorers(model or [], all_models, "cpu" if on_ray else device, tracking_uri)
+        request = with_tables(request, scorers)
         with counter("images", quiet=quiet) as progress, stop_signals() as stop:
             if dry_run:
                 write_preview(

@@ -64,6 +64,7 @@ def verify(
     from flipad_ops.scanning.evidence import Evidence
     from flipad_ops.scanning.saved import load_outcome
     from flipad_ops.scanning.targets import S3Access
+    from flipad_ops.scanning.targets.table import with_tables
     from flipad_ops.scanning.verify import Verifier
 
     if copies is not None and not copies.is_dir():
@@ -80,6 +81,7 @@ def verify(
 
     names = [name for name in outcome.cards if not name.endswith("/local")]
     scorers = load_scorers([*(model or ()), *names], False, device, tracking_uri)
+    outcome.request = with_tables(outcome.request, scorers)
     evidence = Evidence(outcome.request.targets, outcome.request.limits.max_bytes, copies)
     verifier = Verifier(outcome, scorers, evidence, tolerance)
     checks = list(verifier.check(chosen))

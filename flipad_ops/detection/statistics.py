@@ -34,6 +34,8 @@ SHRINKAGE = 0.05
 OFF = 1e-3
 #: Channels at most whose second moments are taken: the count grows with their square.
 MOMENT_CHANNELS = 32
+#: Columns of a table at most whose products are taken.
+MOMENT_COLUMNS = 32
 
 
 def channel_statistics(activations: Tensor, mean: Tensor) -> Tensor:
@@ -90,6 +92,22 @@ def second_moments(activations: Tensor, mean: Tensor, channels: Tensor) -> Tenso
         (v[..., 1:, 1:] * v[..., :-1, :-1]).mean(dim=(2, 3)),
     ]
     return torch.cat([gram[:, rows, columns], *neighbours], dim=1)
+
+
+def row_moments(pixels: Tensor) -> Tensor:
+    """A row's values, and their products two by two: how columns go together.
+
+    Parameters
+    ----------
+    pixels : Tensor, float, (n, k) in [0, 1]
+
+    Returns
+    -------
+    Tensor, float64, (n, k + k (k + 1) / 2)
+    """
+    x = pixels.double() * 2 - 1
+    rows, columns = torch.triu_indices(x.shape[1], x.shape[1])
+    return torch.cat([x, x[:, rows] * x[:, columns]], dim=1)
 
 
 class StatisticsHead(nn.Module):
@@ -152,6 +170,8 @@ def _statistics(activations: Tensor, pixels: Tensor, centre: Tensor, channels: T
         return parts[0]
     if activations.dim() == 4:
         parts.append(second_moments(activations, centre, channels))
+    if pixels.dim() == 2 and pixels.shape[1] <= MOMENT_COLUMNS:
+        parts.append(row_moments(pixels))
     if has_spectrum(tuple(pixels.shape[1:])):
         parts.append(band_energies(pixels))
     return torch.cat(parts, dim=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,12 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flipad_ops.columns import Columns
+from flipad_ops.generators.grid import EIGHT_BIT, Grid
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
-from flipad_ops.generators.output import OutputMap, quantise
+from flipad_ops.generators.output import OutputMap
+from flipad_ops.generators.samples import PIXELS, check_samples, look, seen_layer
+from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
+from flipad_ops.generators.stored import stored_grid
 from flipad_ops.generators.tail import PLAIN, Tail
-from flipad_ops.generators.trace import Generator, run_traced
+from flipad_ops.generators.trace import Generator, Images, run_traced
+
+#: Bytes of activations at most that a batch of samples makes.
+BATCH_BYTES = 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +43,14 @@ class SplitGenerator:
         Content hash over all parameters and buffers.
     tail : Tail
         What `forward` does after sigma; `run` undoes it.
+    reading : Reading or None
+        Where activations stand in a run, when not at the last linear operation.
     batched : bool
         False when `forward` accepts only one latent at a time.
+    grid : Grid
+        Which values its samples are stored in: 8 bits unless metadata says otherwise.
+    columns : Columns or None
+        Of the table whose rows its samples are.
     """
 
     forward: Generator
@@ -45,35 +60,46 @@ class SplitGenerator:
     sample_shape: tuple[int, ...]
     decoder_sha256: str
     tail: Tail = PLAIN
+    reading: Reading | None = None
     batched: bool = True
     device: str = "cpu"
     name: str = ""
     version: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    grid: Grid = EIGHT_BIT
+    columns: Columns | None = None
 
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (batch, *sample_shape), in units of sigma, and activations z
         (batch, *layer.input_shape); float32 on the CPU."""
+        if not self.layer.inverts:
+            return latents, look(latents)
         outputs, activations = [], []
         size = latents.shape[0] if self.batched else 1
         for chunk in torch.split(latents.to(self.device), size):
-            output, call, _ = run_traced(self.forward, chunk)
+            images = None if self.reading is None else Images()
+            output, call = run_traced(self.forward, chunk, images)
             outputs.append(self.tail.undo(output.float().cpu()))
-            activations.append(call.input.float().cpu())
+            if self.reading is None or images is None:
+                activations.append(call.input.float().cpu())
+            else:
+                activations.append(self.reading(images, len(chunk)))
         return torch.cat(outputs), torch.cat(activations)
 
     def batches(
         self, count: int, seed: int, batch_size: int = 64
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Stream `count` samples as (outputs, activations) without keeping them."""
+        """Stream `count` samples as (outputs, activations) without keeping them; fewer at a time
+        where activations are large."""
+        batch_size = max(1, min(batch_size, BATCH_BYTES // (4 * math.prod(self.layer.input_shape))))
         for latents in torch.split(self.latent.sample(count, seed), batch_size):
             yield self.run(latents)
 
     def sample(self, count: int, seed: int, batch_size: int = 64) -> Tensor:
-        """Own images as a file would store them: float32 (count, *sample_shape) in [0, 1],
-        rounded to 8 bit."""
+        """Own samples as a file would store them: float32 (count, *sample_shape) in [0, 1],
+        rounded to `grid`."""
         images = [
-            quantise(self.output_map.to_pixels(output))
+            self.grid.round(self.output_map.to_pixels(output))
             for output, _ in self.batches(count, seed, batch_size)
         ]
         return torch.cat(images)
@@ -90,9 +116,9 @@ class SplitGenerator:
         return (total / count).float()
 
     def activation_minimum(self, count: int = 64, seed: int = 0) -> float:
-        """Smallest activation seen; 0 means that F ends in a ReLU."""
-        count = self.latent.at_most(count)
-        return min(float(z.min()) for _, z in self.batches(count, seed))
+        """Smallest activation seen, but for a skip image; 0 means that F ends in a ReLU."""
+        count, inside = self.latent.at_most(count), self.layer.alone().input_shape[0]
+        return min(float(z[:, :inside].min()) for _, z in self.batches(count, seed))
 
 
 def split_generator(
@@ -114,12 +140,14 @@ def split_generator(
         Put into evaluation mode where it has one.
     metadata : mapping or None
         The "flipad" metadata: latent (required), activation, output_range (black and white in
-        units of what `forward` returns).
+        units of what `forward` returns), bits, columns; see `stored`.
     state : mapping of tensors, optional
         What the decoder hash covers; the module's own state by default.
     latents : Tensor, optional, (count, *latent.shape)
         Recorded latents to draw from.
     """
+    if "samples" in (metadata or {}) and latents is not None:
+        return _from_samples(forward, metadata or {}, latents, state, device, name, version)
     latent = LatentSpec.from_metadata(metadata, latents)
     if isinstance(forward, torch.nn.Module):
         if state is None:
@@ -127,6 +155,7 @@ def split_generator(
         with suppress(NotImplementedError):  # what torch.export made knows no modes
             forward = forward.eval()
     split = discover(forward, latent, metadata, batched=batched, device=device)
+    grid, columns = stored_grid(metadata, split.sample_shape)
     return SplitGenerator(
         forward=forward,
         latent=latent,
@@ -134,10 +163,40 @@ def split_generator(
         output_map=split.output_map,
         sample_shape=split.sample_shape,
         tail=split.tail,
+        reading=split.reading,
         decoder_sha256=state_sha256(dict(state or {})),
         batched=batched,
         device=device,
         name=name,
         version=version,
         metadata=dict(metadata or {}),
+        grid=grid,
+        columns=columns,
+    )
+
+
+def _from_samples(
+    forward: Generator,
+    metadata: Mapping[str, Any],
+    samples: Tensor,
+    state: Mapping[str, Tensor] | None,
+    device: str,
+    name: str,
+    version: str,
+) -> SplitGenerator:
+    """Samples (n, channels, height, width) in [-1, 1] in the place of a generator."""
+    check_samples(samples, metadata)
+    shape = tuple(samples.shape[1:])
+    return SplitGenerator(
+        forward=forward,
+        latent=LatentSpec(shape, "recorded", samples),
+        layer=seen_layer(samples),
+        output_map=PIXELS,
+        sample_shape=shape,
+        decoder_sha256=state_sha256(dict(state or {"samples": samples})),
+        device=device,
+        name=name,
+        version=version,
+        metadata=dict(metadata),
+        grid=stored_grid(metadata, shape)[0],
     )

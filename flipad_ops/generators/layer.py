@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -12,26 +13,31 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flipad_ops.errors import NotAttributable
+from flipad_ops.generators.skip import SkipBlock
 
-LayerKind = Literal["conv2d", "conv_transpose2d", "linear"]
+LayerKind = Literal["conv2d", "conv_transpose2d", "linear", "seen"]
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class FinalLayer:
-    """`L(z) = W z + b`.
+    """`L(z) = W z + b`, or `W z + U s + b` with a skip image s.
 
     Parameters
     ----------
-    kind : {"conv2d", "conv_transpose2d", "linear"}
+    kind : {"conv2d", "conv_transpose2d", "linear", "seen"}
+        "seen" where no model is at hand, see `generators.samples`.
     weight : Tensor, float32, on the CPU
         In torch's own layout for `kind`.
     bias : Tensor or None
         (out_channels,) or (out_features,).
     input_shape, output_shape : tuple of int
-        Shapes of z and of L(z) without the batch dimension.
+        Shapes of z and of L(z) without the batch dimension; with a skip image, of both as
+        `SkipBlock.join` makes them one.
     stride, padding, output_padding, dilation, groups
         As in torch; ignored for "linear".
+    skip : SkipBlock or None
+        U.
     """
 
     kind: LayerKind
@@ -44,6 +50,7 @@ class FinalLayer:
     output_padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+    skip: SkipBlock | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(LayerKind):
@@ -55,7 +62,12 @@ class FinalLayer:
             raise NotAttributable("The last linear layer holds NaN or infinite weights.")
 
     def __call__(self, z: Tensor) -> Tensor:
-        """W z + b for z of shape (batch, *input_shape)."""
+        """L(z) for z of shape (batch, *input_shape)."""
+        if self.skip is not None:
+            z, s = self.skip.split(z)
+            return self.alone()(z) + self.skip(s)
+        if self.kind == "seen":
+            return z[:, : self.output_shape[0]]
         weight = self.weight.to(z)
         bias = None if self.bias is None else self.bias.to(z)
         if self.kind == "linear":
@@ -67,9 +79,24 @@ class FinalLayer:
             self.output_padding, self.groups, self.dilation,
         )  # fmt: skip
 
+    def alone(self) -> FinalLayer:
+        """The layer without its skip image: W z + b."""
+        if self.skip is None:
+            return self
+        channels, *size = self.input_shape
+        shape = (channels - self.skip.channels, *size)
+        return replace(self, skip=None, input_shape=shape)
+
+    @property
+    def inverts(self) -> bool:
+        """Whether there is a layer to invert."""
+        return self.kind != "seen"
+
     def geometry(self) -> dict[str, Any]:
         """Everything but the tensors, JSON-ready."""
+        skip = {} if self.skip is None else {"skip": self.skip.describe()}
         return {
+            **skip,
             "kind": self.kind,
             "input_shape": list(self.input_shape),
             "output_shape": list(self.output_shape),
@@ -81,21 +108,33 @@ class FinalLayer:
         }
 
     @classmethod
-    def from_parts(
-        cls, geometry: dict[str, Any], weight: Tensor, bias: Tensor | None
-    ) -> FinalLayer:
-        """Inverse of `geometry()` plus the tensors."""
+    def from_parts(cls, geometry: dict[str, Any], tensors: Mapping[str, Tensor]) -> FinalLayer:
+        """Inverse of `geometry()` and `tensors()`."""
         fields: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in geometry.items()
         }
-        return cls(weight=weight, bias=bias, **fields)
+        if "skip" in fields:
+            rows, columns = tensors["skip.rows"], tensors["skip.columns"]
+            fields["skip"] = SkipBlock(rows, columns, **fields["skip"])
+        return cls(weight=tensors["weight"], bias=tensors.get("bias"), **fields)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All it holds, by name."""
+        found = {"weight": self.weight}
+        if self.bias is not None:
+            found["bias"] = self.bias
+        if self.skip is not None:
+            found |= {"skip.rows": self.skip.rows, "skip.columns": self.skip.columns}
+        return found
 
     def sha256(self) -> str:
-        """Content hash over geometry, weight and bias (float32 bytes)."""
+        """Content hash over geometry and tensors (float32 bytes)."""
         digest = hashlib.sha256(json.dumps(self.geometry(), sort_keys=True).encode())
         for tensor in (self.weight, self.bias):
             digest.update(b"none" if tensor is None else tensor_bytes(tensor))
+        if self.skip is not None:
+            digest.update(tensor_bytes(self.skip.rows) + tensor_bytes(self.skip.columns))
         return digest.hexdigest()
 
 

@@ -78,14 +78,16 @@ class OutputMap:
             output = output.clamp(clip / 2, 1.0 - clip / 2)
         return self.inverse(output)
 
-    def interval_target(self, pixels: Tensor, step: float = 1 / 255) -> tuple[Tensor, Tensor]:
+    def interval_target(
+        self, pixels: Tensor, step: float | Tensor = 1 / 255
+    ) -> tuple[Tensor, Tensor]:
         """Bounds of sigma^-1 over the quantisation cell of each pixel.
 
         Parameters
         ----------
         pixels : Tensor
             Any shape, in [0, 1], on the grid of multiples of `step`.
-        step : float
+        step : float, or Tensor that broadcasts
             One grey level in pixel units (1/255 for 8 bit). Zero gives a point.
 
         Returns

@@ -14,10 +14,13 @@ from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.match import SPLIT_TOLERANCE, match_output
 from flipad_ops.generators.output import OutputMap
+from flipad_ops.generators.skipping import Reading, Run, find_modulated
 from flipad_ops.generators.tail import Tail
-from flipad_ops.generators.trace import Generator, LinearCall, run_traced
+from flipad_ops.generators.trace import Generator, Images, LinearCall, TracesItself, run_traced
 
 PROBES = 4
+#: Entries of one activation from which on probes run in pairs, for memory.
+LARGE = 2**24
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,15 @@ class Split:
         Channels first.
     tail : Tail
         From sigma's values to what the generator returns.
+    reading : Reading or None
+        Where the activation stands, when it is not the input of the last linear operation.
     """
 
     layer: FinalLayer
     output_map: OutputMap
     sample_shape: tuple[int, ...]
     tail: Tail
+    reading: Reading | None = None
 
 
 def discover(
@@ -63,24 +69,53 @@ def discover(
     Raises
     ------
     NotAttributable
-        No activation reproduces the output, the final layer's weights depend on the latent,
-        or a sample depends on its batch-mates. Its `remedy` says what would help.
+        No activation reproduces the output, the final layer's weights depend on the latent in
+        other ways than by scales of its input channels, or a sample depends on its batch-mates.
+        Its `remedy` says what would help.
     """
     latents = latent.sample(PROBES, seed=0).to(device)
-    output, call = _probe(generator, latents, batched)
+    try:
+        return _plain(generator, latents, metadata, batched)
+    except NotAttributable as error:
+        if isinstance(generator, TracesItself):
+            raise
+        try:
+            return _modulated(generator, latents, metadata, batched)
+        except NotAttributable:
+            raise error from None
+
+
+def _modulated(
+    generator: Generator, latents: Tensor, metadata: Mapping[str, Any] | None, batched: bool
+) -> Split:
+    """The layer before an upsampled skip image is added, or with weights that a style scales."""
+    runs: list[Run] = []
+    for chunk in (*torch.split(latents, len(latents) if batched else 1), latents[-1:]):
+        images = Images()
+        output, _ = run_traced(generator, chunk, images)
+        _check_finite(output)
+        runs.append((output, images))
+    _check_alone(runs[-1][0], runs[-2][0][-1:])
+    reading, output_map, tail = find_modulated(runs, metadata)
+    return Split(reading.layer, output_map, reading.layer.output_shape, tail, reading)
+
+
+def _plain(
+    generator: Generator, latents: Tensor, metadata: Mapping[str, Any] | None, batched: bool
+) -> Split:
+    # The last latent alone: another batch, and not the latent that `call` takes its weights from.
+    again, other = run_traced(generator, latents[-1:])
+    size = 1 if not batched else PROBES if other.input.numel() <= LARGE else 2
+    output, call = _probe(generator, latents, size)
     layer = call.layer()
-    # The last latent alone: another batch, and not the latent that `call` took its weights from.
-    again, other = _probe(generator, latents[-1:], batched)
     if other.weight.shape != call.weight.shape or not torch.equal(other.weight, call.weight):
         raise NotAttributable(
-            "The final layer's weights change with the latent (modulation).",
-            remedy="FLIPAD needs a final layer of fixed weights; no metadata mends this",
+            "The final layer's weights change with the latent, and not by scales of its input "
+            "channels alone (modulation).",
+            remedy="FLIPAD needs a final layer of fixed weights up to such scales; no metadata "
+            "mends this",
         )
-    if not all(bool(torch.isfinite(t).all()) for t in (output, call.input)):
-        raise NotAttributable(
-            "The generator gives NaN or infinite values.",
-            remedy="Check the weights that were logged, and the latent's shape and distribution",
-        )
+    _check_finite(output, call.input)
     if call.input.shape[0] != PROBES:
         raise NotAttributable(
             f"The last linear operation ({layer.kind}) ran on {call.input.shape[0]} rows for "
@@ -88,13 +123,7 @@ def discover(
             remedy="FLIPAD needs one final convolution or linear layer per sample; no metadata "
             "mends this",
         )
-    if not torch.allclose(again, output[-1:], atol=SPLIT_TOLERANCE, rtol=SPLIT_TOLERANCE):
-        raise NotAttributable(
-            "A sample changes with its batch or from run to run: the generator was registered in "
-            "training mode, or it draws noise of its own.",
-            remedy="Call .eval() before logging it, feed any noise as part of the latent, and log "
-            "it again",
-        )
+    _check_alone(again, output[-1:])
     channels_last = _channels_last(layer, output)
     if channels_last:
         output = output.movedim(-1, 1)
@@ -114,22 +143,36 @@ def discover(
     )
 
 
+def _check_finite(*tensors: Tensor) -> None:
+    if not all(bool(torch.isfinite(t).all()) for t in tensors):
+        raise NotAttributable(
+            "The generator gives NaN or infinite values.",
+            remedy="Check the weights that were logged, and the latent's shape and distribution",
+        )
+
+
+def _check_alone(alone: Tensor, among_others: Tensor) -> None:
+    if not torch.allclose(alone, among_others, atol=SPLIT_TOLERANCE, rtol=SPLIT_TOLERANCE):
+        raise NotAttributable(
+            "A sample changes with its batch or from run to run: the generator was registered in "
+            "training mode, or it draws noise of its own.",
+            remedy="Call .eval() before logging it, feed any noise as part of the latent, and log "
+            "it again",
+        )
+
+
 def _channels_last(layer: FinalLayer, output: Tensor) -> bool:
     shape, found = layer.output_shape, tuple(output.shape[1:])
     return len(shape) == 3 and found != shape and found == (*shape[1:], shape[0])
 
 
-def _probe(generator: Generator, latents: Tensor, batched: bool) -> tuple[Tensor, LinearCall]:
-    if batched:
-        output, call, _ = run_traced(generator, latents)
-        return output, call
-    runs = [run_traced(generator, latent) for latent in torch.split(latents, 1)]
-    first = runs[0][1]
-    joined = LinearCall(
-        **{
-            **vars(first),
-            "input": torch.cat([call.input for _, call, _ in runs]),
-            "output": torch.cat([call.output for _, call, _ in runs]),
-        }
-    )
-    return torch.cat([output for output, _, _ in runs]), joined
+def _probe(generator: Generator, latents: Tensor, size: int) -> tuple[Tensor, LinearCall]:
+    """Run `size` latents at a time."""
+    runs = [run_traced(generator, chunk) for chunk in torch.split(latents, size)]
+    output, first = runs[0]
+    if len(runs) == 1:
+        return output, first
+    inputs = torch.cat([call.input for _, call in runs])
+    outputs = torch.cat([call.output for _, call in runs])
+    joined = replace(first, input=inputs, output=outputs)
+    return torch.cat([output for output, _ in runs]), joined

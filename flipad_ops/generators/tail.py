@@ -95,6 +95,7 @@ def candidates(activation: ActivationName, stated: Range | None) -> Iterator[tup
     usual = stated or (-1.0, 1.0)
     yield PLAIN, usual
     mapped = [(_mapping((-1.0, 1.0), span), span) for span in ranges if span != (-1.0, 1.0)]
+    mapped.append((_mapping((0.0, 1.0), (-1.0, 1.0)), (-1.0, 1.0)))  # as TAESD
     mapped.append((Tail(255.0, 0.0), (0.0, 255.0)))
     mapped.append((Tail(127.5, 128.0), (0.0, 255.0)))  # as the StyleGAN family saves images
     for tail, span in mapped:

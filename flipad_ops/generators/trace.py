@@ -8,8 +8,9 @@ so no architecture needs code of its own.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -62,17 +63,46 @@ class LinearCall:
         )
 
 
-class LastLinear(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps the last convolution or matrix product seen while active.
+#: Channels at most of what counts as an image or a layer that makes one.
+IMAGE_CHANNELS = 4
 
-    `calls` counts them, so that a later run can be checked to have taken the same path.
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The last steps of a run that look like images: what a skip image is sought in.
+
+    Parameters
+    ----------
+    calls : deque of LinearCall
+        Convolutions to images, grouped by sample or not, the newest last.
+    made : deque of Tensor
+        Results (batch, few channels, height, width) of any operation, the newest last.
     """
 
-    def __init__(self) -> None:
+    calls: deque[LinearCall] = field(default_factory=lambda: deque(maxlen=8))
+    made: deque[Tensor] = field(default_factory=lambda: deque(maxlen=64))
+
+    def see(self, result: Any) -> None:
+        """Keep a result that looks like images."""
+        if not (isinstance(result, Tensor) and result.dim() == 4 and result.is_floating_point()):
+            return
+        if result.shape[1] <= IMAGE_CHANNELS:
+            self.made.append(result)
+
+    def see_call(self, call: LinearCall) -> None:
+        """Keep a convolution that makes images."""
+        if call.output.shape[1] // call.groups <= IMAGE_CHANNELS:
+            self.calls.append(call)
+
+
+class LastLinear(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps the last convolution or matrix product seen while active, and images if asked."""
+
+    def __init__(self, images: Images | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.last: LinearCall | None = None
         self.unsupported: str | None = None
-        self.calls = 0
+        self.images = images
 
     def __torch_dispatch__(
         self,
@@ -83,11 +113,13 @@ class LastLinear(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if func in _CONVOLUTIONS:
-            self.calls += 1
             self._convolution(_CONVOLUTIONS[func], args, result)
+            if self.images is not None and self.last is not None:
+                self.images.see_call(self.last)
         elif func in _LINEARS:
-            self.calls += 1
             self._linear(func, args, result)
+        if self.images is not None:
+            self.images.see(result)
         return result
 
     def _convolution(self, name: str, args: tuple[Any, ...], result: Tensor) -> None:
@@ -149,16 +181,21 @@ class TracesItself(ABC):
         return self.trace(latents)[0]
 
 
-def run_traced(generator: Generator, latents: Tensor) -> tuple[Tensor, LinearCall, int]:
+def run_traced(
+    generator: Generator, latents: Tensor, images: Images | None = None
+) -> tuple[Tensor, LinearCall]:
     """Run the generator once without gradients.
+
+    Parameters
+    ----------
+    images : Images, optional
+        Filled with the last images made; what runs outside torch leaves it empty.
 
     Returns
     -------
     output : Tensor, (batch, ...)
     call : LinearCall
         The last linear operation.
-    calls : int
-        How many linear operations ran.
 
     Raises
     ------
@@ -167,11 +204,10 @@ def run_traced(generator: Generator, latents: Tensor) -> tuple[Tensor, LinearCal
     NotAttributable
         It ran, and no supported linear operation or no tensor came out.
     """
-    tracer = LastLinear()
+    tracer = LastLinear(images)
     try:
         if isinstance(generator, TracesItself):
             output, tracer.last = generator.trace(latents)
-            tracer.calls = 1
         else:
             with torch.no_grad(), tracer:
                 output = generator(latents)
@@ -195,4 +231,4 @@ def run_traced(generator: Generator, latents: Tensor) -> tuple[Tensor, LinearCal
         raise NotAttributable(f"The last linear operation is {tracer.unsupported}.")
     if tracer.last is None:
         raise NotAttributable("The generator runs no convolution and no linear layer.")
-    return output.detach(), tracer.last, tracer.calls
+    return output.detach(), tracer.last

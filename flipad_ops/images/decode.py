@@ -6,7 +6,7 @@
 | bytes, pixels | over the limits: `ImageTooLarge`, before any pixel is decoded |
 | truncated or damaged | `NotAnImage`; a PNG whose intact stream ends early is black there |
 | animation, pages | the first frame; the others are never read |
-| 16 bit | reduced to 8: grey is rounded, colour keeps its high byte; `levels` is 65535 |
+| 16 bit | grey: all of them in `deep`, rounded to 8 in `pixels`; colour: its high byte |
 | palette | expanded to RGB |
 | alpha | dropped, the stored colours kept: compositing would invent pixels |
 | CMYK, YCbCr, Lab | converted to RGB by Pillow's plain formula, no colour profile |
@@ -69,11 +69,13 @@ class DecodedImage:
     mode : str
         Pillow's mode of the stored image, before any conversion.
     levels : int
-        255 for 8-bit files, 65535 for 16-bit ones (their pixels are reduced to 8 bit).
+        255 for 8-bit files, 65535 for 16-bit ones.
     jpeg_tables : dict of int to tuple of int
         Quantisation tables as stored in a JPEG (zigzag order undone); empty otherwise.
     orientation : int
         EXIF orientation, 1 when absent; not applied.
+    deep : uint16 array (height, width, 1) or None
+        The pixels of a 16-bit grey file at full precision.
     """
 
     pixels: Pixels
@@ -82,6 +84,7 @@ class DecodedImage:
     levels: int
     jpeg_tables: dict[int, tuple[int, ...]] = field(default_factory=dict)
     orientation: int = 1
+    deep: NDArray[np.uint16] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -149,7 +152,8 @@ def _decode(data: bytes, kind: str, limits: DecodeLimits) -> DecodedImage:
         }
         mode = image.mode
         image.load()
-        pixels = _to_eight_bit(image)
+        deep = _sixteen_bit(image)
+        pixels = _to_eight_bit(image) if deep is None else _rounded(deep)
     return DecodedImage(
         pixels=pixels,
         format=kind,
@@ -157,14 +161,23 @@ def _decode(data: bytes, kind: str, limits: DecodeLimits) -> DecodedImage:
         levels=65535 if mode in _DEEP_MODES or _is_deep_png(data, kind) else 255,
         jpeg_tables=tables,
         orientation=orientation,
+        deep=deep,
     )
 
 
+def _sixteen_bit(image: Image.Image) -> NDArray[np.uint16] | None:
+    """(height, width, 1), or None for a mode of 8 bits."""
+    if image.mode not in _DEEP_MODES:
+        return None
+    return np.asarray(image).astype(np.int64).clip(0, 65535).astype(np.uint16)[..., None]
+
+
+def _rounded(deep: NDArray[np.uint16]) -> Pixels:
+    return ((deep.astype(np.int64) * 255 + 32767) // 65535).astype(np.uint8)
+
+
 def _to_eight_bit(image: Image.Image) -> Pixels:
-    """Any mode to (height, width, 1 or 3) uint8."""
-    if image.mode in _DEEP_MODES:
-        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
-        return ((deep * 255 + 32767) // 65535).astype(np.uint8)[..., None]
+    """Any mode but the deep ones to (height, width, 1 or 3) uint8."""
     if image.mode == "F":
         raise NotAnImage("Floating-point images have no stated range.")
     grey = image.mode in _GREY_MODES

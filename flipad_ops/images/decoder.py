@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from flipad_ops.columns import Columns
 from flipad_ops.errors import ImageError
-from flipad_ops.images.decode import DecodeLimits, Pixels, decode
-from flipad_ops.images.fit import Shape, SizeRule, fit_to
+from flipad_ops.images.decode import DecodeLimits, decode
+from flipad_ops.images.fit import SizeRule
+from flipad_ops.images.row import is_row
+from flipad_ops.images.sample import DeepShape, Sample, Values, take
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,14 +21,17 @@ class Decoded:
 
     Parameters
     ----------
-    fits : tuple of uint8 (channels, height, width) or str
-        Pixels, or the reason why there are none of this shape.
+    fits : tuple of array or str
+        Pixels as `images.sample` says, or the reason why there are none of this shape.
     died : str
         Why decoding came to no end (process gone, time over); empty otherwise.
+    notes : tuple of str
+        For each shape what a score rests on if not the usual; empty for nothing to say.
     """
 
-    fits: tuple[Pixels | str, ...]
+    fits: tuple[Values | str, ...]
     died: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,39 +40,59 @@ class DecodeJob:
 
     Parameters
     ----------
-    shapes : tuple of (channels, height, width)
+    shapes : tuple of Sample
     size_rule : {"reject", "centre-crop", "resize"}
     limits : DecodeLimits
     """
 
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Sample, ...]
     size_rule: SizeRule
     limits: DecodeLimits
 
     def run(self, data: bytes) -> Decoded:
         """Decode one image; what cannot be used comes back as reasons."""
         try:
-            image = decode(data, self.limits)
+            image = None if is_row(data) else decode(data, self.limits)
         except ImageError as error:
             return Decoded((str(error),) * len(self.shapes))
-        fits: list[Pixels | str] = []
+        fits: list[Values | str] = []
+        notes = []
         for shape in self.shapes:
             try:
-                fits.append(fit_to(image, shape, self.size_rule))
+                values, note = take(data, image, shape, self.size_rule)
+                fits.append(values)
+                notes.append(note)
             except ImageError as error:
                 fits.append(str(error))
-        return Decoded(tuple(fits))
+                notes.append("")
+        return Decoded(tuple(fits), notes=tuple(notes) if any(notes) else ())
 
     def to_json(self) -> bytes:
         """For the worker's command pipe."""
-        return json.dumps(asdict(self)).encode()
+        shapes = [
+            {type(shape).__name__: asdict(shape)}
+            if isinstance(shape, Columns | DeepShape)
+            else shape
+            for shape in self.shapes
+        ]
+        fields = {"size_rule": self.size_rule, "limits": asdict(self.limits)}
+        return json.dumps({"shapes": shapes, **fields}).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> DecodeJob:
         """The inverse of `to_json`."""
         fields = json.loads(text)
-        shapes = tuple((c, h, w) for c, h, w in fields["shapes"])
+        shapes = tuple(_sample(shape) for shape in fields["shapes"])
         return cls(shapes, fields["size_rule"], DecodeLimits(**fields["limits"]))
+
+
+def _sample(fields: Any) -> Sample:
+    if isinstance(fields, list):
+        channels, height, width = fields
+        return channels, height, width
+    if "Columns" in fields:
+        return Columns.from_list(fields["Columns"]["columns"])
+    return DeepShape(**fields["DeepShape"])
 
 
 class Decoder(Protocol):

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from flipad_ops.errors import DataError, ImageError, UsageError
-from flipad_ops.images.decode import DEFAULT_LIMITS, DecodedImage, DecodeLimits, Pixels, decode
-from flipad_ops.images.fit import Shape, SizeRule, fit_to, match_channels
+from flipad_ops.images.decode import DEFAULT_LIMITS, DecodedImage, DecodeLimits, decode
+from flipad_ops.images.fit import Shape, SizeRule, fit_deep, fit_to, match_channels
 from flipad_ops.images.patches import choose_places
+from flipad_ops.images.sample import Values
+from flipad_ops.images.tensors import as_pixels
 
 __all__ = ["FolderImages", "image_files", "load_folder"]
 
@@ -31,7 +32,7 @@ class FolderImages:
 
     Parameters
     ----------
-    images : Tensor (count, channels, height, width), float32 in [0, 1], on the 8-bit grid
+    images : Tensor (count, channels, height, width), float32 in [0, 1], as stored
     names : tuple of str
         Path below the folder; a patch adds "#top,left".
     skipped : tuple of (str, str)
@@ -64,6 +65,7 @@ def load_folder(
     patches: bool = False,
     size_rule: SizeRule = "reject",
     limits: DecodeLimits = DEFAULT_LIMITS,
+    deep: bool = False,
 ) -> FolderImages:
     """Read the images of a folder, recursively; unusable files are skipped with a reason.
 
@@ -74,6 +76,8 @@ def load_folder(
         At most this many images, drawn by `seed`; returned in name order.
     patches : bool
         Cut larger images into patches instead of applying `size_rule`.
+    deep : bool
+        16-bit greyscale files at full precision, and no others.
 
     Raises
     ------
@@ -89,18 +93,23 @@ def load_folder(
         raise UsageError("The limit on images must be positive.")
     files = {file.relative_to(root).as_posix(): file for file in image_files(root)}
     skipped: Skips = []
-    found: dict[str, Pixels] = {}
+    found: dict[str, Values] = {}
     if patches:
         sizes = _sizes(files, limits, skipped)
         for name, places in choose_places(sizes, shape[1:], limit, seed, skipped).items():
-            pixels = match_channels(_read(files[name], limits).pixels, shape[0])
+            try:
+                pixels = _channels(_read(files[name], limits), shape[0], deep)
+            except ImageError as error:
+                skipped.append((name, str(error)))
+                continue
             for top, left in places:
                 patch = pixels[top : top + shape[1], left : left + shape[2]].transpose(2, 0, 1)
                 found[f"{name}#{top},{left}"] = np.ascontiguousarray(patch)
     else:
         for name in _order(list(files), limit, seed):
             try:
-                found[name] = fit_to(_read(files[name], limits), shape, size_rule)
+                fit = fit_deep if deep else fit_to
+                found[name] = fit(_read(files[name], limits), shape, size_rule)
             except ImageError as error:
                 skipped.append((name, str(error)))
             if len(found) == limit:
@@ -109,8 +118,15 @@ def load_folder(
     if not found:
         why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
         raise DataError(f"{root} holds no usable image among {len(files)} files{why}.")
-    images = torch.from_numpy(np.stack(list(found.values()))).to(torch.float32) / 255
+    images = as_pixels(np.stack(list(found.values())))
     return FolderImages(images, tuple(found), tuple(sorted(skipped)))
+
+
+def _channels(image: DecodedImage, channels: int, deep: bool) -> Values:
+    """(height, width, channels), whole."""
+    if not deep:
+        return match_channels(image.pixels, channels)
+    return fit_deep(image, (channels, *image.size)).transpose(1, 2, 0)
 
 
 def _read(file: Path, limits: DecodeLimits) -> DecodedImage:

@@ -13,7 +13,15 @@ from torch import Tensor
 from flipad_ops.errors import UsageError
 from flipad_ops.images.decode import Pixels
 
-__all__ = ["data_uri", "encode_png", "save_png", "thumbnail_uri", "to_image", "to_uint8"]
+__all__ = [
+    "data_uri",
+    "encode_png",
+    "save_deep_png",
+    "save_png",
+    "thumbnail_uri",
+    "to_image",
+    "to_uint8",
+]
 
 
 def to_uint8(pixels: Tensor) -> Pixels:
@@ -63,3 +71,9 @@ def thumbnail_uri(pixels: Pixels, longest: int = 128) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return data_uri(buffer.getvalue())
+
+
+def save_deep_png(image: Tensor, path: Path) -> None:
+    """Write one greyscale image, float32 (1, height, width) in [0, 1], as a 16-bit PNG file."""
+    pixels = (image[0].double() * 65535).round().numpy().astype(np.uint16)
+    Image.fromarray(pixels).save(path)

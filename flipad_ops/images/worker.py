@@ -8,6 +8,7 @@ images.
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
@@ -20,6 +21,7 @@ import numpy as np
 
 from flipad_ops.images.channel import Channel
 from flipad_ops.images.decoder import Decoded, DecodeJob
+from flipad_ops.images.sample import Values, array_bytes, array_shape, array_type
 
 #: Address space of one worker: enough for the largest image allowed, not for a bomb.
 MEMORY_BYTES = 4 << 30
@@ -44,7 +46,8 @@ def unpack(message: bytes) -> list[bytes]:
 
 def encode_reply(decoded: Decoded) -> bytes:
     """Header line, then the pixels of every shape that fitted."""
-    header = [fit if isinstance(fit, str) else None for fit in decoded.fits]
+    reasons = [fit if isinstance(fit, str) else None for fit in decoded.fits]
+    header = [reasons, decoded.notes]
     pixels = [fit.tobytes() for fit in decoded.fits if not isinstance(fit, str)]
     return b"".join((json.dumps(header).encode(), b"\n", *pixels))
 
@@ -52,19 +55,21 @@ def encode_reply(decoded: Decoded) -> bytes:
 def decode_reply(message: bytes, job: DecodeJob) -> Decoded:
     """The inverse of `encode_reply`; ValueError when it is not what `job` asks for."""
     header, _, body = message.partition(b"\n")
-    reasons = json.loads(header)
+    reasons, notes = json.loads(header)
     if not isinstance(reasons, list) or len(reasons) != len(job.shapes):
         raise ValueError("The header does not fit the job.")
-    fits: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | str] = []
+    if not isinstance(notes, list) or len(notes) not in (0, len(job.shapes)):
+        raise ValueError("The notes do not fit the job.")
+    fits: list[Values | str] = []
     place = 0
     for reason, shape in zip(reasons, job.shapes, strict=True):
         if reason is None:
-            count = shape[0] * shape[1] * shape[2]
-            fits.append(np.frombuffer(body, np.uint8, count, place).reshape(shape))
-            place += count
+            kind, sides = array_type(shape), array_shape(shape)
+            fits.append(np.frombuffer(body, kind, math.prod(sides), place).reshape(sides))
+            place += array_bytes(shape)
         else:
             fits.append(str(reason))
-    return Decoded(tuple(fits))
+    return Decoded(tuple(fits), notes=tuple(map(str, notes)))
 
 
 def main() -> None:

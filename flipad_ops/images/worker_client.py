@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from flipad_ops.bare import bare_environment
 from flipad_ops.images.channel import Channel
 from flipad_ops.images.decoder import Decoded, DecodeJob
+from flipad_ops.images.sample import array_bytes
 from flipad_ops.images.worker import decode_reply, pack
 
 #: Seconds a fresh worker may take to import its modules, on top of the time for an image.
@@ -30,7 +31,7 @@ class WorkerDecoder:
 
     def __init__(self, job: DecodeJob, seconds: float = 20.0) -> None:
         self.job, self.seconds = job, seconds
-        pixels = sum(c * h * w for c, h, w in job.shapes)
+        pixels = sum(map(array_bytes, job.shapes))
         self._longest_reply = pixels + 4096 * (1 + len(job.shapes))
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None

@@ -56,8 +56,8 @@ class CropInverter:
         settings: InversionSettings, window: Window, margin: int = MARGIN,
         device: str | torch.device = "cpu",
     ) -> None:  # fmt: skip
-        if layer.kind == "linear":
-            raise UsageError("Only convolutions can be inverted in a window.")
+        if layer.kind == "linear" or layer.skip is not None:
+            raise UsageError("Only convolutions without a skip image can be inverted in a window.")
         transposed = layer.kind == "conv_transpose2d"
         spans, outputs, cores = [], [], []
         for axis, (start, length) in enumerate(
@@ -78,6 +78,7 @@ class CropInverter:
             )
             outputs.append(slice(first, min(first + count, layer.output_shape[1 + axis])))
             cores.append(slice(start - low, start - low + length))
+        self.layer, self.settings = layer, settings
         self.spans, self.outputs, self.cores = tuple(spans), tuple(outputs), tuple(cores)
         rows, columns = self.outputs
         part = replace(
@@ -100,11 +101,17 @@ class CropInverter:
         reached = LayerOperator(plain).apply(outside)[0, :, rows, columns] > 0.5
         self.inner.free = reached.expand(part.output_shape).to(device)
 
-    def invert(self, pixels: Tensor, step: float = 1 / 255) -> InversionResult:
-        """Invert (batch, *layer.output_shape); z is (batch, channels, height, width)."""
+    def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
+        """Invert (batch, *layer.output_shape); z is (batch, channels, height, width) of the window,
+        the residual zero outside it."""
         rows, columns = self.outputs
+        if isinstance(step, Tensor):
+            step = step[..., rows, columns]
         result = self.inner.invert(pixels[..., rows, columns].contiguous(), step)
-        return replace(result, z=result.z[..., self.cores[0], self.cores[1]].contiguous())
+        residual = result.residual.new_zeros(len(pixels), *self.layer.output_shape)
+        residual[..., rows, columns] = result.residual
+        z = result.z[..., self.cores[0], self.cores[1]].contiguous()
+        return replace(result, z=z, residual=residual)
 
     def _output_padding(self, layer: FinalLayer, transposed: bool) -> tuple[int, int]:
         """Kept only where the window reaches the end of the image."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from flipad_ops.errors import InversionError, UsageError
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.output import OutputMap
+from flipad_ops.inversion.operators.base import LinearOperator
 from flipad_ops.inversion.operators.layer import LayerOperator
 from flipad_ops.inversion.result import InversionResult, concatenate
 from flipad_ops.inversion.settings import InversionSettings
@@ -18,6 +20,16 @@ from flipad_ops.inversion.terms import L1, Box
 
 #: Most images handed to the solver at once, and the bytes of their activations.
 CHUNK, CHUNK_BYTES = 256, 2**28
+
+
+class Inverter(Protocol):
+    """What recovers activations from images; see `FinalLayerInverter.invert`."""
+
+    layer: FinalLayer
+
+    def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
+        """Invert pixels (batch, *layer.output_shape) in [0, 1]."""
+        ...
 
 
 class FinalLayerInverter:
@@ -57,16 +69,25 @@ class FinalLayerInverter:
             raise UsageError("nonnegative needs an anchor without negative entries.")
         self.layer, self.output_map = layer, output_map
         self.device = torch.device(device)
-        self.operator = LayerOperator(layer, device)
+        self.operator = self.make_operator()
         self.anchor = anchor.detach().to(self.device, torch.float32)
         self.offset = layer(self.anchor[None].double()).float()
-        self.solver = solver or make_solver(layer, self.operator, self.settings.solver)
+        self.solver = solver or self.make_solver()
         self.free: Tensor | None = None
+
+    def make_operator(self) -> LinearOperator:
+        """W, as the solver sees it."""
+        return LayerOperator(self.layer, self.device)
+
+    def make_solver(self) -> Solver:
+        """The one that `settings.solver` names."""
+        assert isinstance(self.operator, LayerOperator)
+        return make_solver(self.layer, self.operator, self.settings.solver)
 
     def invert(
         self,
         pixels: Tensor,
-        step: float = 1 / 255,
+        step: float | Tensor = 1 / 255,
         progress: Callable[[int, int], None] | None = None,
     ) -> InversionResult:
         """Invert images.
@@ -74,7 +95,7 @@ class FinalLayerInverter:
         Parameters
         ----------
         pixels : Tensor, (batch, *output_shape), float32 in [0, 1]
-        step : float
+        step : float, or Tensor (*output_shape)
             One grey level in pixel units; zero for data that was never quantised.
         progress : callable, optional
             Called with (images done, images in all).
@@ -93,14 +114,24 @@ class FinalLayerInverter:
                 progress(min(start + chunk, total), total)
         return concatenate(parts)
 
-    def target(self, pixels: Tensor, step: float) -> Box:
+    def penalty(self) -> Tensor:
+        """alpha, broadcastable to the solver's unknowns."""
+        return torch.tensor(self.settings.alpha, device=self.device)
+
+    def unpacked(self, d: Tensor) -> Tensor:
+        """The solver's unknowns as activations (batch, *input_shape)."""
+        return d
+
+    def target(self, pixels: Tensor, step: float | Tensor) -> Box:
         """The box that the final layer's output must reach, before any shift.
 
         Evaluated in float64 and rounded, because the last bit of a float32 atanh depends on
         an element's position in its tensor, and so on the other images of the batch.
         """
         exact = pixels.double()
-        if self.settings.data_term == "point" or step == 0:
+        if isinstance(step, Tensor):
+            step = step.to(exact)
+        if self.settings.data_term == "point" or (not isinstance(step, Tensor) and step == 0):
             point = self.output_map.point_target(exact).float()
             return self._freed(Box(point, point))
         lower, upper = self.output_map.interval_target(exact, step)
@@ -124,16 +155,16 @@ class FinalLayerInverter:
         if not bool(torch.isfinite(pixels).all()):
             raise InversionError("The image holds NaN or infinite pixels.")
 
-    def _invert_chunk(self, pixels: Tensor, step: float) -> InversionResult:
+    def _invert_chunk(self, pixels: Tensor, step: float | Tensor) -> InversionResult:
         settings = self.settings
         pixels = pixels.detach().to(self.device, torch.float32)
         box = self.target(pixels, step).shifted(self.offset)
         floor = -self.anchor[None] if settings.nonnegative else None
-        weight = torch.tensor(settings.alpha, device=self.device)
+        weight = self.penalty()
         stop = Stop(settings.tolerance, settings.max_iterations, settings.check_every)
         solution = self.solver.solve(Problem(box, L1(weight, floor)), stop)
         return InversionResult(
-            z=self.anchor + solution.d,
+            z=self.anchor + self.unpacked(solution.d),
             iterations=solution.iterations,
             gap=solution.gap,
             objective=solution.objective,

@@ -201,7 +201,9 @@ def _log(result: FitResult, folder: Path) -> str:
         artifacts={pyfunc.ARTIFACT: str(folder)},
         # Shown in the UI; load_model(..., model_config={"device": "cuda"}) overrides it.
         model_config={"device": "cpu"},
-        signature=pyfunc.signature(result.attributor.calibration.threshold),
+        signature=pyfunc.signature(
+            result.attributor.calibration.threshold, result.attributor.columns
+        ),
         pip_requirements=[f"flipad-ops=={__version__}"],
         input_example=_example(result),
         metadata={"flipad": dict(result.attributor.generator)},
@@ -210,12 +212,14 @@ def _log(result: FitResult, folder: Path) -> str:
 
 
 def _example(result: FitResult) -> Any:
-    """A held-out own image as a PNG, so that the UI shows how to call the model."""
+    """A held-out own image as a PNG, or a row, so that the UI shows how to call the model."""
     import pandas as pd
 
     from flipad_ops.images.png import encode_png
 
-    image = result.examples["own"][0]
+    image, columns = result.examples["own"][0], result.attributor.columns
+    if columns is not None:
+        return pd.DataFrame(columns.to_values(image[None].numpy()), columns=list(columns.names))
     if image.dim() != 3 or image.shape[0] not in (1, 3):
         return None
     return pd.DataFrame({"image": [encode_png(image)]})

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flipad_ops.attributor import Attributor
 from flipad_ops.fitting import FitResult
+from flipad_ops.generators import SIXTEEN_BIT
 from flipad_ops.version import __version__
 
 if TYPE_CHECKING:
@@ -34,12 +36,12 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "generator": where,
         "final layer": f"{attributor.layer.kind}, sha256 `{attributor.layer.sha256()[:16]}`",
         "decoder": f"sha256 `{str(attributor.generator['decoder_sha256'])[:16]}`",
-        "images": "x".join(str(n) for n in attributor.sample_shape)
-        + " (channels, height, width), 8 bit",
+        "samples": _samples(attributor),
         "threshold": f"{calibration.threshold:.6g} (target false negative rate {settings.fnr:g}, "
         f"{len(calibration.own_scores)} held-out own images)",
         "smallest p-value": f"{calibration.floor:.4g}",
-        "inversion": f"alpha {settings.inversion.alpha:g}, {settings.inversion.data_term} target, "
+        "inversion": attributor.basis
+        or f"alpha {settings.inversion.alpha:g}, {settings.inversion.data_term} target, "
         f"relative gap {settings.inversion.tolerance:g}, {result.unconverged:.1%} not converged",
         "seed": settings.seed,
         "code": f"flipad_ops {__version__}",
@@ -64,6 +66,8 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         table,
         "",
     ]
+    if attributor.basis:
+        lines += [f"**{attributor.basis}**", ""]
     if len(shared) > 1:
         lines += [f"Shares its final layer with and cannot tell apart: {', '.join(shared)}.", ""]
     if not result.grouped:
@@ -77,6 +81,13 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "named here."
     ]
     return "\n".join(lines)
+
+
+def _samples(attributor: Attributor) -> str:
+    if attributor.columns is not None:
+        return f"rows of {len(attributor.columns)} columns: {', '.join(attributor.columns.names)}"
+    size = "x".join(str(n) for n in attributor.sample_shape)
+    return f"{size} (channels, height, width), {16 if attributor.grid == SIXTEEN_BIT else 8} bit"
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

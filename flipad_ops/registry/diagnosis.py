@@ -14,7 +14,7 @@ from flipad_ops.errors import (
     NotAttributable,
     UsageError,
 )
-from flipad_ops.generators import SplitGenerator
+from flipad_ops.generators import SIXTEEN_BIT, SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
@@ -154,6 +154,11 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
             f"stride {layer.stride}, padding {layer.padding}, dilation {layer.dilation}, "
             f"groups {layer.groups}"
         )
+    if layer.skip is not None:
+        shape, way = list(layer.skip.input_shape), layer.skip.name
+        facts["skip image"] = f"{shape}, doubled ({way}) and added; recovered with the activation"
+    if generator.reading is not None and generator.reading.modulated:
+        facts["modulation"] = "styles scale input channels; the scales are part of the activation"
     minimum, recorded = generator.activation_minimum(), generator.latent.recorded
     return {
         **facts,
@@ -163,6 +168,8 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
         "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}"
         + (f" ({len(recorded)} of them)" if recorded is not None else ""),
         "samples": f"{list(generator.sample_shape)}"
+        + (f", rows: {', '.join(generator.columns.names)}" if generator.columns else "")
+        + (", 16 bit" if generator.grid == SIXTEEN_BIT else "")
         + ("" if generator.batched else ", one at a time (exported at batch size 1)"),
         "final layer sha256": layer.sha256(),
         "decoder sha256": generator.decoder_sha256,

@@ -2,6 +2,7 @@
 
 | found | read by |
 |---|---|
+| metadata names a file of samples | `format_samples`: no model, own samples in its place |
 | metadata names a factory | `format_plain`: that callable and a weights file |
 | flavour onnx, or one .onnx file | `flipad_ops.generators.onnx_generator` |
 | flavour pytorch | `format_pytorch`: a `torch.export` program, or a pickle with consent |
@@ -148,6 +149,8 @@ def read_generator(
     """
     try:
         loaded = _reader(folder, metadata)(folder, metadata, device)
+        if loaded.latents is not None:
+            return loaded
         return replace(loaded, latents=_recorded(folder, metadata))
     except FlipadError:
         raise
@@ -161,8 +164,15 @@ Reader = Callable[[ModelFolder, Mapping[str, Any], str], LoadedGenerator]
 
 
 def _reader(folder: ModelFolder, metadata: Mapping[str, Any]) -> Reader:
-    from flipad_ops.registry import format_diffusers, format_plain, format_pytorch
+    from flipad_ops.registry import (
+        format_diffusers,
+        format_plain,
+        format_pytorch,
+        format_samples,
+    )
 
+    if "samples" in metadata:
+        return format_samples.read_samples
     if "factory" in metadata:
         return format_plain.read_plain
     if "pytorch" in folder.flavors:

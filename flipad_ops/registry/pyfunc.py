@@ -9,25 +9,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from flipad_ops.attributor import Attributor
 from flipad_ops.attributor_io import load_attributor
+from flipad_ops.columns import Columns
 from flipad_ops.errors import ImageError
 from flipad_ops.images.decode import decode
-from flipad_ops.images.fit import Shape, fit_to
+from flipad_ops.images.row import is_row, write_row
+from flipad_ops.images.sample import take
+from flipad_ops.images.tensors import as_pixels, sample_of
 
 ARTIFACT = "attributor"
 INPUT = "image"
 
 
-def signature(threshold: float) -> ModelSignature:
-    """One binary column in; score, p, attributed and error out.
+def signature(threshold: float, columns: Columns | None = None) -> ModelSignature:
+    """One binary column in, or a table's columns; score, p, attributed and error out.
 
     The residual, given on demand, is no part of it: Spark expects every column that is named here
     to be there.
@@ -36,9 +38,14 @@ def signature(threshold: float) -> ModelSignature:
     ----------
     threshold : float
         The calibrated one, shown as the parameter's default.
+    columns : Columns, optional
+        Of an attributor for rows of a table.
     """
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.binary, INPUT)]
+    if columns is not None:
+        inputs = [ColSpec(DataType.double, name) for name in columns.names]
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.binary, INPUT)]),
+        inputs=Schema(inputs),
         outputs=Schema(
             [
                 ColSpec(DataType.double, "score", required=False),
@@ -81,7 +88,7 @@ class AttributorModel(PythonModel):
         """One row out per row in, in order."""
         options = dict(params or {})
         threshold = float(options.get("threshold", self.attributor.calibration.threshold))
-        pixels, errors = self._read(model_input[INPUT])
+        pixels, errors = self._read(_samples(model_input, self.attributor.columns))
         usable = [index for index, error in enumerate(errors) if not error]
         if errors and not usable and options.get("refuse_unreadable", True):
             raise MlflowException(
@@ -98,7 +105,7 @@ class AttributorModel(PythonModel):
         )
         residuals: list[list[float] | None] = [None] * len(errors)
         if usable:
-            result = self.attributor.score(torch.from_numpy(np.stack(pixels)).float() / 255)
+            result = self.attributor.score(as_pixels(np.stack(pixels)))
             frame.loc[usable, "score"] = result.score
             frame.loc[usable, "p"] = result.p
             frame.loc[usable, "attributed"] = result.score <= threshold
@@ -109,17 +116,27 @@ class AttributorModel(PythonModel):
         return frame
 
     def _read(self, images: Iterable[Any]) -> tuple[list[Any], list[str]]:
-        channels, height, width = self.attributor.sample_shape
-        shape: Shape = (channels, height, width)
+        attributor = self.attributor
+        sample = sample_of(attributor.sample_shape, attributor.grid, attributor.columns)
         pixels: list[Any] = []
         errors: list[str] = []
         for image in images:
             try:
-                pixels.append(fit_to(decode(_as_bytes(image)), shape))
+                data = _as_bytes(image)
+                decoded = None if is_row(data) else decode(data)
+                pixels.append(take(data, decoded, sample, "reject")[0])
                 errors.append("")
             except ImageError as error:
                 errors.append(str(error))
         return pixels, errors
+
+
+def _samples(frame: pd.DataFrame, columns: Columns | None) -> Iterable[Any]:
+    """Encoded images, or a table's rows as `images.row` writes them."""
+    if columns is None:
+        return list(frame[INPUT])
+    values = frame[list(columns.names)].itertuples(index=False, name=None)
+    return [write_row(dict(zip(columns.names, row, strict=True))) for row in values]
 
 
 def _as_bytes(image: Any) -> bytes:

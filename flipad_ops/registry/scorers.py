@@ -20,8 +20,8 @@ from flipad_ops.errors import (
     AttributorMissing,
     GeneratorNotFound,
     LayerMismatch,
-    UsageError,
 )
+from flipad_ops.images.tensors import sample_of
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
@@ -38,12 +38,11 @@ class LoadedScorer:
     """An attributor as a scan sees it; see `flipad_ops.scanning.scorer.Scorer`."""
 
     def __init__(self, attributor: Attributor, card: AttributorCard) -> None:
-        channels, height, width = attributor.sample_shape
         self.attributor = attributor
         self.card = card
         self.name = card.attributor_name
         self.version = card.attributor_version
-        self.image_shape = (channels, height, width)
+        self.image_shape = sample_of(attributor.sample_shape, attributor.grid, attributor.columns)
         self.threshold = attributor.calibration.threshold
         self.p_floor = attributor.calibration.floor
         self.inversion_key = attributor.inversion_key
@@ -187,10 +186,7 @@ def from_version(client: MlflowClient, version: ModelVersion, device: str) -> Lo
 def from_folder(folder: Path, device: str, version: ModelVersion | None = None) -> LoadedScorer:
     """Load an attributor folder; `version` says what it is called in the registry."""
     attributor = load_attributor(folder, device)
-    if len(attributor.sample_shape) != 3:
-        raise UsageError(
-            f"This attributor is for samples of shape {list(attributor.sample_shape)}, not images."
-        )
+    sample_of(attributor.sample_shape, attributor.grid, attributor.columns)  # or refuses
     written_by = json.loads((folder / JSON_NAME).read_text()).get("code_version", "")
     return LoadedScorer(
         attributor, _card(attributor, attributor_sha256(folder), written_by, version)
@@ -235,6 +231,8 @@ def _card(
         solver=settings.inversion.solver,
         tolerance=settings.inversion.tolerance,
         reference=None if reference is None else reference.permute(1, 2, 0).numpy(),
+        unit="row" if attributor.columns else "image",
+        basis=attributor.basis,
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from flipad_ops.errors import UsageError
 from flipad_ops.scanning.records import Finding, Row
 
 
@@ -100,8 +102,36 @@ def prefix_of(key: str) -> str:
     return key.rpartition("/")[0]
 
 
+def grouping(pattern: str) -> Callable[[str], str]:
+    """How keys are grouped: by folder, or by what a regular expression finds in the key.
+
+    The expression's first group counts, or else all it matches; a key without a match stays with
+    its folder.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not pattern:
+        return prefix_of
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"{pattern!r} is no regular expression: {error}.") from error
+
+    def group(key: str) -> str:
+        found = expression.search(key)
+        if found is None:
+            return prefix_of(key)
+        return str(found[1] or "") if expression.groups else found[0]
+
+    return group
+
+
 def prefix_tests(
-    judged: Iterable[tuple[str, bool, bool]], false_positive_rate: float
+    judged: Iterable[tuple[str, bool, bool]],
+    false_positive_rate: float,
+    group: Callable[[str], str] = prefix_of,
 ) -> list[PrefixTest]:
     """One binomial test per prefix, against an upper bound of the false positive rate.
 
@@ -111,10 +141,12 @@ def prefix_tests(
         Every scored image of one attributor.
     false_positive_rate : float
         Upper 95% bound of the worst calibration stratum, in (0, 1].
+    group : callable
+        From a key to what it is tested with; see `grouping`.
     """
     counts: dict[str, list[int]] = {}
     for key, attributed, leak in judged:
-        count = counts.setdefault(prefix_of(key), [0, 0, 0])
+        count = counts.setdefault(group(key), [0, 0, 0])
         count[0] += 1
         count[1] += attributed
         count[2] += leak

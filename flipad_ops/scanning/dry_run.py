@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from flipad_ops.errors import NothingToScan
+from flipad_ops.images.sample import describe
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.scorer import Scorer, label
 
@@ -61,10 +62,9 @@ def write_preview(facts: dict[str, Any], as_json: bool, stream: TextIO) -> None:
 
 
 def _decidable(scorer: Scorer, fdr: float, objects: int) -> dict[str, Any]:
-    channels, height, width = scorer.image_shape
     return {
         "generator": f"{scorer.card.generator_name}/{scorer.card.generator_version}",
-        "image": f"{width}x{height}x{channels}",
+        "image": describe(scorer.image_shape),
         "threshold": scorer.threshold,
         "p_floor": scorer.p_floor,
         "needed_together": max(1, -int(-scorer.p_floor * objects // fdr)),

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from flipad_ops.columns import Columns
 from flipad_ops.errors import ImageError, TargetError
 from flipad_ops.images.decode import decode
 from flipad_ops.images.fit import fit_to
+from flipad_ops.images.sample import array_shape, take
+from flipad_ops.images.tensors import as_pixels
 from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.records import Finding
 from flipad_ops.scanning.scorer import Scorer, label
@@ -49,19 +51,24 @@ def collect_exhibits(
     for finding in outcome.of("leak", "review")[:shown]:
         row = finding.row
         scorer = by_name[row.attributor]
+        if isinstance(scorer.image_shape, Columns):
+            continue  # a row has no picture
+        channels, height, width = array_shape(scorer.image_shape)
+        shape = (channels, height, width)
         try:
             item = Item(row.key, row.size, 0.0, row.etag)
             data = targets[row.target].read(item, outcome.request.limits.max_bytes).data
             if hashlib.sha256(data).hexdigest() != row.sha256:
                 continue
             image = decode(data, outcome.request.limits)
-            pixels = fit_to(image, scorer.image_shape, outcome.request.size_rule)
+            pixels, _ = take(data, image, scorer.image_shape, outcome.request.size_rule)
+            eight = fit_to(image, shape, outcome.request.size_rule)
         except (TargetError, ImageError):
             continue
-        batch = scorer.score(torch.from_numpy(pixels)[None].float() / 255, residual=True)
+        batch = scorer.score(as_pixels(pixels[None]), residual=True)
         if batch.residual is not None:
             residual = residual_map(batch.residual[0])
-            exhibits.append(Exhibit(finding, pixels.transpose(1, 2, 0), residual))
+            exhibits.append(Exhibit(finding, eight.transpose(1, 2, 0), residual))
     return exhibits
 
 
@@ -72,7 +79,7 @@ def reference_exhibit(
     for scorer in scorers:
         pixels = scorer.card.reference
         if pixels is not None:
-            tensor = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].float() / 255
+            tensor = as_pixels(pixels.transpose(2, 0, 1)[None].copy())
             batch = scorer.score(tensor, residual=True)
             if batch.residual is not None:
                 return pixels, residual_map(batch.residual[0])

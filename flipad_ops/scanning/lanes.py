@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from flipad_ops.errors import InversionError
+from flipad_ops.images.tensors import as_pixels
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.records import Row, replace_row
 from flipad_ops.scanning.scorer import ScoreBatch, Scorer, label
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[Any]
 #: Rows with the same content, each with its position in the listing.
 Members = list[tuple[Row, int]]
 NO_SCORE = "The inversion gave no finite score."
@@ -86,10 +88,10 @@ class Lane:
                 float(batch.p[index]),
                 bool(batch.attributed[index]),
                 bool(batch.converged[index]),
-                RECOMPRESSED if recompressed[index] else "",
             )
+            told = (self.scorer.card.basis, RECOMPRESSED if recompressed[index] else "")
             for row, position in members:
-                self._put(row, position, *values)
+                self._put(row, position, *values, " ".join(filter(None, (row.reason, *told))))
         self.ledger.commit()  # a batch is dear: no later crash may lose it
 
     def _put(
@@ -115,7 +117,7 @@ class Lane:
             self.batch_size = min(self.batch_size, size)
 
         def attempt(part: slice) -> list[ScoreBatch]:
-            return [self.scorer.score(torch.from_numpy(pixels[part]).float() / 255)]
+            return [self.scorer.score(as_pixels(pixels[part]))]
 
         return in_halves(attempt, slice(0, len(pixels)), shrink, lambda part: [unscored(1)])[0]
 

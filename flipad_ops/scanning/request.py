@@ -10,6 +10,7 @@ from typing import Any
 from flipad_ops.errors import UsageError
 from flipad_ops.images.decode import DecodeLimits
 from flipad_ops.images.fit import SizeRule
+from flipad_ops.scanning.decisions import grouping
 from flipad_ops.scanning.records import Finding
 from flipad_ops.scanning.selection import Selection
 from flipad_ops.scanning.targets.base import Target
@@ -40,6 +41,8 @@ class ScanRequest:
         Time limit for decoding one image.
     suppress : callable
         Says of a flagged finding why it does not count, or "".
+    group : str
+        Regular expression over keys: what is tested together; "" for folders.
     """
 
     targets: Sequence[Target]
@@ -52,6 +55,7 @@ class ScanRequest:
     workers: int | None = None
     decode_seconds: float = 20.0
     suppress: Suppress = lambda finding: ""
+    group: str = ""
 
     def __post_init__(self) -> None:
         uris = [target.uri for target in self.targets]
@@ -59,6 +63,7 @@ class ScanRequest:
             raise UsageError("A target is named twice.")
         if self.batch_size < 1:
             raise UsageError("The batch size must be at least 1.")
+        grouping(self.group)
 
     @property
     def processes(self) -> int:

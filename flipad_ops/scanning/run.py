@@ -179,4 +179,6 @@ class Work:
                 outcome = got.outcome or "skipped"
                 self.ledger.add(replace_row(row, outcome=outcome, reason=reason), got.position)
             else:
-                lane.add(row, got.position, fit)
+                notes = got.decoded.notes if got.decoded is not None else ()
+                noted = replace_row(row, reason=notes[place]) if notes else row
+                lane.add(noted, got.position, fit)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.images.sample import Sample
+
 if TYPE_CHECKING:
     from flipad_ops.attributor import Screening
     from flipad_ops.inversion import InversionResult
@@ -57,6 +59,10 @@ class AttributorCard:
         Calibration scores, for histograms.
     reference : (height, width, channels) uint8 or None
         A held-out own sample to read findings against.
+    basis : str
+        What every score rests on, if not the usual inversion; a sentence.
+    unit : str
+        What a sample is called: "image", or "row" of a table.
     """
 
     attributor_name: str
@@ -80,6 +86,8 @@ class AttributorCard:
     solver: str
     tolerance: float
     reference: NDArray[np.uint8] | None = None
+    basis: str = ""
+    unit: str = "image"
 
 
 class Scorer(Protocol):
@@ -87,13 +95,13 @@ class Scorer(Protocol):
 
     name: str
     version: str
-    image_shape: tuple[int, int, int]
+    image_shape: Sample
     threshold: float
     p_floor: float
     card: AttributorCard
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
-        """Score (n, *image_shape) float32 pixels in [0, 1]."""
+        """Score (n, ...) float32 pixels in [0, 1], as `images.sample` makes them."""
         ...
 
 

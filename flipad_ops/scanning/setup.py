@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flipad_ops.images.decoder import DecodeJob, Decoder, InlineDecoder
-from flipad_ops.images.fit import Shape
+from flipad_ops.images.sample import Sample, array_bytes
 from flipad_ops.images.worker_client import WorkerDecoder
 from flipad_ops.scanning.pipeline import Plumbing
 from flipad_ops.scanning.request import ScanRequest
@@ -16,12 +16,12 @@ from flipad_ops.scanning.targets.base import Target
 PIXEL_BYTES = 256_000_000
 
 
-def image_shapes(scorers: Sequence[Scorer]) -> tuple[Shape, ...]:
+def image_shapes(scorers: Sequence[Scorer]) -> tuple[Sample, ...]:
     """The shapes that images are decoded to, each once."""
     return tuple(dict.fromkeys(scorer.image_shape for scorer in scorers))
 
 
-def make_decoders(request: ScanRequest, shapes: tuple[Shape, ...]) -> list[Decoder]:
+def make_decoders(request: ScanRequest, shapes: tuple[Sample, ...]) -> list[Decoder]:
     """As many decoders as the request has processes; without any, one in this process."""
     job = DecodeJob(shapes, request.size_rule, request.limits)
     decoders: list[Decoder] = [
@@ -31,7 +31,7 @@ def make_decoders(request: ScanRequest, shapes: tuple[Shape, ...]) -> list[Decod
 
 
 def plumbing(
-    request: ScanRequest, shapes: tuple[Shape, ...], targets: Sequence[Target]
+    request: ScanRequest, shapes: tuple[Sample, ...], targets: Sequence[Target]
 ) -> Plumbing:
     """Sizes for images of these shapes."""
     return Plumbing(
@@ -41,7 +41,7 @@ def plumbing(
     )
 
 
-def window(request: ScanRequest, shapes: tuple[Shape, ...], workers: int = 1) -> int:
+def window(request: ScanRequest, shapes: tuple[Sample, ...], workers: int = 1) -> int:
     """Images that may be under way: two batches a worker at least, four where memory allows."""
-    image, batch = max(1, sum(c * h * w for c, h, w in shapes)), request.batch_size
+    image, batch = max(1, sum(map(array_bytes, shapes))), request.batch_size
     return max(2 * workers * batch, min(workers * (4 * batch + 64), PIXEL_BYTES // image))

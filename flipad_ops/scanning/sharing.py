@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.images.tensors import as_pixels
 from flipad_ops.scanning.lanes import Lane, Pixels, in_halves, unscored
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.records import Row
@@ -72,7 +73,7 @@ class Group:
             self.batch_size = min(self.batch_size, size)
 
         def attempt(part: slice) -> list[ScoreBatch]:
-            tensor = torch.from_numpy(pixels[part]).float() / 255
+            tensor = as_pixels(pixels[part])
             return score_together([lane.sharing for lane in self.lanes], tensor, wanted[:, part])
 
         return in_halves(

@@ -44,6 +44,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "max_errors": outcome.request.max_errors,
         "size_rule": outcome.request.size_rule,
         "selection": outcome.request.selection.describe(),
+        "group": outcome.request.group,
         "started": outcome.started,
         "seconds": round(outcome.seconds, 3),
         "attributors": {
@@ -54,6 +55,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
                 "final_layer_sha256": card.final_layer_sha256,
                 "threshold": card.threshold,
                 "p_floor": outcome.floors[name],
+                "basis": card.basis,
             }
             for name, card in outcome.cards.items()
         },

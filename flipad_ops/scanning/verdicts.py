@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from flipad_ops.scanning.decisions import PrefixTest, benjamini_hochberg, judge, prefix_tests
+from flipad_ops.scanning.decisions import (
+    PrefixTest,
+    benjamini_hochberg,
+    grouping,
+    judge,
+    prefix_tests,
+)
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.outcome import Stream
 from flipad_ops.scanning.records import Finding
@@ -56,7 +62,8 @@ class Verdicts:
         card = self._scorer.card
         bounds = [high for key, (_, _, high) in card.measured.items() if key != "tpr"]
         judged = self._ledger.judged(self._name, self._cut)
-        return prefix_tests(judged, max([*bounds, self._scorer.p_floor]))
+        rate = max([*bounds, self._scorer.p_floor])
+        return prefix_tests(judged, rate, grouping(self._request.group))
 
     def warning(self) -> str:
         """That single images cannot be significant among so many, if some would have been."""

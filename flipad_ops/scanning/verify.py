@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from flipad_ops.errors import AttributorCorrupt, AttributorMissing, ImageError, TargetError
-from flipad_ops.images.decode import decode
-from flipad_ops.images.fit import fit_to
+from flipad_ops.errors import AttributorCorrupt, AttributorMissing, TargetError
+from flipad_ops.images.decoder import DecodeJob
+from flipad_ops.images.tensors import as_pixels
 from flipad_ops.scanning.decisions import benjamini_hochberg, judge
 from flipad_ops.scanning.evidence import Evidence
 from flipad_ops.scanning.outcome import ScanOutcome
@@ -88,15 +87,16 @@ class Verifier:
             yield self._one(finding)
 
     def _one(self, finding: Finding) -> Check:
-        row, saved = finding.row, self._saved
+        row, request = finding.row, self._saved.request
         scorer = self._scorers[row.attributor]
-        limits = saved.request.limits
+        job = DecodeJob((scorer.image_shape,), request.size_rule, request.limits)
         try:
-            data = self._evidence.find(row)
-            pixels = fit_to(decode(data, limits), scorer.image_shape, saved.request.size_rule)
-        except (TargetError, ImageError) as error:
+            (pixels,) = job.run(self._evidence.find(row)).fits
+        except TargetError as error:
             return Check(finding, "unavailable", (str(error),))
-        batch = scorer.score(torch.from_numpy(pixels)[None].float() / 255)
+        if isinstance(pixels, str):
+            return Check(finding, "unavailable", (pixels,))
+        batch = scorer.score(as_pixels(pixels[None]))
         score, p = float(batch.score[0]), float(batch.p[0])
         reasons = [*self._rescored(finding, scorer, score, p), *self._redecided(finding)]
         return Check(finding, "differs" if reasons else "confirmed", tuple(reasons), score, p)

@@ -76,9 +76,10 @@ def test_every_source_weighs_the_same() -> None:
 
 def test_head_takes_flat_activations() -> None:
     own, foreign = torch.randn(60, 9), torch.randn(60, 9) + 2
-    for channels in (None, torch.arange(9)):
+    # With channels the row's own values and their products come beside the features.
+    for channels, count in ((None, 27), (torch.arange(9), 27 + 9 + 45)):
         head = fit_statistics(own, foreign, own, foreign, channels=channels)
-        assert head.count == 27
+        assert head.count == count
         assert head(own, own).median() < head(foreign, foreign).median()
 
 

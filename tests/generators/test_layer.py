@@ -20,7 +20,7 @@ def layer(kind: str = "conv2d", seed: int = 0) -> FinalLayer:
 def test_geometry_and_tensors_rebuild_the_layer(kind: str) -> None:
     whole = layer(kind)
     geometry = json.loads(json.dumps(whole.geometry()))
-    again = FinalLayer.from_parts(geometry, whole.weight, whole.bias)
+    again = FinalLayer.from_parts(geometry, whole.tensors())
     z = torch.randn(2, *whole.input_shape)
     assert again.sha256() == whole.sha256()
     assert torch.equal(again(z), whole(z))

@@ -24,8 +24,9 @@ def refusal(forward: Callable[[Tensor], Any], batched: bool = True) -> str:
     return text
 
 
-class Modulated(nn.Module):
-    """StyleGAN2's way: one grouped convolution whose weights carry each latent's style."""
+class Demodulated(nn.Module):
+    """One grouped convolution whose weights carry each latent's style and are normalised by it, as
+    in StyleGAN2's hidden layers: outputs are scaled, too, which no activation can absorb."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,20 +36,21 @@ class Modulated(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         n = z.shape[0]
         weight = (self.weight * self.style(z)[:, None, :, None, None]).reshape(n * 3, 6, 3, 3)
+        weight = weight / weight.flatten(1).norm(dim=1)[:, None, None, None]
         x = self.start(z).reshape(1, n * 6, 8, 8)
         return torch.tanh(F.conv2d(x, weight, padding=1, groups=n).reshape(n, 3, 8, 8))
 
 
 @pytest.mark.parametrize("batched", [True, False])
-def test_modulated_weights(batched: bool) -> None:
-    module = seeded(lambda: nn.Sequential(Modulated()))
-    assert "change with the latent (modulation)" in refusal(module, batched)
+def test_demodulated_weights(batched: bool) -> None:
+    module = seeded(lambda: nn.Sequential(Demodulated()))
+    assert "not by scales of its input channels alone (modulation)" in refusal(module, batched)
 
 
 @pytest.mark.parametrize("batched", [True, False])
-def test_modulated_weights_exported(batched: bool) -> None:
-    module = export(seeded(lambda: nn.Sequential(Modulated())), "dynamic" if batched else "one")
-    assert "change with the latent (modulation)" in refusal(module, batched)
+def test_demodulated_weights_exported(batched: bool) -> None:
+    module = export(seeded(lambda: nn.Sequential(Demodulated())), "dynamic" if batched else "one")
+    assert "not by scales of its input channels alone (modulation)" in refusal(module, batched)
 
 
 def test_modulated_bias() -> None:

@@ -24,7 +24,12 @@ def difference(z: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def test_public_names() -> None:
-    assert package.__all__ == ["FinalLayerInverter", "InversionResult", "InversionSettings"]
+    assert package.__all__ == [
+        "FinalLayerInverter",
+        "InversionResult",
+        "InversionSettings",
+        "Inverter",
+    ]
 
 
 def test_result_is_consistent() -> None:

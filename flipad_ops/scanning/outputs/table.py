@@ -21,6 +21,8 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
             f"{card.generator_name}/{card.generator_version}"
         )
         stream.write(f"\n{name}  (generator {versions}, threshold {card.threshold:.4g})\n")
+        if card.basis:
+            stream.write(f"{card.basis}\n")
         lines: list[tuple[str, ...]] = [
             ("prefix", "scanned", "attributed", "leaks", "expected", "q")
         ]

@@ -215,7 +215,7 @@ def fetched(entry: Entry) -> Fetched:
     if reason == GONE and _is_here(entry):
         outcome, reason = "failed", ELSEWHERE
     fits = tuple(fit if isinstance(fit, str) else (entry, fit) for fit in reading.fits)
-    decoded = Decoded(cast(Any, fits)) if fits else None
+    decoded = Decoded(cast(Any, fits), notes=reading.notes) if fits else None
     return Fetched(
         entry.position, entry.target, reading.item, outcome, reason, reading.sha256, decoded
     )

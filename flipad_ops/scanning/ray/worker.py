@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flipad_ops.errors import EngineError, FlipadError
 from flipad_ops.images.decoder import Decoded, Decoder
+from flipad_ops.images.sample import Values, array_shape, array_type
 from flipad_ops.scanning.lanes import Lane, Pixels, join
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.pipeline import Fetched, Pipeline
@@ -37,6 +37,8 @@ class Reading:
         As it was when read.
     fits : tuple of int or str
         For each shape the row of its pixels, or why there are none.
+    notes : tuple of str
+        As in `Decoded`.
     """
 
     item: Item
@@ -44,6 +46,7 @@ class Reading:
     reason: str = ""
     sha256: str = ""
     fits: tuple[int | str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Worker:
@@ -89,16 +92,14 @@ class Worker:
         self.decoders = [_Lasting(decoder) for decoder in make_decoders(self.request, self.shapes)]
         return host
 
-    def read(
-        self, target: Target, items: Sequence[Item]
-    ) -> tuple[list[Reading], list[NDArray[np.uint8]]]:
+    def read(self, target: Target, items: Sequence[Item]) -> tuple[list[Reading], list[Values]]:
         """Fetch and decode objects of one target.
 
         Returns
         -------
         readings : list of Reading
             One for each item.
-        pixels : list of (k, channels, height, width) uint8
+        pixels : list of (k, ...) arrays
             For each shape those that there are.
         """
         target = self._targets.setdefault(target.uri, target)  # the first keeps its connections
@@ -113,12 +114,12 @@ class Worker:
             if pipeline.listing_error is not None:
                 raise pipeline.listing_error
         return readings, [
-            np.stack(stack) if stack else np.empty((0, *shape), np.uint8)
+            np.stack(stack) if stack else np.empty((0, *array_shape(shape)), array_type(shape))
             for stack, shape in zip(stacks, self.shapes, strict=True)
         ]
 
     def score(
-        self, lane: int, picks: Sequence[tuple[int, int]], *sources: list[NDArray[np.uint8]]
+        self, lane: int, picks: Sequence[tuple[int, int]], *sources: list[Values]
     ) -> ScoreBatch:
         """Score one batch of the `lane`-th attributor.
 
@@ -173,7 +174,7 @@ def _reading(got: Fetched, stacks: list[list[Pixels]]) -> Reading:
         else:
             fits.append(len(stack))
             stack.append(fit)
-    return Reading(got.item, sha256=got.sha256, fits=tuple(fits))
+    return Reading(got.item, sha256=got.sha256, fits=tuple(fits), notes=got.decoded.notes)
 
 
 def _reach(target: Target) -> None:

@@ -50,6 +50,8 @@ def render(outcome: ScanOutcome) -> str:
         more_suppressed=max(0, outcome.tally.suppressed - LISTED),
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
+        listed=outcome.of("leak", "review")[:LISTED],
+        unit="row" if all(c.unit == "row" for c in outcome.cards.values()) else "image",
         request=outcome.request,
         command=outcome.command,
         code_version=__version__,

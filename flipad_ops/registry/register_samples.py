@@ -1,0 +1,87 @@
+"""Register a folder of own samples as the version of a generator whose weights are elsewhere."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from flipad_ops.errors import DataError, ImageError, UsageError
+from flipad_ops.generators import split_generator
+from flipad_ops.images.decode import decode
+from flipad_ops.images.fit import Shape
+from flipad_ops.images.folder import image_files, load_folder
+from flipad_ops.registry import tags as keys
+from flipad_ops.registry.formats import JSON_NAME
+from flipad_ops.registry.registering import ensure_model, quiet_mlflow
+from flipad_ops.registry.store import registry_errors, tracking
+from flipad_ops.registry.uris import parse_model
+
+FILE = "samples.safetensors"
+
+
+def register_samples(
+    name: str, folder: Path, *, bits: int = 8, tracking_uri: str | None = None
+) -> tuple[str, int, int]:
+    """Log the folder's images of the commonest size and register them as one version.
+
+    Returns
+    -------
+    version : str
+    used, left_out : int
+        Images registered; files of other sizes or unreadable.
+
+    Raises
+    ------
+    UsageError, DataError, NotAttributable
+    """
+    ref = parse_model(name)
+    if ref.version or ref.alias or keys.is_attributor(ref.name):
+        raise UsageError(f"{name!r} is no name for a new generator: give a plain name.")
+    loaded = load_folder(folder, _shape(folder), deep=bits == 16)
+    top, kind = (65535, np.uint16) if bits == 16 else (255, np.uint8)
+    stored = torch.from_numpy((loaded.images * top).round().numpy().astype(kind))
+    metadata = {"samples": FILE, "bits": bits}
+    split = split_generator(
+        lambda latents: latents, metadata, state={"samples": stored}, latents=loaded.images * 2 - 1
+    )
+    tags = {keys.LAYER: split.layer.sha256(), keys.DECODER: split.decoder_sha256}
+    with (
+        tempfile.TemporaryDirectory(prefix="flipad-") as temporary,
+        tracking(tracking_uri) as client,
+        registry_errors(ref.name),
+        quiet_mlflow(),
+    ):
+        import mlflow
+
+        save_file({"samples": stored}, Path(temporary) / FILE)
+        (Path(temporary) / JSON_NAME).write_text(json.dumps(metadata), encoding="utf-8")
+        ensure_model(client, ref.name)
+        with mlflow.start_run(run_name=f"samples of {ref.name}") as run:
+            mlflow.log_artifacts(temporary, "samples")
+        version = client.create_model_version(
+            ref.name, f"{run.info.artifact_uri}/samples", run_id=run.info.run_id, tags=tags
+        )
+    return str(version.version), len(loaded), len(loaded.skipped)
+
+
+def _shape(folder: Path) -> Shape:
+    """The commonest shape in a folder."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder.")
+    shapes: Counter[Shape] = Counter()
+    for file in image_files(folder):
+        try:
+            pixels = decode(file.read_bytes()).pixels
+        except ImageError:
+            continue
+        height, width, channels = pixels.shape
+        shapes[(channels, height, width)] += 1
+    if not shapes:
+        raise DataError(f"{folder} holds no usable image.")
+    return shapes.most_common(1)[0][0]
