@@ -58,7 +58,7 @@ def pipeline(folder: Path, name: str, module: Any, latents: Tensor) -> Path:
     module.save_pretrained(folder / place)
     index = {"_class_name": name, place: ["diffusers", type(module).__name__]}
     (folder / "model_index.json").write_text(json.dumps(index))
-    save_file({"latents": latents}, folder / "latents.safetensors")
+    save_file({"latents": latents.contiguous()}, folder / "latents.safetensors")
     stated = {"latent": {"shape": list(latents.shape[1:]), "file": "latents.safetensors"}}
     (folder / "flipad.json").write_text(json.dumps(stated))
     return folder
