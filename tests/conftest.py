@@ -58,6 +58,7 @@ def toy_settings() -> FitSettings:
         student_steps=2,
         min_negatives=20,
         max_negatives=100,
+        more_null=0,
     )
 
 
