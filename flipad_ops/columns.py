@@ -7,7 +7,6 @@ of the output range (-1 and 1 for tanh), `step` is the last decimal that the tab
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flipad_ops.errors import UsageError
+from flipad_ops.untrusted_json import parse
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def read_columns(path: Path) -> Columns:
     UsageError
     """
     try:
-        return Columns.from_list(json.loads(path.read_text(encoding="utf-8")))
+        return Columns.from_list(parse(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is not a readable JSON file.") from error
 

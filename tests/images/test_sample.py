@@ -85,6 +85,6 @@ def test_samples_of_attributors() -> None:
 def test_a_row_needs_numbers(value: object) -> None:
     with pytest.raises(NotAnImage, match="'a'"):
         read_row(write_row({"a": value, "b": 0}), COLUMNS)
-    for damaged in (b"flipad-row\n{", b"flipad-row\n[1]"):
+    for damaged in (b"flipad-row\n{", b"flipad-row\n[1]", b"flipad-row\n" + b"[" * 100_000):
         with pytest.raises(NotAnImage, match="Damaged"):
             read_row(damaged, COLUMNS)
