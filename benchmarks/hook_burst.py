@@ -18,13 +18,18 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from benchmarks.hook_parts.house import SECRET, MlflowServer, Service, machine, running
-from flipad_ops.registry import tags
-from flipad_ops.registry.generators import register_generator
+from benchmarks.hook_parts.house import (
+    SECRET,
+    MlflowServer,
+    Service,
+    fitted_versions,
+    machine,
+    running,
+    stage,
+)
 from registry_hooks.install import install
 from registry_hooks.records import DONE, FAILED
 from registry_hooks.table import WorkTable
-from tests.registry.tiny import tiny_generator
 from tests.registry_hooks.servers import SETTINGS
 
 RESULTS = Path(__file__).parent / "results" / "hook_burst.json"
@@ -34,10 +39,7 @@ def burst(folder: Path, versions: int, workers: int, patience: float) -> dict[st
     """Register, wait until every version is done or failed, and count attributors."""
     with running(MlflowServer(folder)) as server:
         client = MlflowClient(server.url)
-        register_generator("other", *tiny_generator(seed=999), tracking_uri=server.url)
-        for seed in range(versions):  # exports take seconds each, so not within the burst
-            register_generator("staged", *tiny_generator(seed=seed), tracking_uri=server.url)
-        client.create_registered_model("gan")
+        stage(server.url, versions)
         service = Service(
             folder,
             server.url,
@@ -62,10 +64,7 @@ def burst(folder: Path, versions: int, workers: int, patience: float) -> dict[st
             table.close()
         finally:
             service.stop()
-        fitted = Counter(
-            found.tags[tags.GENERATOR_VERSION]
-            for found in client.search_model_versions("name = 'gan-attributor'")
-        )
+        fitted = fitted_versions(client)
     return {
         "machine": machine(), "versions": versions, "workers": workers,
         "registered_in_s": round(registered, 1), "all_ended_in_s": round(seconds, 1),

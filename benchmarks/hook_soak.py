@@ -20,20 +20,25 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from benchmarks.hook_parts.house import SECRET, MlflowServer, Service, machine, running
+from benchmarks.hook_parts.house import (
+    SECRET,
+    MlflowServer,
+    Service,
+    fitted_versions,
+    machine,
+    running,
+    stage,
+)
 from benchmarks.hook_parts.soak_parts import (
     Folder,
     Memory,
     finished_scans,
     kill,
     ledger_keys,
-    registered_attributors,
 )
-from flipad_ops.registry.generators import register_generator
 from registry_hooks.install import install
 from registry_hooks.records import DONE
 from registry_hooks.table import WorkTable
-from tests.registry.tiny import tiny_generator
 from tests.registry_hooks.servers import SETTINGS
 
 RESULTS = Path(__file__).parent / "results" / "soak.json"
@@ -56,11 +61,8 @@ def soak(folder: Path, minutes: float, seed: int) -> dict[str, Any]:
     chance = Random(seed)
     with running(MlflowServer(folder)) as server:
         client = MlflowClient(server.url)
-        register_generator("other", *tiny_generator(seed=999), tracking_uri=server.url)
         versions = max(2, round(minutes * 60 / VERSIONS))
-        for number in range(versions):
-            register_generator("staged", *tiny_generator(seed=number), tracking_uri=server.url)
-        client.create_registered_model("gan")
+        stage(server.url, versions)
         service = Service(
             folder,
             server.url,
@@ -103,7 +105,7 @@ def soak(folder: Path, minutes: float, seed: int) -> dict[str, Any]:
         finally:
             table.close()
             service.stop()
-        fitted = registered_attributors(client)
+        fitted = fitted_versions(client)
     keys = ledger_keys(folder / "uploads.db")
     lost_objects = sorted(found.names - set(keys))
     fits = {version: fitted.get(version, 0) for version in map(str, range(1, registered + 1))}

@@ -237,9 +237,8 @@ class Attributor:
             return f"inverter {id(self._inverter)}"
         facts = [
             self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict(),
-            self.settings.window,
+            self.settings.window, self.grid.to_dict(),
         ]  # fmt: skip
-        facts.append(self.grid.to_dict())
         digest = hashlib.sha256(json.dumps([*facts, self.device], sort_keys=True).encode())
         digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))
         return digest.hexdigest()

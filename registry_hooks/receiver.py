@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
+from flipad_ops.untrusted_json import parse
 from registry_hooks.intake import Intake
 from registry_hooks.metrics import Deliveries, exposition
 from registry_hooks.schedules import Schedule
@@ -75,8 +75,8 @@ def create_app(
         except Forged:
             return answer(401, "refused")
         try:
-            event = json.loads(body)
-        except (ValueError, RecursionError):
+            event = parse(body)
+        except ValueError:
             event = None  # signed, so MLflow's own: a retry would not change it
         versions = [v for v in _new_versions(event) if settings.wants(v[0])]
         try:

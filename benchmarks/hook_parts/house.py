@@ -9,10 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlflow import MlflowClient
+
+from flipad_ops.registry import tags
+from flipad_ops.registry.generators import register_generator
+from tests.registry.tiny import tiny_generator
 from tests.registry_hooks import servers
 from tests.registry_hooks.servers import ROOT, free_port, get
 
@@ -107,6 +113,22 @@ class MlflowServer:
         """Kill it with its workers."""
         if self.process is not None:
             servers.kill_group(self.process)
+
+
+def stage(url: str, versions: int) -> None:
+    """Register "other", `versions` of "staged" (an export takes seconds), and an empty "gan"."""
+    register_generator("other", *tiny_generator(seed=999), tracking_uri=url)
+    for seed in range(versions):
+        register_generator("staged", *tiny_generator(seed=seed), tracking_uri=url)
+    MlflowClient(url).create_registered_model("gan")
+
+
+def fitted_versions(client: MlflowClient) -> Counter[str]:
+    """Attributor versions of "gan" by generator version."""
+    return Counter(
+        found.tags[tags.GENERATOR_VERSION]
+        for found in client.search_model_versions("name = 'gan-attributor'")
+    )
 
 
 @contextlib.contextmanager

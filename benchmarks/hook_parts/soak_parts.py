@@ -10,11 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from mlflow import MlflowClient
 
 from benchmarks.hook_parts.house import Service
 from flipad_ops.images.png import encode_png
-from flipad_ops.registry import tags
 
 #: How a child of the service is told: a word of its command line.
 WORDS = {"fit": "registry_hooks.fit_entry", "scan": "registry_hooks.scan_entry"}
@@ -123,14 +121,6 @@ def finished_scans(table: str) -> dict[str, int]:
         return {f"{state}, exit {code}": count for state, code, count in found}
     finally:
         work.close()
-
-
-def registered_attributors(client: MlflowClient) -> Counter[str]:
-    """Attributor versions by generator version."""
-    return Counter(
-        found.tags[tags.GENERATOR_VERSION]
-        for found in client.search_model_versions("name = 'gan-attributor'")
-    )
 
 
 def _descendants(pid: int) -> list[int]:

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
+
 
 class FailOnChoice(StrEnum):
     """What makes the exit code 3."""
@@ -36,7 +38,7 @@ class EngineChoice(StrEnum):
     ray = "ray"
 
 
-_SELECTION, _ACCESS, _RECORD = "Selection, before any read", "Access to S3", "Records"
+_SELECTION, _RECORD = "Selection, before any read", "Records"
 
 
 def scan(
@@ -120,16 +122,11 @@ def scan(
     shard: Annotated[
         str, typer.Option(help="i/N, one of N parts.", rich_help_panel=_SELECTION)
     ] = "",
-    profile: Annotated[str, typer.Option(help="AWS profile.", rich_help_panel=_ACCESS)] = "",
-    role_arn: Annotated[str, typer.Option(help="Role to assume.", rich_help_panel=_ACCESS)] = "",
-    region: Annotated[str, typer.Option(help="AWS region.", rich_help_panel=_ACCESS)] = "",
-    endpoint_url: Annotated[
-        str, typer.Option(help="S3-compatible server.", rich_help_panel=_ACCESS)
-    ] = "",
-    no_sign_request: Annotated[
-        bool,
-        typer.Option("--no-sign-request", help="Anonymous access.", rich_help_panel=_ACCESS),
-    ] = False,
+    profile: Profile = "",
+    role_arn: RoleArn = "",
+    region: Region = "",
+    endpoint_url: EndpointUrl = "",
+    no_sign_request: NoSignRequest = False,
     state: Annotated[
         str | None,
         typer.Option(

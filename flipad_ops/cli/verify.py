@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from flipad_ops.cli.columns import write_columns
-
-_ACCESS = "Access to S3"
+from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
 
 
 def verify(
@@ -34,16 +33,11 @@ def verify(
     ] = 1e-4,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    profile: Annotated[str, typer.Option(help="AWS profile.", rich_help_panel=_ACCESS)] = "",
-    role_arn: Annotated[str, typer.Option(help="Role to assume.", rich_help_panel=_ACCESS)] = "",
-    region: Annotated[str, typer.Option(help="AWS region.", rich_help_panel=_ACCESS)] = "",
-    endpoint_url: Annotated[
-        str, typer.Option(help="S3-compatible server.", rich_help_panel=_ACCESS)
-    ] = "",
-    no_sign_request: Annotated[
-        bool,
-        typer.Option("--no-sign-request", help="Anonymous access.", rich_help_panel=_ACCESS),
-    ] = False,
+    profile: Profile = "",
+    role_arn: RoleArn = "",
+    region: Region = "",
+    endpoint_url: EndpointUrl = "",
+    no_sign_request: NoSignRequest = False,
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
     ] = None,
@@ -63,6 +57,7 @@ def verify(
     from flipad_ops.errors import NothingToScan, UsageError
     from flipad_ops.scanning.evidence import Evidence
     from flipad_ops.scanning.saved import load_outcome
+    from flipad_ops.scanning.scorer import in_registry
     from flipad_ops.scanning.targets import S3Access
     from flipad_ops.scanning.targets.table import with_tables
     from flipad_ops.scanning.verify import Verifier
@@ -79,7 +74,7 @@ def verify(
 
     from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
 
-    names = [name for name in outcome.cards if not name.endswith("/local")]
+    names = [name for name in outcome.cards if in_registry(name)]
     scorers = load_scorers([*(model or ()), *names], False, device, tracking_uri)
     outcome.request = with_tables(outcome.request, scorers)
     evidence = Evidence(outcome.request.targets, outcome.request.limits.max_bytes, copies)

@@ -26,7 +26,6 @@ from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
 _PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 #: Seconds a child may take to unpickle and export.
 UNPICKLE_LIMIT = 900.0
-#: What a child keeps of the environment; credentials are not among it.
 
 
 def read_pt2(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:

@@ -60,8 +60,7 @@ def load_generator(
 def load_version(
     client: MlflowClient, version: ModelVersion, *, device: str = "cpu", allow_pickle: bool = False
 ) -> SplitGenerator:
-    """Like `load_generator`, for a version already looked up."""
-    check_device(device)
+    """Like `load_generator`, for a version already looked up and a device that is there."""
     loaded, metadata = read_version(client, version, device=device, allow_pickle=allow_pickle)
     return split_loaded(loaded, metadata, version, device)
 

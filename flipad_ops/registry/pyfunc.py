@@ -19,9 +19,9 @@ from flipad_ops.attributor import Attributor
 from flipad_ops.attributor_io import load_attributor
 from flipad_ops.columns import Columns
 from flipad_ops.errors import ImageError
-from flipad_ops.images.decode import decode
-from flipad_ops.images.row import is_row, write_row
-from flipad_ops.images.sample import take
+from flipad_ops.images.decode import DEFAULT_LIMITS
+from flipad_ops.images.decoder import DecodeJob
+from flipad_ops.images.row import write_row
 from flipad_ops.images.tensors import as_pixels, sample_of
 
 ARTIFACT = "attributor"
@@ -118,16 +118,17 @@ class AttributorModel(PythonModel):
     def _read(self, images: Iterable[Any]) -> tuple[list[Any], list[str]]:
         attributor = self.attributor
         sample = sample_of(attributor.sample_shape, attributor.grid, attributor.columns)
+        job = DecodeJob((sample,), "reject", DEFAULT_LIMITS)
         pixels: list[Any] = []
         errors: list[str] = []
         for image in images:
             try:
-                data = _as_bytes(image)
-                decoded = None if is_row(data) else decode(data)
-                pixels.append(take(data, decoded, sample, "reject")[0])
-                errors.append("")
+                (fit,) = job.run(_as_bytes(image)).fits
             except ImageError as error:
-                errors.append(str(error))
+                fit = str(error)
+            errors.append(fit if isinstance(fit, str) else "")
+            if not isinstance(fit, str):
+                pixels.append(fit)
         return pixels, errors
 
 

@@ -27,7 +27,7 @@ from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
-from flipad_ops.scanning.scorer import AttributorCard, ScoreBatch, Scorer
+from flipad_ops.scanning.scorer import LOCAL, AttributorCard, ScoreBatch, Scorer
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -211,7 +211,7 @@ def _card(
         measured[_lossy(name)] = _interval(part["fpr"])
     return AttributorCard(
         attributor_name=version.name if version else tags.attributor_name(facts["name"]),
-        attributor_version=str(version.version) if version else "local",
+        attributor_version=str(version.version) if version else LOCAL,
         attributor_sha256=sha256,
         generator_name=facts["name"],
         generator_version=facts["version"],

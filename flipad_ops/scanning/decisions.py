@@ -27,6 +27,13 @@ def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return q
 
 
+def q_by_level(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Distinct p-values, ascending, and the q-value of each; equal p have equal q."""
+    p_sorted = np.sort(p)
+    levels, first = np.unique(p_sorted, return_index=True)
+    return levels, benjamini_hochberg(p_sorted)[first]
+
+
 def decide(rows: Sequence[Row], *, fdr: float, floor: float) -> list[Finding]:
     """Verdicts for the scored rows of one attributor, in their order.
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from flipad_ops.inversion import InversionResult
 
 
+#: "Version" of an attributor that was read from a folder.
+LOCAL = "local"
+
+
 @dataclass(frozen=True, eq=False)
 class ScoreBatch:
     """Scores of a batch of images.
@@ -130,3 +134,8 @@ class SharingScorer(Scorer, Protocol):
 def label(scorer: Scorer) -> str:
     """ "name/version", the key of a scorer in rows and outcomes."""
     return f"{scorer.name}/{scorer.version}"
+
+
+def in_registry(name: str) -> bool:
+    """Whether a "name/version" is a registered version, which does not change."""
+    return not name.endswith(f"/{LOCAL}")

@@ -8,10 +8,10 @@ import numpy as np
 
 from flipad_ops.scanning.decisions import (
     PrefixTest,
-    benjamini_hochberg,
     grouping,
     judge,
     prefix_tests,
+    q_by_level,
 )
 from flipad_ops.scanning.ledger import Ledger
 from flipad_ops.scanning.outcome import Stream
@@ -38,9 +38,7 @@ class Verdicts:
         self._name = label(scorer)
         p, attributed = ledger.evidence(self._name)
         self._count, self._attributed = len(p), int(attributed.sum())
-        p_sorted = np.sort(p)
-        levels, first = np.unique(p_sorted, return_index=True)
-        q = benjamini_hochberg(p_sorted)[first]
+        levels, q = q_by_level(p)
         self._q = dict(zip(levels.tolist(), q.tolist(), strict=True))
         #: The largest p-value that is significant over the scan; q does not fall as p rises.
         self._cut = float(levels[q <= request.fdr].max(initial=-1.0))

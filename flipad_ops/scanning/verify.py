@@ -12,7 +12,7 @@ import numpy as np
 from flipad_ops.errors import AttributorCorrupt, AttributorMissing, TargetError
 from flipad_ops.images.decoder import DecodeJob
 from flipad_ops.images.tensors import as_pixels
-from flipad_ops.scanning.decisions import benjamini_hochberg, judge
+from flipad_ops.scanning.decisions import judge, q_by_level
 from flipad_ops.scanning.evidence import Evidence
 from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.records import Finding
@@ -143,9 +143,6 @@ def _pinned(saved: ScanOutcome, scorers: Iterable[Scorer]) -> dict[str, Scorer]:
 
 def _decisions(saved: ScanOutcome, name: str) -> tuple[Mapping[float, float], int]:
     """q of every p-value among the rows of an attributor, and their number."""
-    p = np.sort(
-        [f.row.p for f in saved.findings if f.row.attributor == name and f.row.p is not None]
-    )
-    levels, first = np.unique(p, return_index=True)
-    q = benjamini_hochberg(p)[first]
+    p = [f.row.p for f in saved.findings if f.row.attributor == name and f.row.p is not None]
+    levels, q = q_by_level(np.array(p, dtype=np.float64))
     return dict(zip(levels.tolist(), q.tolist(), strict=True)), len(p)

@@ -12,13 +12,11 @@ import numpy as np
 import torch
 from mlflow import MlflowClient
 from torch import Tensor
-from typer.testing import CliRunner
 
-from flipad_ops.cli.app import app
 from flipad_ops.demo.photos import Purpose, photo_patches
 from flipad_ops.detection import auc
 from flipad_ops.fit_settings import FitSettings
-from flipad_ops.images.png import save_png
+from tests.e2e.domains import flipadops, save
 from tests.registry.tiny import tiny_settings
 
 #: A fit of some seconds, and how many own samples it draws.
@@ -45,9 +43,7 @@ class House:
 
     def flipadops(self, *words: str, code: int = 0) -> str:
         """What a command prints; it must end with `code`."""
-        done = CliRunner().invoke(app, [*words, "--tracking-uri", self.uri])
-        assert done.exit_code == code, (done.output, done.exception)
-        return done.stdout
+        return flipadops(*words, "--tracking-uri", self.uri, code=code).stdout
 
     def doctor(self, model: str, code: int = 0) -> dict[str, Any]:
         """The diagnosis of a version."""
@@ -56,7 +52,7 @@ class House:
 
     def fit(self, model: str, settings: FitSettings = SMALL, size: int = 16) -> dict[str, Any]:
         """Fit against patches of photographs."""
-        save(self.folder / "negatives", photo_patches("negatives", 120, size))
+        save(photo_patches("negatives", 120, size), self.folder / "negatives")
         (self.folder / "settings.json").write_text(json.dumps(settings.to_dict()))
         words = ("--negatives", "negatives", "--settings", "settings.json", "--json", "-q")
         outcome: dict[str, Any] = json.loads(self.flipadops("fit", model, *words))
@@ -65,8 +61,8 @@ class House:
     def scan(self, model: str, own: Tensor, size: int = 16) -> tuple[float, float]:
         """Scan own images and patches of photographs that no fit has seen: the share of own ones
         that is attributed, and the AUC between the two kinds."""
-        save(self.folder / "found" / "own", own)
-        save(self.folder / "found" / "photos", patches("scan", 40, size))
+        save(own, self.folder / "found" / "own")
+        save(patches("scan", 40, size), self.folder / "found" / "photos")
         words = ("--model", model, "-o", "json=scan.json", "--fdr", "0.2", "--fail-on", "never")
         self.flipadops("scan", "found", *words)
         images = json.loads((self.folder / "scan.json").read_text())["images"]
@@ -95,13 +91,6 @@ class House:
 def patches(purpose: Purpose, count: int, size: int = 16) -> Tensor:
     """Patches of the photographs that scikit-learn ships."""
     return photo_patches(purpose, count, size, seed=1)
-
-
-def save(folder: Path, images: Tensor) -> None:
-    """Images (n, channels, height, width) as 8-bit PNG files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, image in enumerate(images):
-        save_png(image, folder / f"{index:03d}.png")
 
 
 def descend(module: torch.nn.Module, loss: Any, steps: int, rate: float = 3e-3) -> None:

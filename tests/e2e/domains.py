@@ -8,9 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from torch import Tensor
@@ -22,6 +20,7 @@ from flipad_ops.demo.gan import Generator, train_gan
 from flipad_ops.detection import DeepSadSettings
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import EIGHT_BIT, SplitGenerator, split_generator
+from flipad_ops.images.png import save_deep_png, save_png
 from flipad_ops.inversion import InversionSettings
 
 
@@ -92,12 +91,11 @@ def walk(seed: int, frames: int, start: int) -> Tensor:
 
 
 def save(images: Tensor, folder: Path, name: str = "{:04d}.png", bits: int = 8) -> Path:
-    """Images (n, 1, height, width) in [0, 1] as greyscale PNG files."""
+    """Images (n, channels, height, width) in [0, 1] as PNG files; with 16 bits greyscale."""
     folder.mkdir(parents=True, exist_ok=True)
-    top, kind = (255, np.uint8) if bits == 8 else (65535, np.uint16)
+    write = save_png if bits == 8 else save_deep_png
     for number, image in enumerate(images):
-        pixels = (image[0] * top).round().numpy().astype(kind)
-        Image.fromarray(pixels).save(folder / name.format(number))
+        write(image, folder / name.format(number))
     return folder
 
 

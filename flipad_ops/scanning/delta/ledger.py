@@ -18,6 +18,7 @@ from flipad_ops.scanning.delta.place import Place
 from flipad_ops.scanning.delta.table import COLUMNS, DeltaRows
 from flipad_ops.scanning.ledger import Ledger, refuse_other
 from flipad_ops.scanning.records import Row
+from flipad_ops.scanning.scorer import in_registry
 
 #: Rows wait in the outbox until there are so many, or so many seconds have passed.
 ROWS, SECONDS = 5_000, 10.0
@@ -75,7 +76,7 @@ class DeltaLedger(Ledger):
         before = self.table.open(shared)
         refuse_other(before, shared, self.table.place.text)
         for name in shared.get("models", {}):
-            if name not in before.get("models", {}) and name.endswith("/local"):
+            if name not in before.get("models", {}) and not in_registry(name):
                 raise StateError(
                     f"{self.table.place.text} was begun with another attributor than {name}, which "
                     "is in no registry: begin a new ledger."
@@ -115,8 +116,8 @@ class DeltaLedger(Ledger):
         db, run, named = self._db, *map(list(COLUMNS).index, ("run", "attributor"))
         (index,) = db.execute("SELECT sql FROM sqlite_master WHERE name = 'contents'").fetchone()
         db.executescript("PRAGMA journal_mode = OFF; DROP INDEX contents;")
+        asked = set(self._names)
         for columns in batches:
-            asked = set(self._names)
             columns[run] = [self.run if name in asked else 0 for name in columns[named]]
             db.executemany(_SEED, zip(*columns, strict=True))
         db.execute(index)
