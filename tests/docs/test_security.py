@@ -25,4 +25,4 @@ def test_every_row_of_a_defence_names_its_code() -> None:
     rows = [line for line in TEXT.splitlines() if line.startswith("| ") and line.count("|") == 5]
     rows = [row for row in rows if not row.startswith("| attempt")]
     assert len(rows) >= 30
-    assert all("/" in row.split("|")[3] for row in rows)
+    assert all("`" in row.split("|")[3] for row in rows)
