@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY := PASSIVE
 .PHONY: demo test lint types format docs lock sbom clean
 
 demo: $(STAMP)  ## the main job, from nothing, on embedded defaults
-	$(BIN)/flipadops demo
+	$(BIN)/flipadops demo $(ARGS)
 
 test: $(STAMP)  ## lint, types and every test
 	$(BIN)/ruff check .

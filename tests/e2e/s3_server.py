@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 KEY, SECRET = "test-key", "test-secret"
+#: May list and read the bucket `private`, and nothing else.
+READER = "test-reader"
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ def s3_server(folder: Path, buckets: str = "public,private") -> Iterator[S3Serve
             "name": "test",
             "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
             "actions": everything,
+        },
+        {
+            "name": "reader",
+            "credentials": [{"accessKey": READER, "secretKey": SECRET}],
+            "actions": ["Read:private", "List:private"],
         },
         {"name": "anonymous", "actions": ["Read:public", "List:public"]},
     ]

@@ -7,6 +7,7 @@ import pickle
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from flipad_ops.scanning.run import ScanRequest, run_scan
 from flipad_ops.scanning.summary import exit_code
 from flipad_ops.scanning.targets import Item, S3Access, open_target
 from tests.e2e.faulty import Fault, faulty
-from tests.e2e.s3_server import S3Server, s3_server
+from tests.e2e.s3_server import READER, S3Server, s3_server
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.test_engine import png
 
@@ -80,6 +81,19 @@ def test_profile_gives_keys_and_endpoint(
         scan("s3://public/in", S3Access(profile="nobody"))
     with pytest.raises(TargetError, match="No AWS credentials"):
         scan("s3://public/in", S3Access(endpoint_url=server.endpoint))
+
+
+def test_to_list_and_to_read_are_rights_enough(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(3):
+        server.client().put_object(Bucket="private", Key=f"r/{index}.png", Body=png(0.05, index))
+    with pytest.raises(Exception, match="AccessDenied"):
+        replace(server, key=READER).client().put_object(Bucket="private", Key="r/w", Body=b"x")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", READER)
+    outcome = scan("s3://private/r")
+    assert len(outcome.of("leak")) == 3
+    assert exit_code(outcome) == 3
 
 
 def test_wrong_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
