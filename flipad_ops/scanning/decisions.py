@@ -19,9 +19,9 @@ def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
     count = len(p)
     if count == 0:
         return np.zeros(0)
-    order = np.argsort(p, kind="stable")
+    order = np.argsort(p)
     adjusted = p[order] * count / np.arange(1, count + 1)
-    adjusted = np.minimum.accumulate(adjusted[::-1])[::-1].clip(max=1.0)
+    adjusted = np.minimum.accumulate(adjusted[::-1])[::-1]  # the last is p itself, so at most 1
     q = np.empty(count)
     q[order] = adjusted
     return q
@@ -34,31 +34,25 @@ def q_by_level(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     return levels, benjamini_hochberg(p_sorted)[first]
 
 
-def decide(rows: Sequence[Row], *, fdr: float, floor: float) -> list[Finding]:
-    """Verdicts for the scored rows of one attributor, in their order.
+def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Finding:
+    """The verdict of one scored row, given its q-value.
 
     `leak`: attributed by the threshold and q <= fdr. `review`: attributed, but the p-value is
     not small enough among this many images. `clear`: above the threshold.
 
     Parameters
     ----------
-    rows : sequence of Row
-        Scored rows only.
+    row : Row
+        A scored one.
+    q : float
+        Benjamini-Hochberg adjusted p over the scan.
     fdr : float
         False discovery rate over the scan.
     floor : float
         Smallest p-value the calibration allows, 1 / (n + 1).
+    count : int
+        Scored images of the scan.
     """
-    p = np.array([row.p for row in rows], dtype=np.float64)
-    q = benjamini_hochberg(p)
-    return [
-        judge(row, q_value, fdr=fdr, floor=floor, count=len(rows))
-        for row, q_value in zip(rows, q.tolist(), strict=True)
-    ]
-
-
-def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Finding:
-    """The verdict of one scored row among `count`, given its q-value; see `decide`."""
     if not row.attributed:
         return Finding(row, q, "clear")
     if q <= fdr:

@@ -69,10 +69,15 @@ class Verdicts:
         needed = floor * self._count / max(fdr, 1e-12)
         if needed <= 1 or not self._reviews:
             return ""
+        together = int(np.ceil(needed - 1e-9))
+        least = (
+            f"at least {together} equally strong ones are needed together"
+            if together <= self._count
+            else "not even all of them together could"
+        )
         return (
             f"{self._name}: the calibration floor p = {floor:.2g} cannot reach "
-            f"FDR {fdr:g} for single images among {self._count}; at least "
-            f"{int(np.ceil(needed))} equally strong ones are needed together."
+            f"FDR {fdr:g} for single images among {self._count}; {least}."
         )
 
     def _read(self, suspects: bool) -> Iterator[Finding]:

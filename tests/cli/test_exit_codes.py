@@ -41,6 +41,10 @@ def test_no_error_that_ends_a_command_is_a_crash() -> None:
     assert [k.__name__ for k in ends if exit_code(k("why")) == CRASH] == []
 
 
+def test_an_error_without_a_code_of_its_own_is_a_crash() -> None:
+    assert exit_code(errors.FlipadError("why")) == CRASH == 1
+
+
 def test_bad_input_is_one_sentence_without_a_traceback() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "flipad_ops", "scan", "nowhere"], capture_output=True, text=True

@@ -98,6 +98,10 @@ def test_interval_is_clopper_pearson(count: int, data: st.DataObject, level: flo
     assert (rate.low, rate.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
+def test_interval_of_95_percent_unless_asked_otherwise() -> None:
+    assert Rate.of(3, 50) == Rate.of(3, 50, 0.95)
+
+
 def test_interval_of_nothing() -> None:
     rate = Rate.of(0, 0)
     assert math.isnan(rate.value)

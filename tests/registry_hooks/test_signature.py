@@ -40,28 +40,43 @@ def test_signed_and_in_time() -> None:
 
 @pytest.mark.parametrize("now", [1301.5, 698.0])
 def test_outside_the_window(now: float) -> None:
-    with pytest.raises(Forged):
+    with pytest.raises(Forged, match=r"^timestamp$"):
         verify(KEY, headers(), BODY, now)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "what"),
     [
-        {ID: "d-2"},
-        {TIMESTAMP: "1001"},
-        {SIGNATURE: ""},
-        {SIGNATURE: "v1,"},
-        {SIGNATURE: sign("another secret", "d-1", "1000", BODY)},
-        {SIGNATURE: sign(KEY, "d-1", "1000", BODY + b" ")},
-        {SIGNATURE: "v1,\xe9\xe9"},
-        {ID: "", SIGNATURE: sign(KEY, "", "1000", BODY)},
-        {ID: "d" * 129, SIGNATURE: sign(KEY, "d" * 129, "1000", BODY)},
-        {TIMESTAMP: "soon", SIGNATURE: sign(KEY, "d-1", "soon", BODY)},
+        ({ID: "d-2"}, "signature"),
+        ({TIMESTAMP: "1001"}, "signature"),
+        ({SIGNATURE: ""}, "signature"),
+        ({SIGNATURE: "v1,"}, "signature"),
+        ({SIGNATURE: sign("another secret", "d-1", "1000", BODY)}, "signature"),
+        ({SIGNATURE: sign(KEY, "d-1", "1000", BODY + b" ")}, "signature"),
+        ({SIGNATURE: "v1,\xe9\xe9"}, "signature"),
+        ({ID: "", SIGNATURE: sign(KEY, "", "1000", BODY)}, "delivery id"),
+        ({ID: "d" * 129, SIGNATURE: sign(KEY, "d" * 129, "1000", BODY)}, "delivery id"),
+        ({TIMESTAMP: "soon", SIGNATURE: sign(KEY, "d-1", "soon", BODY)}, "timestamp"),
     ],
 )
-def test_forged(changes: dict[str, str]) -> None:
-    with pytest.raises(Forged):
+def test_forged(changes: dict[str, str], what: str) -> None:
+    with pytest.raises(Forged, match=f"^{what}$"):
         verify(KEY, headers(**changes), BODY, 1000.0)
+
+
+@pytest.mark.parametrize("name", ["d", "d" * 128])
+def test_delivery_ids_of_any_length_up_to_the_limit(name: str) -> None:
+    signed = headers(**{ID: name, SIGNATURE: sign(KEY, name, "1000", BODY)})
+    assert verify(KEY, signed, BODY, 1000.0) == name
+
+
+def test_a_missing_header_counts_as_empty() -> None:
+    for missing, what in ((ID, "delivery id"), (TIMESTAMP, "timestamp")):
+        signed = headers(**{missing: ""})
+        signed[SIGNATURE] = sign(KEY, signed[ID], signed[TIMESTAMP], BODY)
+        del signed[missing]
+        with pytest.raises(Forged, match=f"^{what}$"):
+            verify(KEY, signed, BODY, 1000.0)
 
 
 def test_nothing_at_all_is_forged() -> None:
@@ -75,7 +90,15 @@ def test_the_secret_comes_from_the_environment_or_a_file(tmp_path: Path) -> None
     assert read_secret({SECRET: KEY}) == KEY
     assert read_secret({SECRET_FILE: str(path)}) == KEY
     path.write_text("short")
-    for environment in ({}, {SECRET_FILE: str(tmp_path / "none")}, {SECRET_FILE: str(path)}):
+    # What is set outright counts, whatever the file holds.
+    assert read_secret({SECRET: KEY, SECRET_FILE: str(path)}) == KEY
+    assert read_secret({SECRET: "s" * 16}) == "s" * 16
+    for environment, sentence in (
+        ({}, f"Set {SECRET}, or {SECRET_FILE} to a file that holds it."),
+        ({SECRET_FILE: str(tmp_path / "none")}, f"The file that {SECRET_FILE} names cannot be"),
+        ({SECRET_FILE: str(path)}, "The webhook's secret has fewer than 16 characters."),
+    ):
         with pytest.raises(UsageError) as refused:
             read_secret(environment)
+        assert sentence in str(refused.value)
         assert "short" not in str(refused.value)
