@@ -1,13 +1,12 @@
-"""An attacker who sees scores and nothing else: random search over squares.
+"""An attacker who sees scores and nothing else: random search.
 
-The L-infinity Square Attack (Andriushchenko et al., ECCV 2020) on the score that a scan or a served
-model returns: stripes of plus and minus the whole radius at first, then squares of one sign, kept
-where the score moved the right way.
+As SimBA (Guo et al., ICML 2019): a small step in a random direction is kept where the score moved
+the right way. Directions are squares of one sign, as in the Square Attack (Andriushchenko et al.,
+ECCV 2020), since pixels one by one would take too many queries.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,9 +17,8 @@ from torch import Tensor
 from flipad_ops.generators import quantise
 
 Score = Callable[[Tensor], NDArray[np.float64]]
-#: Share of an image that the first squares cover, and when it halves, in shares of the queries.
-FIRST_SHARE = 0.3
-HALVINGS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+#: Sides of the squares in pixels and steps in grey levels, drawn evenly.
+SIDES, STEPS = (1, 2, 3, 4, 6, 8, 12), (1, 2)
 
 
 def search(
@@ -35,52 +33,43 @@ def search(
         (n, channels, height, width) 8-bit images to scores (n,); low means "ours".
     images : Tensor, float32, (n, channels, height, width) in [0, 1]
     levels : int
-        Radius in grey levels.
+        Radius of the L-infinity ball in grey levels.
     framing : bool
         Lower the score, not raise it.
     threshold : float
         An image whose score has passed it is left as it is.
+
+    Returns
+    -------
+    list of Tensor, each of the shape of `images`, on the 8-bit grid
     """
     source = torch.Generator().manual_seed(seed)
     radius, sign = levels / 255, 1.0 if framing else -1.0
-    n, channels, height, width = images.shape
+    channels, *sides = images.shape[1:]
+    low, high = (images - radius).clamp_min(0), (images + radius).clamp_max(1)
 
-    def signs(*shape: int) -> Tensor:
-        return torch.randint(2, shape, generator=source).float() * 2 - 1
+    def draw(end: int) -> int:
+        return int(torch.randint(end, (), generator=source))
 
-    def moved(delta: Tensor, rows: Tensor) -> Tensor:
-        return quantise((images[rows] + radius * delta).clamp(0, 1))
+    def direction() -> Tensor:
+        side = min(SIDES[draw(len(SIDES))], *sides)
+        top, left = (draw(size - side + 1) for size in sides)
+        step = torch.zeros(channels, *sides)
+        step[:, top : top + side, left : left + side] = (2 * draw(2) - 1) * STEPS[draw(len(STEPS))]
+        return step / 255
 
-    every = torch.arange(n)
-    best = images.clone()
-    value = torch.from_numpy(sign * score(best))
-    delta = signs(n, channels, 1, width).expand_as(images).clone()
+    best, value = images.clone(), torch.from_numpy(sign * score(images))
     kept: list[Tensor] = []
-    # What is best so far may be the image itself; the squares start from the stripes all the same.
-    stripes = torch.from_numpy(sign * score(moved(delta, every)))
-    better = stripes < value
-    best[better], value[better] = moved(delta, every)[better], stripes[better]
-    current = stripes
-    for query in range(3, max(checkpoints) + 1):
-        open_ = value > threshold * sign if framing else value >= threshold * sign
-        rows = open_.nonzero()[:, 0]
+    for query in range(2, max(checkpoints) + 1):
+        passed = value <= threshold if framing else value < -threshold
+        rows = (~passed).nonzero()[:, 0]
         if len(rows):
-            share = FIRST_SHARE / 2 ** sum(query > at * max(checkpoints) for at in HALVINGS)
-            side = max(1, round(math.sqrt(share * height * width)))
-            tried = delta[rows]
-            for index in range(len(rows)):
-                top, left = (
-                    int(torch.randint(size - side + 1, (), generator=source))
-                    for size in (height, width)
-                )
-                square = signs(channels, 1, 1)
-                tried[index, :, top : top + side, left : left + side] = square
-            candidates = moved(tried, rows)
-            found = torch.from_numpy(sign * score(candidates))
-            step = found < current[rows]
-            delta[rows[step]], current[rows[step]] = tried[step], found[step]
-            gain = found < value[rows]
-            best[rows[gain]], value[rows[gain]] = candidates[gain], found[gain]
+            steps = torch.stack([direction() for _ in rows])
+            tried = torch.minimum(torch.maximum(best[rows] + steps, low[rows]), high[rows])
+            tried = quantise(tried)
+            found = torch.from_numpy(sign * score(tried))
+            better = found < value[rows]
+            best[rows[better]], value[rows[better]] = tried[better], found[better]
         if query in checkpoints:
             kept.append(best.clone())
     return kept

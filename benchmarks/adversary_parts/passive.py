@@ -39,7 +39,7 @@ def _median(x: Tensor, _: torch.Generator) -> Tensor:
 
 
 def _shift(x: Tensor, _: torch.Generator) -> Tensor:
-    return F.pad(x, (1, 0), mode="replicate")[..., :-1]
+    return F.pad(x, (1, 0, 0, 0), mode="replicate")[..., :-1]
 
 
 #: By kind and strength, mild ones first.

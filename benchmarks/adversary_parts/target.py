@@ -18,7 +18,8 @@ from flipad_ops.generators import SplitGenerator
 
 #: Target, the two siblings that its fit sees, and the generator that is framed.
 NEEDED = ("dcgan-0", "dcgan-1", "dcgan-2", "lsgan-0")
-FRAMED = "lsgan-0"
+SIBLING, FRAMED = "dcgan-1", "lsgan-0"
+RECIPES = ("default", "immunised")
 #: Foreign images of the fits: real ones and of each sibling, `null` of each for p-values alone.
 SIZES = replace(Sizes(), real=1200, siblings=400, null=2000)
 _OWN, _FOREIGN = 818_181, 828_282
