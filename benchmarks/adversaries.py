@@ -1,8 +1,8 @@
 """Benchmark of adversaries: who wants an image not to be found, or found where it is not ours.
 
-    python -m benchmarks.adversaries                         # all sections, about 25 minutes of a core
-    python -m benchmarks.adversaries --only gradient         # one section again, the rest as it was
-    python -m benchmarks.adversaries --finished              # page and plot of what was measured
+    python -m benchmarks.adversaries                  # all sections, about 25 minutes of a core
+    python -m benchmarks.adversaries --only gradient  # one section again, the rest as it was
+    python -m benchmarks.adversaries --finished       # page and plot of what was measured
 
 Writes benchmarks/results/adversaries.json, adversaries.md and adversaries.svg. Trains the four zoo
 members it needs and fits two recipes to them; both are kept in the zoo's cache folder.

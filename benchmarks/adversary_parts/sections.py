@@ -12,7 +12,12 @@ from torch import Tensor
 
 from benchmarks.adversary_parts.blackbox import search
 from benchmarks.adversary_parts.judge import Outcome, judge, judge_alone, record
-from benchmarks.adversary_parts.passive import autoencoder, changed, through_generator, through_layer
+from benchmarks.adversary_parts.passive import (
+    autoencoder,
+    changed,
+    through_generator,
+    through_layer,
+)
 from benchmarks.adversary_parts.resynthesis import blend, project
 from benchmarks.adversary_parts.surrogate import Surrogate
 from benchmarks.adversary_parts.target import NEEDED, SIBLING, Scene

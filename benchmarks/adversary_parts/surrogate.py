@@ -73,6 +73,14 @@ def excess(margins: Sequence[Tensor], slack: float = 0.1) -> Tensor:
     return torch.stack([(part + slack).clamp_min(0).sum(dim=1) for part in margins]).amin(dim=0)
 
 
+def reach(margins: Sequence[Tensor], cap: float) -> Tensor:
+    """(n,) the sum over branches of their largest margin, each counted up to `cap`.
+
+    To climb: every branch must refuse, and the least margin alone is one branch's at a time.
+    """
+    return torch.stack([part.amax(dim=1).clamp_max(cap) for part in margins]).sum(dim=0)
+
+
 def _log(scores: Tensor) -> Tensor:
     return scores.clamp_min(_TINY).log()
 

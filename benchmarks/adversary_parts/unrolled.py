@@ -34,9 +34,27 @@ Map = Callable[[Tensor], Tensor]
 HALF_LEVEL = 0.5 / 255
 
 
+class _Straight(torch.autograd.Function):
+    """One tensor's values with another's gradient (straight through, Bengio et al., 2013)."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, gradient_of: Tensor, values: Tensor) -> Tensor:
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return gradient, None
+
+
+def straight(gradient_of: Tensor, values: Tensor) -> Tensor:
+    """`values`, whose gradient goes to `gradient_of` of the same shape."""
+    out: Tensor = _Straight.apply(gradient_of, values.detach())
+    return out
+
+
 def rounded(pixels: Tensor) -> Tensor:
-    """To 8 bits; the gradient is the identity's (straight through, Bengio et al., 2013)."""
-    return pixels + (quantise(pixels) - pixels).detach()
+    """To 8 bits, straight through."""
+    return straight(pixels, quantise(pixels.detach()))
 
 
 class _Linear(torch.autograd.Function):
@@ -79,7 +97,7 @@ class UnrolledInversion:
         if not pixels.requires_grad:
             return exact.z
         ours = self.inverter.anchor + self.unroll(pixels, exact.iterations)
-        return ours + (exact.z - ours).detach()
+        return straight(ours, exact.z)
 
     def box(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Bounds of the final layer's output, less its offset, each (n, *output_shape).

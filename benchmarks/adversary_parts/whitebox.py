@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks.adversary_parts.surrogate import Surrogate, excess, margin
-from benchmarks.adversary_parts.unrolled import rounded
+from benchmarks.adversary_parts.surrogate import Surrogate, excess, margin, reach
+from benchmarks.adversary_parts.unrolled import rounded, straight
 from flipad_ops.generators import quantise
 from flipad_ops.perturb import through_file
 
@@ -25,6 +25,8 @@ STEPS = 40
 LENGTH, DECAYS, OFFSET = 0.4, (0.8, 0.95), 0.1
 #: Score over threshold at which an attacker is content.
 FRAMED, HIDDEN = 0.5, 4.0
+#: By how much a branch's margin goes on counting beyond that.
+SLACK = 0.5
 #: An attack on the view of lossy files: the quality of its JPEG file, the finest that is
 #: recognised as one; first step and count of steps, more as they cost little.
 QUALITY, JPEG_LENGTH, JPEG_STEPS = 96, 1.0, 100
@@ -63,7 +65,7 @@ def as_jpeg(pixels: Tensor) -> Tensor:
     (BPDA, Athalye et al., ICML 2018)."""
     source = torch.Generator()
     made = through_file(quantise(pixels.detach()), "JPEG", (QUALITY, QUALITY), source)
-    return pixels + (made - pixels).detach()
+    return straight(pixels, made)
 
 
 def attack_as_jpeg(surrogate: Surrogate, images: Tensor, eps: float, *, steps: int = JPEG_STEPS
@@ -79,7 +81,7 @@ def attack_as_jpeg(surrogate: Surrogate, images: Tensor, eps: float, *, steps: i
 
 
 def one_level(surrogate: Surrogate, images: Tensor, share: float) -> Tensor:
-    """Away from "ours" by one grey level in `share` of the pixels: where one gradient is largest."""
+    """Away from "ours" by one grey level in `share` of the pixels, chosen by one gradient."""
     moved = images.clone().requires_grad_()
     found = surrogate.margins(rounded(moved))
     # All views: the largest at first may not be the one that is easiest to raise.
@@ -118,7 +120,7 @@ def descend(
         best[rows[better]], value[rows[better]] = seen.detach()[better], reached[better]
         if step > steps:
             break
-        loss = excess(found) if framing else -margin(found)
+        loss = excess(found) if framing else -reach(found, SLACK - goal)
         (gradient,) = torch.autograd.grad(loss.sum(), part)
         unit = gradient.flatten(1).abs().mean(dim=1).clamp_min(1e-30)
         gradient = gradient / unit.reshape(-1, *[1] * (images.dim() - 1))
