@@ -40,7 +40,8 @@ def write_plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
     for axis in axes[:, 0]:
         axis.set_ylabel("attributed, %")
     for axis in (axes[0][0], axes[1][1]):
-        axis.legend(fontsize="x-small")
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize="x-small")
     for axis in axes.flat:
         axis.set_ylim(-3, 103)
         axis.grid(alpha=0.3)
