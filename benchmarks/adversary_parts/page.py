@@ -91,6 +91,10 @@ def summarise(rows: Rows) -> dict[str, float | None]:
         return share(section="gradient", detector=detector, kind=kind, how="white box",
                      strength=str(radius))  # fmt: skip
 
+    def coded(kind: str) -> list[float]:
+        wanted = {"section": "passive", "detector": "default", "kind": kind}
+        return [row["attributed"] for row in select(rows, **wanted, how="a small autoencoder")]
+
     noise = "noise, sigma in grey levels"
     return {
         "own_unaltered": passive("own", "none", "0"),
@@ -105,7 +109,8 @@ def summarise(rows: Rows) -> dict[str, float | None]:
             for name, value in {
                 "unaltered": passive(kind, "none", "0"),
                 "jpeg_90": passive(kind, "JPEG quality", "90"),
-                "autoencoder": passive(kind, "other", "a small autoencoder"),
+                "autoencoders_least": min(coded(kind), default=None),
+                "autoencoders_most": max(coded(kind), default=None),
                 "white_box_1": white(kind, 1),
                 "white_box_4": white(kind, 4),
                 "white_box_4_deepsad_alone": white(kind, 4, "deepsad alone"),
