@@ -1,6 +1,6 @@
 """Benchmark of adversaries: who wants an image not to be found, or found where it is not ours.
 
-    python -m benchmarks.adversaries                  # all sections, about 25 minutes of a core
+    python -m benchmarks.adversaries                  # all sections, half an hour of a core
     python -m benchmarks.adversaries --only gradient  # one section again, the rest as it was
     python -m benchmarks.adversaries --finished       # page and plot of what was measured
 

@@ -34,6 +34,14 @@ def _blur(width: float) -> Change:
     return change
 
 
+def _resized(factor: float) -> Change:
+    return lambda x, _: resize(x, factor)
+
+
+def _cropped(share: float) -> Change:
+    return lambda x, source: crop(x, share, source)
+
+
 def _median(x: Tensor, _: torch.Generator) -> Tensor:
     return torch.from_numpy(median_filter(x.numpy(), (1, 1, 3, 3)))
 
@@ -48,11 +56,9 @@ CURVES: dict[str, dict[str, Change]] = {
     "WebP quality": {f"{q}": _file("WEBP", q) for q in (98, 95, 90, 75, 50, 30)},
     "noise, sigma in grey levels": {f"{s:g}": _noise(s) for s in (0.25, 0.5, 1, 2, 4, 8)},
     "blur, sigma in pixels": {f"{s:g}": _blur(s) for s in (0.2, 0.3, 0.4, 0.6, 1)},
-    "resized by a factor and back": {
-        f"{f:g}": (lambda x, _, f=f: resize(x, f)) for f in (0.97, 0.9, 0.75, 0.5)
-    },
+    "resized by a factor and back": {f"{f:g}": _resized(f) for f in (0.97, 0.9, 0.75, 0.5)},
     "cropped to a share of the side and resized": {
-        f"{s:g}": (lambda x, source, s=s: crop(x, s, source)) for s in (0.97, 0.94, 0.86, 0.75)
+        f"{s:g}": _cropped(s) for s in (0.97, 0.94, 0.86, 0.75)
     },
     "other": {"shifted by one pixel": _shift, "median of 3x3": _median},
 }

@@ -43,7 +43,7 @@ def project(
             # Latents stay as likely as the generator's own: a small pull to their prior.
             loss = (error + 1e-2 * latents.square().flatten(1).sum(dim=1)).sum()
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
     with torch.no_grad():

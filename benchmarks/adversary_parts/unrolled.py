@@ -42,13 +42,13 @@ class _Straight(torch.autograd.Function):
         return values.clone()
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient, None
 
 
 def straight(gradient_of: Tensor, values: Tensor) -> Tensor:
     """`values`, whose gradient goes to `gradient_of` of the same shape."""
-    out: Tensor = _Straight.apply(gradient_of, values.detach())
+    out: Tensor = _Straight.apply(gradient_of, values.detach())  # type: ignore[no-untyped-call]
     return out
 
 
@@ -66,8 +66,14 @@ class _Linear(torch.autograd.Function):
         return apply(x)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
         return ctx.adjoint(gradient.contiguous()), None, None  # type: ignore[attr-defined]
+
+
+def linear(x: Tensor, apply: Map, adjoint: Map) -> Tensor:
+    """`apply(x)`, with `adjoint` as its derivative's transpose."""
+    out: Tensor = _Linear.apply(x, apply, adjoint)  # type: ignore[no-untyped-call]
+    return out
 
 
 class UnrolledInversion:
@@ -104,11 +110,13 @@ class UnrolledInversion:
 
         As `OutputMap.interval_target`, with gradients that stay finite at black and white.
         """
-        pixels, output_map = pixels.reshape(-1, *self.inverter.layer.output_shape), self.inverter
+        pixels, maps = (
+            pixels.reshape(-1, *self.inverter.layer.output_shape),
+            self.inverter.output_map,
+        )
         ends = []
         for end in (-HALF_LEVEL, HALF_LEVEL):
             at = (pixels + end).clamp(HALF_LEVEL / 2, 1 - HALF_LEVEL / 2)
-            maps = output_map.output_map
             bound = maps.inverse(maps.to_output(at)) - self.inverter.offset
             lost = pixels + end <= 0 if end < 0 else pixels + end >= 1
             ends.append(bound.masked_fill(lost, torch.inf if end > 0 else -torch.inf))
@@ -137,11 +145,9 @@ class UnrolledInversion:
                 old = (d, u)
                 near, pull = self._prox(d, u, lower, upper, mu, terms)
                 total = total + near
-                w = _Linear.apply(
-                    u - 2 * pull - _Linear.apply(2 * near - d, operator.apply, operator.adjoint),
-                    solver.inverse, solver.inverse,
-                )  # fmt: skip
-                back = _Linear.apply(w, operator.adjoint, operator.apply)
+                image = linear(2 * near - d, operator.apply, operator.adjoint)
+                w = linear(u - 2 * pull - image, solver.inverse, solver.inverse)
+                back = linear(w, operator.adjoint, operator.apply)
                 d = d + RELAXATION * (near - d + r * back)
                 u = u - RELAXATION * (pull + w)
             here = (iterations == age + every).reshape(-1, 1, 1, 1)

@@ -85,7 +85,7 @@ def one_level(surrogate: Surrogate, images: Tensor, share: float) -> Tensor:
     moved = images.clone().requires_grad_()
     found = surrogate.margins(rounded(moved))
     # All views: the largest at first may not be the one that is easiest to raise.
-    (gradient,) = torch.autograd.grad(sum(part.sum() for part in found), moved)
+    (gradient,) = torch.autograd.grad(torch.cat(found, dim=1).sum(), moved)
     inside = (images + gradient.sign() / 255 >= 0) & (images + gradient.sign() / 255 <= 1)
     size = (gradient.abs() * inside).flatten(1)
     count = max(1, round(share * size.shape[1]))
