@@ -26,6 +26,7 @@ from benchmarks.adversary_parts.plot import write_plot
 from benchmarks.adversary_parts.sections import SECTIONS, Counts, Field
 from benchmarks.adversary_parts.target import NEEDED, RECIPES, SIZES, fitted, scene, train_zoo
 from benchmarks.zoo.train import cache_folder
+from flipad_ops.attributor import Attributor
 
 RESULTS = Path(__file__).parent / "results"
 NAME = "adversaries"
@@ -35,15 +36,25 @@ def merge(
     old: dict[str, Any], section: str, rows: list[dict[str, Any]], seconds: float
 ) -> dict[str, Any]:
     """Results with `section` measured anew."""
-    kept = {name: s for name, s in old.get("cpu_s", {}).items() if name != section}
+    seconds_of = {**old.get("cpu_s", {}), section: round(seconds)}
     others = [row for row in old.get("rows", []) if row["section"] != section]
     order = list(SECTIONS)
     merged = sorted([*others, *rows], key=lambda row: order.index(row["section"]))
     return {
         **old,
         "summary": summarise(merged),
-        "cpu_s": {**kept, section: round(seconds)},
+        "cpu_s": {name: s for name in SECTIONS if (s := seconds_of.get(name)) is not None},
         "rows": merged,
+    }
+
+
+def material(attributor: Attributor) -> dict[str, int]:
+    """How many images the fits were given."""
+    own = (f"own_{part}" for part in ("train", "calibration", "test"))
+    return {
+        **{name: getattr(attributor.settings, name) for name in own},
+        "real": SIZES.real + SIZES.null,
+        "of each sibling": SIZES.siblings + SIZES.null,
     }
 
 
@@ -83,7 +94,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}",
         "target": NEEDED[0],
         "counts": vars(counts),
-        "fit": {**vars(SIZES), "own_train": attributors["default"].settings.own_train},
+        "fit": material(attributors["default"]),
     }
     for section in (options.only or ",".join(SECTIONS)).split(","):
         begin, rows = time.process_time(), []
