@@ -21,7 +21,8 @@ _HEAD = """# Adversaries
 Written by `{command}` on {machine}. Target: the Fashion-MNIST zoo's
 {target}, fitted by the recipes as they stand, with real images and two sibling versions as foreign
 ones ({fit}). One target, one seed. "own" are held-out samples of the target, "real" the last images
-of Fashion-MNIST's test file, "lsgan-0" samples of a generator that no fit has seen, trained on the same data as the target.
+of Fashion-MNIST's test file, "lsgan-0" samples of a generator that no fit
+has seen, trained on the same data as the target.
 
 Every image was rounded to 8 bits, saved as PNG, read and scored as scans do. Attributed: score at
 or below the calibrated threshold, in brackets Wilson's 95% interval; score: median over the
