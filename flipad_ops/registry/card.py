@@ -78,7 +78,8 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         ]
     lines += [
         "An attribution is statistical suspicion, not proof; rates hold for sources like those "
-        "named here."
+        "named here. Small changes hide an image from it, and who has the weights or can query "
+        "scores can have a foreign image attributed (docs/adversaries.md)."
     ]
     return "\n".join(lines)
 

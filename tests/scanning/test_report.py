@@ -45,6 +45,17 @@ def test_page_is_one_file_without_scripts_or_links(page: Path) -> None:
     assert page.stat().st_size < 10_000_000
 
 
+def test_page_says_what_an_adversary_can_do(page: Path) -> None:
+    how = page.read_text().partition("<h2>How to read this</h2>")[2]
+    evasion, framing = (how.partition(f'id="{name}"')[2].split("</p>")[0] for name in
+                        ("evasion", "framing"))  # fmt: skip
+    assert "may still be the generator's" in evasion
+    assert "noise of about one grey level" in evasion
+    assert "does not say who made an image" in framing
+    assert "until it is attributed" in framing
+    assert "docs/adversaries.md" in how
+
+
 def test_changed_objects_are_not_pictured(tmp_path: Path) -> None:
     save(tmp_path / "a.png", 0.05)
     scorer = DarkIsOurs()
