@@ -13,6 +13,7 @@ from pathlib import Path
 from flipad_ops.errors import ImageError, TargetError
 from flipad_ops.scanning.records import Row
 from flipad_ops.scanning.targets import Item, S3Target, Target
+from flipad_ops.scanning.targets.table import TableTarget
 
 
 class Evidence:
@@ -63,6 +64,8 @@ class Evidence:
             yield "What lies there now", self._now(target, item)
             if isinstance(target, S3Target) and row.etag:
                 yield "No version in the bucket", target.earlier(item, self._max_bytes)
+            if isinstance(target, TableTarget):
+                yield "No version in the bucket", target.earlier(item)
 
     def _now(self, target: Target, item: Item) -> Iterator[bytes]:
         if target.uri.endswith("/" + item.key):  # it may be one object, not a folder
