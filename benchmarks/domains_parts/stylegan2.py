@@ -24,17 +24,40 @@ from flipad_ops.inversion import InversionSettings
 from flipad_ops.negatives import ForeignImages
 
 STEPS, WIDTH = 200, 8
+#: When the late fork leaves, and for how many steps the copy is fine-tuned.
+LATE, TUNED = 160, 20
 _NEGATIVES, _TESTS = 70_707, 80_808
 
 
-def version(seed: int) -> SplitGenerator:
+def trained(seed: int, steps: int = STEPS, fork: int = 0) -> Generator:
     """One seed's generator, 32x32 RGB."""
     patches = photo_patches("generator", PATCHES)
     module = kept(
-        f"stylegan2-{STEPS}-{seed}", lambda: Generator(3, 32, WIDTH),
-        lambda: train_stylegan2(patches, steps=STEPS, seed=seed, width=WIDTH),
+        f"stylegan2-{steps}-{seed}" + f"-{fork}" * bool(fork), lambda: Generator(3, 32, WIDTH),
+        lambda: train_stylegan2(patches, steps=steps, seed=seed, width=WIDTH, fork=fork),
     )  # fmt: skip
-    return split_generator(module, {"latent": {"shape": [LATENT]}})
+    assert isinstance(module, Generator)
+    return module
+
+
+def version(seed: int, steps: int = STEPS, fork: int = 0) -> SplitGenerator:
+    """The same, split."""
+    return split_generator(trained(seed, steps, fork), {"latent": {"shape": [LATENT]}})
+
+
+def relatives() -> dict[str, SplitGenerator]:
+    """What is nearest to seed 0: its weights with few of them changed."""
+    other, skipped = trained(0), trained(0)
+    other.levels[-1].rgb.load_state_dict(trained(2).levels[-1].rgb.state_dict())  # type: ignore[union-attr, arg-type]
+    for ours, theirs in zip(skipped.levels[:-1], trained(2).levels[:-1], strict=True):
+        ours.rgb.load_state_dict(theirs.rgb.state_dict())  # type: ignore[union-attr, arg-type]
+    latent = {"latent": {"shape": [LATENT]}}
+    return {
+        "late fork": version(0, fork=LATE),
+        "fine-tuned copy": version(0, STEPS + TUNED),
+        "other last toRGB": split_generator(other, latent),
+        "other skip": split_generator(skipped, latent),
+    }
 
 
 def without_skip(generator: SplitGenerator) -> SplitGenerator:
