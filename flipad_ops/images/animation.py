@@ -7,6 +7,7 @@ decode. A frame travels as its number before the whole file: frames build on eac
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 #: No image begins like this.
 _MAGIC = b"flipad-frame\n"
@@ -37,9 +38,9 @@ def count_frames(data: bytes) -> int:
 
 def evenly(count: int, wanted: int) -> list[int]:
     """`wanted` of `count` frames at even distances, the first among them; all, if they are few."""
-    return (
-        [place * count // wanted for place in range(wanted)] if wanted < count else [*range(count)]
-    )
+    if wanted >= count:
+        return list(range(count))
+    return [place * count // wanted for place in range(wanted)]
 
 
 def write_frame(data: bytes, number: int) -> bytes:
@@ -55,17 +56,17 @@ def read_frame(data: bytes) -> tuple[bytes, int]:
     return content, int(number[:9]) if number[:9].isdigit() else 0
 
 
-def _chunks(data: bytes, place: int, order: str) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(
+    data: bytes, place: int, order: Literal["little", "big"]
+) -> Iterator[tuple[bytes, bytes]]:
     """Type and content's beginning of RIFF ("little") or PNG ("big") chunks."""
     while place + 8 <= len(data):
+        first, second = data[place : place + 4], data[place + 4 : place + 8]
         if order == "little":
-            kind, size = (
-                data[place : place + 4],
-                int.from_bytes(data[place + 4 : place + 8], "little"),
-            )
+            kind, size = first, int.from_bytes(second, "little")
             step = 8 + size + size % 2
         else:
-            size, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+            kind, size = second, int.from_bytes(first, "big")
             step = 12 + size
         yield kind, data[place + 8 : place + 24]
         place += step

@@ -51,13 +51,12 @@ def test_a_clip_is_tested_as_a_group(folder: Path, tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "ledger.db")) as ledger:
         outcome = run_scan(request(folder, 4), [DarkIsOurs()], ledger=ledger)
         rows = {f.row.key: f.row for f in outcome.findings}
-        named = [
-            f"{clip}/frame-{n:04d}" for clip in ("dark.png", "light.webp") for n in (0, 1, 3, 4)
-        ]
+        chosen = (0, 1, 3, 4)
+        named = [f"{file}/frame-{n:04d}" for file in ("dark.png", "light.webp") for n in chosen]
         assert list(rows) == [*named, "still.png"]
         assert [row.key for row in outcome.skipped] == ["words.gif"]
         levels = [rows[key].score for key in named[:4]]
-        assert levels == pytest.approx([(10 + n) / 255 for n in (0, 1, 3, 4)])
+        assert levels == pytest.approx([(10 + n) / 255 for n in chosen])
         groups = {test.prefix: test.attributed for test in outcome.prefixes["dark/1"]}
         assert groups["dark.png"] == 4
         assert groups["light.webp"] == 0
@@ -67,7 +66,7 @@ def test_a_clip_is_tested_as_a_group(folder: Path, tmp_path: Path) -> None:
         assert evidence.find(rows["dark.png/frame-0003"])
         (folder / "dark.png").write_bytes(clip(90))
         with pytest.raises(TargetError, match="is not what was scored"):
-            evidence.find(rows["dark.png/frame-0003"])
+            Evidence(request(folder, 4).targets, 10**6).find(rows["dark.png/frame-0003"])
 
 
 def test_without_the_option_the_first_frame_counts_and_nothing_is_told(folder: Path) -> None:

@@ -72,7 +72,7 @@ class FramesTarget:
             return self.target.read(item, max_bytes)
         with self._lock:
             content = self._files.get(found[1])
-        if content is None:
+        if content is None or content.etag != item.etag:
             content = self.target.read(replace(item, key=found[1]), max_bytes)
             self._keep(found[1], content)
         return Content(write_frame(content.data, int(found[2])), content.etag)
