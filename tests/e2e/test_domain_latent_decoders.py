@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.e2e.domain import OWN, SMALL, House, descend, patches
+from tests.e2e.domains import OWN, SMALL, House, descend, patches
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SIZE = 16
