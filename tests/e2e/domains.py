@@ -1,4 +1,4 @@
-"""What the tests of domains share: the commands in this process, small fits, generators and images."""
+"""What tests of domains share: the commands in this process, small fits, generators, images."""
 
 from __future__ import annotations
 
