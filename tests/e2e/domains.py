@@ -117,7 +117,13 @@ def register(name: str, seed: int, folder: Path, store: str, *options: str) -> N
 
 #: A fit of some seconds, and how many own samples it draws.
 SMALL = tiny_settings(
-    fnr=0.05, own_train=60, own_calibration=40, own_test=20, min_negatives=36, max_negatives=120
+    fnr=0.05,
+    own_train=60,
+    own_calibration=40,
+    own_test=20,
+    min_negatives=36,
+    max_negatives=120,
+    students=0,
 )
 OWN = SMALL.own_train + SMALL.own_calibration + SMALL.own_test
 
