@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import time
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from flipad_ops.errors import ObjectGone, TargetError
 from flipad_ops.scanning.targets.base import GONE
@@ -135,7 +135,7 @@ def ask(store: Any, key: str, where: str, options: dict[str, Any]) -> Any:
 
     for attempt in range(TRIES):
         try:
-            return obstore.get(store, key, options=options)
+            return obstore.get(store, key, options=cast(Any, options))
         except FileNotFoundError as error:
             raise ObjectGone(GONE) from error
         except obstore.exceptions.PreconditionError as error:
