@@ -24,6 +24,7 @@ from flipad_ops.detection import (
     Detector,
     FeatureMap,
     PixelView,
+    RowView,
     SpectralView,
     StatisticsHead,
 )
@@ -227,7 +228,7 @@ def _detector(
         lossy = Branch(pixel=view, spectral=SpectralView(len(state["lossy.spectral.mean"])))
     for number in range(sum(n.startswith("branches.") and n.endswith(".scales") for n in state)):
         at = f"branches.{number}."
-        deepsad = head = spectral = gate = None
+        deepsad = head = spectral = gate = row = None
         if f"{at}deepsad.centre" in state:
             deepsad = DeepSad(features.shape, settings.detector.dim)
         if (mean := state.get(f"{at}head.mean")) is not None:
@@ -240,8 +241,10 @@ def _detector(
             moments = len(state[f"{at}gate.summary.channels"])
             shape = tuple(state[f"{at}gate.summary.centre"].shape)
             gate = AlterationGate(shape, moments, len(mean))
+        if (mean := state.get(f"{at}row.mean")) is not None:
+            row = RowView(len(mean), settings.detector.dim)
         pixel = view if f"{at}pixel.body.0.weight" in state else None
-        branches.append(Branch(deepsad, head, spectral, gate, pixel))
+        branches.append(Branch(deepsad, head, spectral, gate, pixel, row))
     detector = Detector(branches, lossy)
     detector.load_state_dict(state)
     return detector

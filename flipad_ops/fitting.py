@@ -157,6 +157,7 @@ def fit_attributor(
             foreign_perturbed,
             pixel=pixel,
             own_lossy=mixture(own[0], _seed(settings, 13), LOSSY) if pixel else own[0],
+            own_rows=training.own_rows,
             shown=shown,
             sources=training.sources,
             unrelated=training.unrelated,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.detection import can_view_pixels
+from flipad_ops.detection.row import MORE
 from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.negatives import ForeignSplit
@@ -32,6 +33,9 @@ class TrainingSet:
         So many of `foreign`, at its start, were given; the fit made the others itself.
     own_perturbed, foreign_perturbed : Tensor
         Perturbed copies of own and of unrelated images; (0, ...) without immunisation.
+    own_rows : Tensor
+        Further own samples that are not inverted, for the view of a table's rows; (0, ...) for
+        images.
     own_altered, foreign_altered : Tensor
         The same for the view of pixels, altered in every way; no activations are needed of them.
     """
@@ -43,6 +47,7 @@ class TrainingSet:
     given: int
     own_perturbed: Tensor
     foreign_perturbed: Tensor
+    own_rows: Tensor
     own_altered: Tensor
     foreign_altered: Tensor
 
@@ -96,9 +101,19 @@ def training_set(
         given=len(given),
         own_perturbed=mixture(_copies(own, copies), seed + 5),
         foreign_perturbed=mixture(_copies(foreign[rows], copies), seed + 6),
+        own_rows=_rows(generator, own, settings),
         own_altered=mixture(_copies(own, altered if len(rows) else 0), seed + 9, EVERYTHING),
         foreign_altered=mixture(_copies(seen, altered), seed + 10, EVERYTHING),
     )
+
+
+def _rows(generator: SplitGenerator, own: Tensor, settings: FitSettings) -> Tensor:
+    """More rows of a table than are inverted, where the generator can make as many as it likes."""
+    if len(generator.sample_shape) != 1 or not settings.fusion:
+        return own[:0]
+    if generator.latent.recorded is not None:
+        return own
+    return generator.sample(MORE * len(own), settings.seed * 1000 + 14)
 
 
 def _copies(images: Tensor, count: int) -> Tensor:

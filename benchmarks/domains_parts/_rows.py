@@ -8,8 +8,15 @@ import numpy as np
 import torch
 
 from benchmarks.domains_frame.material import OWN_TEST_SEED, Material
+from benchmarks.domains_parts._kept import kept
 from benchmarks.domains_parts._sizes import scaled, settings
-from benchmarks.domains_parts._tables import LATENT, columns_of, train_gan, train_vae
+from benchmarks.domains_parts._tables import (
+    LATENT,
+    TableGenerator,
+    columns_of,
+    train_gan,
+    train_vae,
+)
 from flipad_ops.detection import DeepSadSettings
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.negatives import ForeignImages
@@ -30,7 +37,12 @@ def table_material(title: str, bunch: Any, budget: float, seed: int) -> Material
     metadata = {"latent": {"shape": [LATENT]}, "columns": columns.to_list()}
 
     def made(kind: Any, number: int, steps: int) -> SplitGenerator:
-        return split_generator(kind(learned, steps, 100 * seed + number), metadata, name=title)
+        called = f"{kind.__name__}-{len(columns)}x{third}-{steps}-{100 * seed + number}"
+        module = kept(
+            called, lambda: TableGenerator(len(columns)),
+            lambda: kind(learned, steps, 100 * seed + number),
+        )  # fmt: skip
+        return split_generator(module, metadata, name=title)
 
     generator = made(train_gan, 0, GAN_STEPS)
     count = scaled(300, budget)

@@ -92,15 +92,23 @@ class Upsample(nn.Module):
         return self.line @ image @ self.line.T
 
 
-def train_stylegan2(images: Tensor, *, steps: int, seed: int, width: int = 16) -> Generator:
-    """Train with the non-saturating loss on (n, colours, size, size) in [0, 1]."""
+def train_stylegan2(
+    images: Tensor, *, steps: int, seed: int, width: int = 16, fork: int = 0
+) -> Generator:
+    """Train with the non-saturating loss on (n, colours, size, size) in [0, 1].
+
+    From the step `fork` on (never at 0) batches and latents are others than `seed` gives: what
+    comes out shares its youth with the generator of the same seed.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = Generator(images.shape[1], images.shape[2], width)
         critic = discriminator(images.shape[2], images.shape[1], 16)
         fake_step = torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.0, 0.99))
         real_step = torch.optim.Adam(critic.parameters(), lr=3e-4, betas=(0.0, 0.99))
-        for _ in range(steps):
+        for step in range(steps):
+            if fork and step == fork:
+                torch.manual_seed(seed + 1000)
             real = images[torch.randint(len(images), (BATCH,))] * 2 - 1
             fake = generator(torch.randn(BATCH, LATENT))
             loss = F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean()

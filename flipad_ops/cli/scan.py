@@ -112,6 +112,12 @@ def scan(
     since: Annotated[
         str, typer.Option(help="Modified since: 7d or ISO.", rich_help_panel=_SELECTION)
     ] = "",
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="N of each animated GIF, WebP or PNG.", rich_help_panel=_SELECTION
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="The first N.", rich_help_panel=_SELECTION)
     ] = None,
@@ -169,6 +175,7 @@ def scan(
     from flipad_ops.scanning.dry_run import preview, write_preview
     from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
+    from flipad_ops.scanning.request import with_frames
     from flipad_ops.scanning.run import ScanRequest, run_scan
     from flipad_ops.scanning.selection import Selection, parse_size
     from flipad_ops.scanning.state import open_ledger
@@ -199,7 +206,7 @@ def scan(
         limits=DecodeLimits(max_bytes=parse_size(max_object_size)),
         max_errors=max_errors,
         selection=Selection(
-            tuple(include or ()), tuple(exclude or ()), since, shard, sample, seed, limit
+            tuple(include or ()), tuple(exclude or ()), since, shard, sample, seed, limit, frames
         ),
         workers=workers,
         suppress=suppressions,
@@ -213,7 +220,7 @@ def scan(
 
         # On Ray the workers have the device; this process only decides.
         scorers = load_scorers(model or [], all_models, "cpu" if on_ray else device, tracking_uri)
-        request = with_tables(request, scorers)
+        request = with_frames(with_tables(request, scorers))
         with counter("images", quiet=quiet) as progress, stop_signals() as stop:
             if dry_run:
                 write_preview(

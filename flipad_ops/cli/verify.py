@@ -56,6 +56,7 @@ def verify(
     from flipad_ops.cli.exit_codes import FINDINGS, INCOMPLETE
     from flipad_ops.errors import NothingToScan, UsageError
     from flipad_ops.scanning.evidence import Evidence
+    from flipad_ops.scanning.request import with_frames
     from flipad_ops.scanning.saved import load_outcome
     from flipad_ops.scanning.scorer import in_registry
     from flipad_ops.scanning.targets import S3Access
@@ -76,7 +77,7 @@ def verify(
 
     names = [name for name in outcome.cards if in_registry(name)]
     scorers = load_scorers([*(model or ()), *names], False, device, tracking_uri)
-    outcome.request = with_tables(outcome.request, scorers)
+    outcome.request = with_frames(with_tables(outcome.request, scorers))
     evidence = Evidence(outcome.request.targets, outcome.request.limits.max_bytes, copies)
     verifier = Verifier(outcome, scorers, evidence, tolerance)
     checks = list(verifier.check(chosen))

@@ -14,6 +14,7 @@ from flipad_ops.detection.fit import Views, fit_detector
 from flipad_ops.detection.fusion import Branch, Detector, Screen
 from flipad_ops.detection.gate import AlterationGate
 from flipad_ops.detection.pixel import PixelView, can_view_pixels, fit_pixels
+from flipad_ops.detection.row import RowView, fit_rows
 from flipad_ops.detection.spectral import SpectralView, fit_spectral, has_spectrum
 from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
 from flipad_ops.detection.traces import jpeg_quality, lossy_trace
@@ -27,6 +28,7 @@ __all__ = [
     "FeatureMap",
     "PixelView",
     "Rate",
+    "RowView",
     "Screen",
     "SpectralView",
     "StatisticsHead",
@@ -38,6 +40,7 @@ __all__ = [
     "fit_detector",
     "fit_features",
     "fit_pixels",
+    "fit_rows",
     "fit_spectral",
     "fit_statistics",
     "has_spectrum",

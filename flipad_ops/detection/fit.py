@@ -13,6 +13,7 @@ from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fusion import Branch, Detector
 from flipad_ops.detection.gate import fit_gate
 from flipad_ops.detection.pixel import PixelView
+from flipad_ops.detection.row import fit_rows
 from flipad_ops.detection.spectral import fit_spectral, has_spectrum
 from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
 
@@ -48,6 +49,7 @@ def fit_detector(
     *,
     pixel: PixelView | None,
     own_lossy: Tensor,
+    own_rows: Tensor,
     shown: Tensor,
     sources: Tensor,
     unrelated: Tensor,
@@ -73,6 +75,9 @@ def fit_detector(
         Decides on lossy files, and has a say in the branch for altered images.
     own_lossy : Tensor, (n, *sample_shape) in [0, 1]
         Own images out of lossy files; their spectrum has a say in theirs.
+    own_rows : Tensor, (n, *sample_shape) in [0, 1]
+        Further own samples for the view of a table's rows, in place of the linear head, which
+        is the poorest view of few columns; empty for images.
     shown : Tensor, (n, *sample_shape) in [0, 1]
         Own images to which the first branch's view of the spectrum is fitted.
     sources : Tensor, int64, (len(foreign),)
@@ -115,6 +120,9 @@ def fit_detector(
             device=device,
         )
 
+    if len(own_rows):
+        row = fit_rows(own_rows, foreign.pixels, settings, seed=seed, device=device)
+        return features, Detector([Branch(deepsad, row=row)]), losses
     spectrum = has_spectrum(tuple(own.pixels.shape[1:]))
     plain = Branch(
         deepsad,

@@ -21,6 +21,7 @@ from flipad_ops.detection.calibration import threshold_at_fnr
 from flipad_ops.detection.deepsad import DeepSad
 from flipad_ops.detection.gate import AlterationGate
 from flipad_ops.detection.pixel import PixelView
+from flipad_ops.detection.row import RowView
 from flipad_ops.detection.spectral import SpectralView
 from flipad_ops.detection.statistics import StatisticsHead
 from flipad_ops.detection.traces import lossy_trace
@@ -37,6 +38,7 @@ class Branch(nn.Module):
     head : StatisticsHead or None
     spectral : SpectralView or None
     pixel : PixelView or None
+    row : RowView or None
         Not all None.
     gate : AlterationGate or None
         Keeps unaltered images out of a branch for altered ones.
@@ -51,11 +53,13 @@ class Branch(nn.Module):
         spectral: SpectralView | None = None,
         gate: AlterationGate | None = None,
         pixel: PixelView | None = None,
+        row: RowView | None = None,
     ) -> None:
         super().__init__()
         self.deepsad, self.head, self.spectral, self.gate = deepsad, head, spectral, gate
-        self.pixel = pixel
-        self.count = sum(view is not None for view in (deepsad, head, pixel, gate, spectral))
+        self.pixel, self.row = pixel, row
+        views = (deepsad, head, row, pixel, gate, spectral)
+        self.count = sum(view is not None for view in views)
         self.register_buffer("scales", torch.ones(self.count, dtype=torch.float64))
 
     def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
@@ -65,6 +69,8 @@ class Branch(nn.Module):
             columns.append(self.deepsad.score(features).double())
         if self.head is not None:
             columns.append(self.head(activations, pixels))
+        if self.row is not None:
+            columns.append(self.row(pixels))
         if self.pixel is not None:
             columns.append(self.pixel(pixels))
         if self.gate is not None:

@@ -5,7 +5,7 @@
 | format | told from magic bytes, never from the name; PNG, JPEG, WebP, GIF, BMP, TIFF |
 | bytes, pixels | over the limits: `ImageTooLarge`, before any pixel is decoded |
 | truncated or damaged | `NotAnImage`; a PNG whose intact stream ends early is black there |
-| animation, pages | the first frame; the others are never read |
+| animation, pages | the first frame; another where a scan asks for several, see `animation` |
 | 16 bit | grey: all of them in `deep`, rounded to 8 in `pixels`; colour: its high byte |
 | palette | expanded to RGB |
 | alpha | dropped, the stored colours kept: compositing would invent pixels |
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flipad_ops.errors import ImageError, ImageTooLarge, NotAnImage, UsageError
+from flipad_ops.images.animation import read_frame
 
 __all__ = ["DEFAULT_LIMITS", "DecodeLimits", "DecodedImage", "Pixels", "decode", "sniff"]
 
@@ -55,6 +56,8 @@ class DecodeLimits:
 
 
 DEFAULT_LIMITS = DecodeLimits()
+#: Frames build on each other: so many times `max_pixels` may come before and with the wanted one.
+ANIMATED = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +122,7 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     ImageTooLarge
         Over the byte or pixel limit.
     """
+    data, frame = read_frame(data)
     if not data:
         raise NotAnImage("The file is empty.")
     if len(data) > limits.max_bytes:
@@ -132,7 +136,7 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
             # Pillow only warns between one and two times its limit; here both are errors.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)
-            return _decode(data, kind, limits)
+            return _decode(data, kind, limits, frame)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
@@ -141,7 +145,7 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
         raise NotAnImage(f"Damaged {kind}: {_one_line(error)}") from error
 
 
-def _decode(data: bytes, kind: str, limits: DecodeLimits) -> DecodedImage:
+def _decode(data: bytes, kind: str, limits: DecodeLimits, frame: int) -> DecodedImage:
     with Image.open(io.BytesIO(data), formats=[kind]) as image:
         width, height = image.size
         _check_pixels(width, height, limits)
@@ -150,6 +154,13 @@ def _decode(data: bytes, kind: str, limits: DecodeLimits) -> DecodedImage:
             int(index): tuple(int(v) for v in table)
             for index, table in getattr(image, "quantization", {}).items()
         }
+        if frame:
+            if (frame + 1) * width * height > ANIMATED * limits.max_pixels:
+                raise ImageTooLarge(
+                    f"Frame {frame} of {width}x{height} pixels, over the limit of "
+                    f"{ANIMATED * limits.max_pixels} pixels in all frames to it."
+                )
+            image.seek(frame)
         mode = image.mode
         image.load()
         deep = _sixteen_bit(image)

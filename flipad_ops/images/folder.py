@@ -7,6 +7,7 @@ more, further patches at seeded random places. A few photographs then give thous
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from flipad_ops.images.patches import choose_places
 from flipad_ops.images.sample import Values
 from flipad_ops.images.tensors import as_pixels
 
-__all__ = ["FolderImages", "image_files", "load_folder"]
+__all__ = ["FolderImages", "image_files", "load_commonest", "load_folder"]
 
 Skips = list[tuple[str, str]]
 
@@ -115,9 +116,41 @@ def load_folder(
             if len(found) == limit:
                 break
         found = dict(sorted(found.items()))
+    return _loaded(root, len(files), found, skipped)
+
+
+def load_commonest(path: str | Path, *, deep: bool = False) -> FolderImages:
+    """The images of a folder that have its commonest size, in its commonest number of channels.
+
+    Every file is decoded once, so all are in memory with their 8 or 16 bits. Raises what
+    `load_folder` raises.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder.")
+    skipped: Skips = []
+    decoded: dict[str, DecodedImage] = {}
+    files = image_files(root)
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        try:
+            decoded[name] = _read(file, DEFAULT_LIMITS)
+        except ImageError as error:
+            skipped.append((name, str(error)))
+    shapes = Counter((image.pixels.shape[2], *image.size) for image in decoded.values())
+    found: dict[str, Values] = {}
+    for name, image in decoded.items():
+        try:
+            found[name] = (fit_deep if deep else fit_to)(image, shapes.most_common(1)[0][0])
+        except ImageError as error:
+            skipped.append((name, str(error)))
+    return _loaded(root, len(files), found, skipped)
+
+
+def _loaded(root: Path, files: int, found: dict[str, Values], skipped: Skips) -> FolderImages:
     if not found:
         why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
-        raise DataError(f"{root} holds no usable image among {len(files)} files{why}.")
+        raise DataError(f"{root} holds no usable image among {files} files{why}.")
     images = as_pixels(np.stack(list(found.values())))
     return FolderImages(images, tuple(found), tuple(sorted(skipped)))
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from flipad_ops.errors import DataError, ImageError, UsageError
+from flipad_ops.errors import UsageError
 from flipad_ops.generators import split_generator
-from flipad_ops.images.decode import decode
-from flipad_ops.images.fit import Shape
-from flipad_ops.images.folder import image_files, load_folder
+from flipad_ops.images.folder import load_commonest
 from flipad_ops.registry import tags as keys
 from flipad_ops.registry.formats import JSON_NAME
 from flipad_ops.registry.registering import ensure_model, quiet_mlflow
@@ -43,7 +40,7 @@ def register_samples(
     ref = parse_model(name)
     if ref.version or ref.alias or keys.is_attributor(ref.name):
         raise UsageError(f"{name!r} is no name for a new generator: give a plain name.")
-    loaded = load_folder(folder, _shape(folder), deep=bits == 16)
+    loaded = load_commonest(folder, deep=bits == 16)
     top, kind = (65535, np.uint16) if bits == 16 else (255, np.uint8)
     stored = torch.from_numpy((loaded.images * top).round().numpy().astype(kind))
     metadata = {"samples": FILE, "bits": bits}
@@ -68,20 +65,3 @@ def register_samples(
             ref.name, f"{run.info.artifact_uri}/samples", run_id=run.info.run_id, tags=tags
         )
     return str(version.version), len(loaded), len(loaded.skipped)
-
-
-def _shape(folder: Path) -> Shape:
-    """The commonest shape in a folder."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder.")
-    shapes: Counter[Shape] = Counter()
-    for file in image_files(folder):
-        try:
-            pixels = decode(file.read_bytes()).pixels
-        except ImageError:
-            continue
-        height, width, channels = pixels.shape
-        shapes[(channels, height, width)] += 1
-    if not shapes:
-        raise DataError(f"{folder} holds no usable image.")
-    return shapes.most_common(1)[0][0]

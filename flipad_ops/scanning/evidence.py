@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from flipad_ops.errors import ImageError, TargetError
 from flipad_ops.scanning.records import Row
 from flipad_ops.scanning.targets import Item, S3Target, Target
+from flipad_ops.scanning.targets.frames import FramesTarget, file_key
+from flipad_ops.scanning.targets.table import TableTarget
 
 
 class Evidence:
@@ -61,14 +64,16 @@ class Evidence:
         if target is not None:
             item = Item(row.key, row.size, 0.0, row.etag)
             yield "What lies there now", self._now(target, item)
-            if isinstance(target, S3Target) and row.etag:
+            if isinstance(target, S3Target | FramesTarget) and row.etag:
                 yield "No version in the bucket", target.earlier(item, self._max_bytes)
+            if isinstance(target, TableTarget):
+                yield "No version in the bucket", target.earlier(item)
 
     def _now(self, target: Target, item: Item) -> Iterator[bytes]:
-        if target.uri.endswith("/" + item.key):  # it may be one object, not a folder
+        if target.uri.endswith("/" + file_key(item.key)):  # it may be one object, not a folder
             for alone in target.list():
-                if alone.key == item.key:
-                    yield target.read(alone, self._max_bytes).data
+                if alone.key == file_key(item.key):
+                    yield target.read(replace(alone, key=item.key), self._max_bytes).data
                 return
         yield target.read(item, self._max_bytes).data
 

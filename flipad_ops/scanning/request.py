@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flipad_ops.errors import UsageError
@@ -13,7 +13,9 @@ from flipad_ops.images.fit import SizeRule
 from flipad_ops.scanning.decisions import grouping
 from flipad_ops.scanning.records import Finding
 from flipad_ops.scanning.selection import Selection
+from flipad_ops.scanning.targets import LocalTarget, ManifestTarget, S3Target
 from flipad_ops.scanning.targets.base import Target
+from flipad_ops.scanning.targets.frames import FramesTarget
 
 #: Why a flagged finding does not count, or "".
 Suppress = Callable[[Finding], str]
@@ -81,3 +83,15 @@ class ScanRequest:
             "size rule": self.size_rule,
             "limits": vars(self.limits),
         }
+
+
+def with_frames(request: ScanRequest) -> ScanRequest:
+    """The request with frames of animations, if its selection asks for them."""
+    frames, limit = request.selection.frames, request.limits.max_bytes
+    if frames is None:
+        return request
+    return replace(request, targets=[
+        FramesTarget(target, frames, limit)
+        if isinstance(target, LocalTarget | ManifestTarget | S3Target) else target
+        for target in request.targets
+    ])  # fmt: skip

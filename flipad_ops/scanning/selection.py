@@ -14,6 +14,7 @@ from typing import Any
 from flipad_ops.errors import TargetError, UsageError
 from flipad_ops.scanning.globs import compile_globs, matches
 from flipad_ops.scanning.targets.base import Item, Target
+from flipad_ops.scanning.targets.frames import FramesTarget
 
 Picked = tuple[Target, Item]
 
@@ -37,6 +38,9 @@ class Selection:
         So many objects drawn from all listed ones by `seed`.
     limit : int or None
         The first so many.
+    frames : int or None
+        So many frames of each animation, which is read for that; None for the first alone, and
+        nothing is read.
     """
 
     include: tuple[str, ...] = ()
@@ -46,11 +50,13 @@ class Selection:
     sample: int | None = None
     seed: int = 0
     limit: int | None = None
+    frames: int | None = None
 
     def __post_init__(self) -> None:
         parse_shard(self.shard)
         parse_since(self.since)
-        for name, value in (("--sample", self.sample), ("--limit", self.limit)):
+        for name, value in (("--sample", self.sample), ("--limit", self.limit),
+                            ("--frames", self.frames)):  # fmt: skip
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1.")
 
@@ -81,7 +87,10 @@ class Selection:
                 continue
             if shard is not None and _part(f"{target.uri}\n{item.key}", shard[1]) != shard[0] - 1:
                 continue
-            yield target, item
+            if isinstance(target, FramesTarget):
+                yield from ((target, part) for part in target.parts(item))
+            else:
+                yield target, item
 
 
 def in_chunks(picked: Iterable[Picked], most: int) -> Iterator[tuple[Target, list[Item]]]:

@@ -4,6 +4,7 @@ some seconds, registered as pipelines, fitted and scanned by the commands."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.e2e.domain import OWN, SMALL, House, descend, patches
+from flipad_ops.inversion.crop import CropInverter
+from flipad_ops.registry.scorers import load_scorers
+from tests.e2e.domains import OWN, SMALL, House, descend, patches
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SIZE = 16
@@ -64,8 +67,9 @@ def pipeline(folder: Path, name: str, module: Any, latents: Tensor) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kind", ["AutoencoderKL", "VQModel"])
-def test_register_doctor_fit_scan(store: str, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "window"), [("AutoencoderKL", 0), ("VQModel", 8)])
+def test_register_doctor_fit_scan(store: str, tmp_path: Path, kind: str, window: int) -> None:
+    """Whole images, and with the setting `window` the central square of them alone."""
     house = House(tmp_path, store)
     module = trained(kind)
     folder = pipeline(tmp_path / "first", "FirstPipeline", module, encoded(module, OWN, 1))
@@ -76,13 +80,21 @@ def test_register_doctor_fit_scan(store: str, tmp_path: Path, kind: str) -> None
     assert f"decoder of {kind}" in found["artifact"]
     assert found["latent"] == f"[4, 8, 8], recorded ({OWN} of them)"
 
-    assert house.fit("decoder/1")["status"] == "fitted"
+    settings = replace(SMALL, window=window)
+    assert house.fit("decoder/1", settings)["status"] == "fitted"
     with torch.no_grad():
         latents = encoded(module, 40, seed=9) / module.config.scaling_factor
         own = ((module.decode(latents).sample + 1) / 2).clamp(0, 1)  # as pipelines do
     tpr, separation = house.scan("decoder", own)
     assert tpr >= 0.7  # 0.95 were asked for; 40 images
     assert separation >= 0.9
+    if window:
+        (scorer,) = load_scorers(["decoder"], tracking_uri=store)
+        attributor = scorer.attributor  # type: ignore[attr-defined]
+        assert isinstance(attributor._inverter, CropInverter)
+        assert attributor.invert(own[:2]).z.shape == (2, 8, window, window)
+        assert attributor.score(own[:2]).residual.shape == own[:2].shape
+        return
 
     # Another pipeline around the same decoder cannot be told apart, and takes its attributor.
     other = pipeline(tmp_path / "second", "SecondPipeline", module, encoded(module, OWN, 2))
@@ -90,25 +102,4 @@ def test_register_doctor_fit_scan(store: str, tmp_path: Path, kind: str) -> None
     both = house.doctor("other/1")
     assert both["decoder sha256"] == found["decoder sha256"]
     assert both["equivalence class"] == "decoder/1, other/1 (cannot be told apart)"
-    assert house.fit("other/1")["status"] == "reused"
-    assert SMALL.window == 0
-
-
-def test_window_of_a_larger_decoder(store: str, tmp_path: Path) -> None:
-    """The setting `window`: a fit and a scan that invert the central square alone."""
-    from dataclasses import replace
-
-    from flipad_ops.inversion.crop import CropInverter
-    from flipad_ops.registry.scorers import load_scorers
-
-    house = House(tmp_path, store)
-    module = trained("AutoencoderKL")
-    folder = pipeline(tmp_path / "first", "FirstPipeline", module, encoded(module, OWN, 1))
-    house.log_folder("decoder", folder)
-    assert house.fit("decoder/1", replace(SMALL, window=8))["status"] == "fitted"
-    (scorer,) = load_scorers(["decoder"], tracking_uri=store)
-    attributor = scorer.attributor  # type: ignore[attr-defined]
-    assert isinstance(attributor._inverter, CropInverter)
-    own = patches("scan", 2, SIZE)
-    assert attributor.invert(own).z.shape == (2, 8, 8, 8)
-    assert attributor.score(own).residual.shape == own.shape
+    assert house.fit("other/1", settings)["status"] == "reused"

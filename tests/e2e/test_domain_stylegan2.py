@@ -12,7 +12,7 @@ from flipad_ops.attributor_io import load_attributor, save_attributor
 from flipad_ops.inversion.skip import SkipInverter
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
-from tests.e2e.domain import House, patches
+from tests.e2e.domains import House, patches
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -19,6 +19,7 @@ from flipad_ops.columns import Columns
 from flipad_ops.errors import DataError, UsageError
 from flipad_ops.generators import split_generator
 from tests.e2e.domains import flipadops, small, summary
+from tests.e2e.s3_server import s3_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -69,6 +70,7 @@ def test_a_table_goes_the_same_way_as_images(
         for part in (own, foreign):
             writer.write_table(pa.Table.from_pandas(part.assign(note="x"), preserve_index=False))
     options = ("-m", "cells", "--fdr", "0.1", "-q", *at)
+    (there := tmp_path / "s3").mkdir()
     found = flipadops(
         "scan", str(table), *options, "-o", "json", "-o", f"html={tmp_path / 'report.html'}",
         "--fail-on", "review", code=3,
@@ -81,6 +83,18 @@ def test_a_table_goes_the_same_way_as_images(
     assert ours["q"] < 1e-3
     assert theirs["attributed"] < 20
     assert "found.parquet/rows-0-59/" in (tmp_path / "report.html").read_text()
+
+    # In a bucket they are, too.
+    with s3_server(there) as server, pytest.MonkeyPatch.context() as patch:
+        server.use(patch)
+        server.client().upload_file(str(table), "public", "in/found.parquet")
+        again = flipadops(
+            "scan", "s3://public/in/found.parquet", *options, "-o", "json", "--fail-on", "review",
+            code=3,
+        )  # fmt: skip
+    recorded, before = ([(row["key"], row["score"]) for row in json.loads(text)["images"]]
+                        for text in (again.stdout, found.stdout))  # fmt: skip
+    assert recorded == before
 
     # As CSV the rows are the same samples; a column out of place does not matter.
     own[list(columns.names)[::-1]].to_csv(tmp_path / "own.csv", index=False)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from flipad_ops.errors import DataError, UsageError
 from flipad_ops.images.decode import decode
-from flipad_ops.images.folder import load_folder
+from flipad_ops.images.folder import load_commonest, load_folder
 from flipad_ops.images.png import data_uri, encode_png, save_png, thumbnail_uri, to_uint8
 
 
@@ -84,3 +84,19 @@ def test_thumbnails_shrink_and_never_grow() -> None:
     assert uri.startswith("data:image/png;base64,")
     assert data_uri(b"a") == "data:image/png;base64,YQ=="
     assert len(thumbnail_uri(np.zeros((8, 8, 1), dtype=np.uint8))) < 200
+
+
+def test_the_commonest_size_of_a_folder(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    Image.new("L", (8, 6)).save(tmp_path / "grey.png")
+    Image.new("RGB", (9, 9)).save(tmp_path / "large.png")
+    (tmp_path / "notes.txt").write_text("no image")
+    loaded = load_commonest(tmp_path)
+    assert loaded.names == ("0.png", "1.png", "2.png", "grey.png")
+    assert loaded.images.shape == (4, 3, 6, 8)
+    assert [name for name, _ in loaded.skipped] == ["large.png", "notes.txt"]
+    with pytest.raises(DataError, match="no usable image among 6 files"):
+        load_commonest(tmp_path, deep=True)
+    with pytest.raises(UsageError, match="not a folder"):
+        load_commonest(tmp_path / "none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 from flipad_ops.errors import FlipadError, UsageError
@@ -22,6 +23,7 @@ from flipad_ops.scanning.run import Work
 from flipad_ops.scanning.setup import image_shapes, window
 from flipad_ops.scanning.targets import LocalTarget
 from flipad_ops.scanning.targets.base import GONE
+from flipad_ops.scanning.targets.frames import FramesTarget, file_key
 from flipad_ops.version import __version__
 
 #: Objects read in one call.
@@ -223,4 +225,7 @@ def fetched(entry: Entry) -> Fetched:
 
 def _is_here(entry: Entry) -> bool:
     """Whether a file that a worker missed is still there: then the folder is not shared."""
-    return isinstance(entry.target, LocalTarget) and entry.target.place(entry.item).is_file()
+    target, item = entry.target, entry.item
+    if isinstance(target, FramesTarget):
+        target, item = target.target, replace(item, key=file_key(item.key))
+    return isinstance(target, LocalTarget) and target.place(item).is_file()

@@ -19,6 +19,7 @@ from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.scorer import ScoreBatch, Scorer
 from flipad_ops.scanning.setup import image_shapes, make_decoders, plumbing
 from flipad_ops.scanning.targets import Item, LocalTarget, S3Target, Target
+from flipad_ops.scanning.targets.frames import FramesTarget
 from flipad_ops.version import __version__
 
 #: Gives the attributors on a device; travels to the workers.
@@ -179,7 +180,9 @@ def _reading(got: Fetched, stacks: list[list[Pixels]]) -> Reading:
 
 def _reach(target: Target) -> None:
     """Raise what keeps this machine from reading a target, before it looks like empty objects."""
-    if isinstance(target, S3Target):
+    if isinstance(target, FramesTarget):
+        _reach(target.target)
+    elif isinstance(target, S3Target):
         target.open()
     elif isinstance(target, LocalTarget) and not target.path.exists():
         raise EngineError(f"there is no {target.path}; every worker must see it under this path.")

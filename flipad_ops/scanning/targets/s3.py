@@ -30,12 +30,12 @@ class S3Target:
     def __init__(self, uri: str, access: S3Access = AS_CONFIGURED) -> None:
         self.uri = uri
         self.bucket, self.prefix = split_uri(uri)
-        self._access = access
+        self.access = access
         self._store: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # No store and no credentials: whoever unpickles it resolves their own.
-        return S3Target, (self.uri, self._access), {"prefix": self.prefix}
+        return S3Target, (self.uri, self.access), {"prefix": self.prefix}
 
     def list(self) -> Iterator[Item]:
         """Objects in key order, as the server gives them."""
@@ -65,13 +65,13 @@ class S3Target:
         TargetError
         """
         key = f"{self.prefix}/{item.key}" if self.prefix else item.key
-        return versions(self._access, self.bucket, key, item.etag, max_bytes)
+        return versions(self.access, self.bucket, key, item.etag, max_bytes)
 
     def _single(self) -> Iterator[Item]:
         import obstore
 
         folder, _, name = self.prefix.rpartition("/")
-        store = self._access.store(self.bucket, folder)
+        store = self.access.store(self.bucket, folder)
         try:
             found = item_of(obstore.head(store, name))
         except FileNotFoundError:
@@ -82,7 +82,7 @@ class S3Target:
     def open(self) -> Any:
         """The store, made on first use; raises what `S3Access.store` raises."""
         if self._store is None:
-            self._store = self._access.store(self.bucket, self.prefix)
+            self._store = self.access.store(self.bucket, self.prefix)
         return self._store
 
 
