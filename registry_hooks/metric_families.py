@@ -55,8 +55,8 @@ def _work(session: Session, now: float) -> list[Metric]:
     work = GaugeMetricFamily(
         "flipad_work", "Generator versions in the work table by state.", labels=["state"]
     )
-    found = session.execute(select(Row.state, func.count()).group_by(Row.state)).tuples()
-    for state, count in {**dict.fromkeys(STATES, 0), **dict(found)}.items():
+    found = session.execute(select(Row.state, func.count()).group_by(Row.state))
+    for state, count in {**dict.fromkeys(STATES, 0), **{state: count for state, count in found}}.items():
         work.add_metric([state], count)
     first = session.scalar(select(func.min(Row.due)).where(Row.state == QUEUED, Row.due <= now))
     waits = GaugeMetricFamily(
@@ -114,7 +114,7 @@ def _scans(session: Session) -> list[Metric]:
         .group_by(ScanRow.schedule, ScanRow.state, ScanRow.exit_code)
     )
     counts: dict[tuple[str, str], int] = {}
-    for schedule, state, code, count in session.execute(ended).tuples():
+    for schedule, state, code, count in session.execute(ended):
         key = (schedule, _outcome(state, code))
         counts[key] = counts.get(key, 0) + count
     for labels, count in sorted(counts.items()):
@@ -138,7 +138,7 @@ def _scans(session: Session) -> list[Metric]:
         unreadable.add_metric([schedule], failed)
         if success is not None:
             last.add_metric([schedule], success)
-    for name, is_paused in session.execute(select(ScheduleRow.name, ScheduleRow.paused)).tuples():
+    for name, is_paused in session.execute(select(ScheduleRow.name, ScheduleRow.paused)):
         paused.add_metric([name], float(is_paused))
     return [scans, images, findings, skipped, unreadable, last, paused]
 
@@ -154,6 +154,6 @@ def _notices(session: Session) -> Metric:
         "flipad_notices", "Messages to channels by state.", labels=["state"]
     )
     query = select(Notice.state, func.count()).group_by(Notice.state)
-    for state, count in sorted(session.execute(query).tuples()):
+    for state, count in sorted(session.execute(query)):
         notices.add_metric([state], count)
     return notices

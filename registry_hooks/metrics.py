@@ -91,9 +91,7 @@ class Tables(Collector):
         try:
             self._deliveries.keep()
             with self._sessions() as session:
-                totals = dict(
-                    session.execute(select(DeliveryCount.outcome, DeliveryCount.count)).tuples()
-                )
+                totals = {row.outcome: row.count for row in session.scalars(select(DeliveryCount))}
                 found = families(session, totals, self._clock())
         except SQLAlchemyError:
             found = []
