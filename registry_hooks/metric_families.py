@@ -56,7 +56,10 @@ def _work(session: Session, now: float) -> list[Metric]:
         "flipad_work", "Generator versions in the work table by state.", labels=["state"]
     )
     found = session.execute(select(Row.state, func.count()).group_by(Row.state))
-    for state, count in {**dict.fromkeys(STATES, 0), **{state: count for state, count in found}}.items():
+    for state, count in {
+        **dict.fromkeys(STATES, 0),
+        **{row[0]: row[1] for row in found},
+    }.items():
         work.add_metric([state], count)
     first = session.scalar(select(func.min(Row.due)).where(Row.state == QUEUED, Row.due <= now))
     waits = GaugeMetricFamily(

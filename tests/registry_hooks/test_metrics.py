@@ -15,8 +15,7 @@ from registry_hooks.records import DONE
 from registry_hooks.schedule_table import ScheduleTable
 from registry_hooks.schedules import Schedule
 from registry_hooks.table import Work, WorkTable
-from tests.scanning.fakes import DarkIsOurs
-from tests.scanning.test_run import run
+from tests.scanning.test_run import save, scan
 
 RULES = Path(__file__).parents[2] / "deploy/prometheus-rules.yaml"
 NOW = 1_000_000.0
@@ -136,8 +135,8 @@ def test_the_alerts_name_metrics_that_exist(tmp_path: Path) -> None:
     known = {name for name, _ in scrape(house.table, deliveries)}
     house.table.close()
     images = tmp_path / "images"
-    images.mkdir()
-    write_outputs(run(images), [("prometheus", tmp_path / "scan.prom")])
+    save(images / "a.png", 0.7)
+    write_outputs(scan(images), [("prometheus", tmp_path / "scan.prom")])
     text = (tmp_path / "scan.prom").read_text()
     samples = [s for f in text_string_to_metric_families(text) for s in f.samples]
     known |= {sample.name for sample in samples}
@@ -147,4 +146,3 @@ def test_the_alerts_name_metrics_that_exist(tmp_path: Path) -> None:
         named = set(re.findall(r"flipad_\w+", rule["expr"]))
         assert named
         assert named <= known
-    assert DarkIsOurs
