@@ -1,17 +1,37 @@
-"""Counters of the receiver and states of the table, as Prometheus reads them."""
+"""What Prometheus reads at `/metrics`: the tables, so that it is the same from every process.
+
+Each process that serves `/metrics` gives the numbers of all of them: take the maximum over
+instances, not the sum.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from registry_hooks.metric_families import families
+from registry_hooks.records import DeliveryCount
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Deliveries:
-    """Deliveries by outcome, counted from several threads."""
+    """Deliveries by outcome, counted from several threads; totals are kept in the database.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    A forged delivery must not cost a write, so counts go there when somebody asks for them. A
+    process that is killed loses those since the last time.
+    """
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions, self._lock = sessions, threading.Lock()
         self._counts = Counter[str]()
 
     def count(self, outcome: str) -> None:
@@ -19,23 +39,71 @@ class Deliveries:
         with self._lock:
             self._counts[outcome] += 1
 
-    def counts(self) -> dict[str, int]:
-        """By outcome."""
+    def keep(self) -> None:
+        """Add the counts since the last call to the totals.
+
+        Raises
+        ------
+        sqlalchemy.exc.SQLAlchemyError
+            The database does not answer; the counts wait for the next call.
+        """
         with self._lock:
-            return dict(self._counts)
+            new, self._counts = self._counts, Counter[str]()
+        try:
+            try:
+                self._add(new)
+            except IntegrityError:
+                # Another process wrote the first row of an outcome at this moment.
+                self._add(new)
+        except SQLAlchemyError:
+            with self._lock:
+                self._counts += new
+            raise
+
+    def _add(self, new: Counter[str]) -> None:
+        with self._sessions.begin() as session:
+            for outcome, count in sorted(new.items()):
+                where = DeliveryCount.outcome == outcome
+                more = update(DeliveryCount).where(where).values(count=DeliveryCount.count + count)
+                done = session.execute(more)
+                if not isinstance(done, CursorResult) or done.rowcount != 1:
+                    session.add(DeliveryCount(outcome=outcome, count=count))
 
 
-def exposition(deliveries: Mapping[str, int], states: Mapping[str, int]) -> str:
-    """The text format; labels are ours, so nothing needs escaping."""
-    lines = [
-        "# HELP flipad_deliveries_total Webhook deliveries by what became of them.",
-        "# TYPE flipad_deliveries_total counter",
-        *(
-            f'flipad_deliveries_total{{outcome="{outcome}"}} {count}'
-            for outcome, count in sorted(deliveries.items())
-        ),
-        "# HELP flipad_work Generator versions in the work table by state.",
-        "# TYPE flipad_work gauge",
-        *(f'flipad_work{{state="{state}"}} {count}' for state, count in states.items()),
-    ]
-    return "\n".join(lines) + "\n"
+class Tables(Collector):
+    """Reads the tables at every scrape; without their database only `flipad_table_up 0`."""
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        deliveries: Deliveries,
+        clock: Callable[[], float],
+    ) -> None:
+        self._sessions, self._deliveries, self._clock = sessions, deliveries, clock
+
+    def describe(self) -> list[Metric]:
+        """Nothing: the default would read the tables when this is registered."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics."""
+        up = Metric("flipad_table_up", "Whether the work table answers.", "gauge")
+        try:
+            self._deliveries.keep()
+            with self._sessions() as session:
+                totals = {row.outcome: row.count for row in session.scalars(select(DeliveryCount))}
+                found = families(session, totals, self._clock())
+        except SQLAlchemyError:
+            found = []
+        up.add_sample("flipad_table_up", {}, float(bool(found)))
+        yield up
+        yield from found
+
+
+def exposition(
+    sessions: sessionmaker[Session], deliveries: Deliveries, clock: Callable[[], float]
+) -> Callable[[], bytes]:
+    """What gives the text format, as often as it is called."""
+    registry = CollectorRegistry()
+    registry.register(Tables(sessions, deliveries, clock))
+    return lambda: generate_latest(registry)

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from flipad_ops.untrusted_json import parse
 from registry_hooks.intake import Intake
-from registry_hooks.metrics import Deliveries, exposition
+from registry_hooks.metrics import CONTENT_TYPE, Deliveries, exposition
 from registry_hooks.schedules import Schedule
 from registry_hooks.settings import HookSettings
 from registry_hooks.signature import Forged, verify
@@ -53,7 +53,8 @@ def create_app(
         Shown on the status page.
     """
     app = FastAPI(title="flipad_ops hooks", docs_url=None, redoc_url=None, openapi_url=None)
-    deliveries = Deliveries()
+    deliveries = Deliveries(table.sessions)
+    expose = exposition(table.sessions, deliveries, clock)
     config = settings.config_sha256()
 
     def answer(code: int, outcome: str) -> Response:
@@ -113,14 +114,12 @@ def create_app(
             return PlainTextResponse("work table away\n", 503)
         return PlainTextResponse("ok\n")
 
+    # What was counted since the last look must outlive the process.
+    app.state.keep_counts = deliveries.keep
+
     @app.get("/metrics")
     def metrics() -> Response:
-        try:
-            states = table.counts()
-        except SQLAlchemyError:
-            states = {}
-        text = exposition(deliveries.counts(), states)
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+        return Response(expose(), media_type=CONTENT_TYPE)
 
     return app
 

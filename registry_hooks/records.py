@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Engine,
     Index,
     Integer,
@@ -111,6 +112,36 @@ class ScanRow(Base):
     reason: Mapped[str | None] = mapped_column(Text, default=None)
     folder: Mapped[str] = mapped_column(Text)
     told: Mapped[bool] = mapped_column(default=False)
+
+
+class ScanCounts(Base):
+    """What a scan could not score, beside its `ScanRow`; a table of its own needs no migration."""
+
+    __tablename__ = "flipad_scan_counts"
+
+    scan: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    skipped: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+
+
+class Attempt(Base):
+    """An attempt at a fit that has ended: what metrics count."""
+
+    __tablename__ = "flipad_attempt"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(16), index=True)
+    seconds: Mapped[float]
+    ended: Mapped[float]
+
+
+class DeliveryCount(Base):
+    """Deliveries by outcome, of all receivers together and over their restarts."""
+
+    __tablename__ = "flipad_delivery_count"
+
+    outcome: Mapped[str] = mapped_column(String(32), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
 
 
 class Notice(Base):

@@ -157,6 +157,7 @@ def read_end(folder: Path, code: int) -> dict[str, Any]:
         "scored": int(summary.get("scored", 0)),
         "leaks": int(summary.get("leak", 0)),
         "review": int(summary.get("review", 0)),
+        "unscored": (int(summary.get("skipped", 0)), int(summary.get("failed", 0))),
         "reason": reason,
     }
 

@@ -14,7 +14,7 @@ from sqlalchemy import CursorResult, and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
-from registry_hooks.records import ScanRow, ScheduleRow
+from registry_hooks.records import ScanCounts, ScanRow, ScheduleRow
 from registry_hooks.schedules import Schedule
 
 RUNNING, ENDED, LOST = "running", "ended", "lost"
@@ -125,11 +125,15 @@ class ScheduleTable:
         """Extend the lease; False when it was lost."""
         return self._update(self._held(start), {"lease_until": self.clock() + self.lease})
 
-    def finish(self, start: Start, again: bool = False, **found: Any) -> bool:
+    def finish(
+        self, start: Start, again: bool = False, unscored: tuple[int, int] = (0, 0), **found: Any
+    ) -> bool:
         """Write what a scan found and free its schedule; False when the lease was lost.
 
         Parameters
         ----------
+        unscored : (int, int)
+            Objects skipped, and objects that could not be read.
         again : bool
             The scan was cut off: its schedule is due at once for whoever runs next.
         """
@@ -142,6 +146,8 @@ class ScheduleTable:
                 return False
             values = {"state": ENDED, "ended": self.clock(), **found}
             session.execute(update(ScanRow).where(ScanRow.id == start.scan).values(**values))
+            skipped, failed = unscored
+            session.merge(ScanCounts(scan=start.scan, skipped=skipped, failed=failed))
             return True
 
     def bury_lost(self) -> list[str]:

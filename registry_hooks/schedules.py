@@ -16,7 +16,7 @@ from registry_hooks.tables_file import checked_fields, read_tables
 
 #: Goes into file names and log lines.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_FORMATS = ("table", "jsonl", "json", "csv", "junit", "sarif", "html", "parquet")
+_FORMATS = ("table", "jsonl", "json", "csv", "junit", "sarif", "html", "parquet", "prometheus")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 #: Written by the schedule itself; a second value would contradict it.
 _OWN_OPTIONS = ("-o", "--output", "-m", "--model", "--all-models", "--fail-on", "--state")

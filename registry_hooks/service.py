@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import socket
@@ -9,6 +10,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from flipad_ops.errors import UsageError
 from registry_hooks.settings import HookSettings
@@ -103,6 +106,8 @@ def run_service(
             server.should_exit = True
             for thread in (receiver, *others):
                 thread.join()
+            with contextlib.suppress(SQLAlchemyError):
+                app.state.keep_counts()
             table.close()
 
 

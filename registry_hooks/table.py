@@ -18,6 +18,7 @@ from registry_hooks.records import (
     QUEUED,
     RUNNING,
     STATES,
+    Attempt,
     Delivery,
     Row,
     open_engine,
@@ -26,6 +27,8 @@ from registry_hooks.records import (
 #: Deliveries older than the receiver's window cannot be replayed; a day leaves a trace to read.
 KEEP_DELIVERIES = 86_400.0
 PURGE_EVERY = 60.0
+#: How an attempt can end beside done, failed and skipped.
+RETRIED, RELEASED, LOST = "retried", "released", "lost"
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,8 @@ class WorkTable:
                 if row is None:
                     return None
                 row.updated = now
+                if row.state == RUNNING:
+                    session.add(_attempt(LOST, row.started, row.lease_until or now))
                 if row.state == RUNNING and row.attempts >= self.backoff.attempts:
                     row.state, row.token, row.owner, row.lease_until = FAILED, None, None, None
                     row.kind = "WorkerLost"
@@ -175,8 +180,8 @@ class WorkTable:
         kind: str | None = None,
     ) -> bool:
         """Write an outcome (done, failed or skipped); False when the work was lost."""
-        return self._write(
-            work, state=state, attributor=attributor, reason=reason, kind=kind, **_FREE
+        return self._end(
+            work, state, state=state, attributor=attributor, reason=reason, kind=kind, **_FREE
         )
 
     def retry(self, work: Work, reason: str, kind: str | None = None) -> str:
@@ -184,13 +189,14 @@ class WorkTable:
         last = work.attempts >= self.backoff.attempts
         state = FAILED if last else QUEUED
         due = self.clock() + self.backoff.delay(work.attempts, random.random())
-        self._write(work, state=state, due=due, reason=reason, kind=kind, **_FREE)
+        outcome = FAILED if last else RETRIED
+        self._end(work, outcome, state=state, due=due, reason=reason, kind=kind, **_FREE)
         return state
 
     def release(self, work: Work) -> bool:
         """Give work back untried: the worker is stopping."""
-        return self._write(
-            work, state=QUEUED, due=self.clock(), attempts=work.attempts - 1, **_FREE
+        return self._end(
+            work, RELEASED, state=QUEUED, due=self.clock(), attempts=work.attempts - 1, **_FREE
         )
 
     def move(self, row: Row, state: str, **fields: Any) -> bool:
@@ -231,13 +237,33 @@ class WorkTable:
         return insert.on_conflict_do_nothing()
 
     def _write(self, work: Work, **values: Any) -> bool:
-        held = and_(Row.id == work.id, Row.token == work.token, Row.state == RUNNING)
-        return self._update(held, {"updated": self.clock(), **values})
+        return self._update(_held(work), {"updated": self.clock(), **values})
+
+    def _end(self, work: Work, outcome: str, **values: Any) -> bool:
+        """End an attempt: its row and its `Attempt` in one transaction."""
+        now = self.clock()
+        with self._session.begin() as session:
+            row = session.scalars(select(Row).where(_held(work)).with_for_update()).first()
+            if row is None:
+                return False
+            session.add(_attempt(outcome, row.started, now))
+            for name, value in {"updated": now, **values}.items():
+                setattr(row, name, value)
+            return True
 
     def _update(self, where: Any, values: dict[str, Any]) -> bool:
         with self._session.begin() as session:
             result = session.execute(update(Row).where(where).values(**values))
             return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def _held(work: Work) -> Any:
+    return and_(Row.id == work.id, Row.token == work.token, Row.state == RUNNING)
+
+
+def _attempt(outcome: str, started: float | None, ended: float) -> Attempt:
+    seconds = max(0.0, ended - (ended if started is None else started))
+    return Attempt(outcome=outcome, seconds=seconds, ended=ended)
 
 
 #: A row that nobody holds.

@@ -16,7 +16,8 @@ def report(
         list[str] | None,
         typer.Option(
             "--output", "-o",
-            help="table, jsonl, json, csv, junit, sarif, html, parquet [=PATH]; repeatable.",
+            help="table, jsonl, json, csv, junit, sarif, html, parquet, prometheus [=PATH]; "
+            "repeatable.",
         ),
     ] = None,
 ) -> None:  # fmt: skip

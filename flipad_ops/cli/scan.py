@@ -62,7 +62,8 @@ def scan(
         typer.Option(
             "--output",
             "-o",
-            help="table, jsonl, json, csv, junit, sarif, html, parquet [=PATH]; repeatable.",
+            help="table, jsonl, json, csv, junit, sarif, html, parquet, prometheus [=PATH]; "
+            "repeatable.",
         ),
     ] = None,
     fdr: Annotated[float, typer.Option(min=1e-6, max=0.5, help="False discovery rate.")] = 0.01,

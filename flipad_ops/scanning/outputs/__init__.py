@@ -28,6 +28,12 @@ def _write_html(outcome: ScanOutcome, stream: TextIO) -> None:
     stream.write(render(outcome))
 
 
+def _write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:
+    from flipad_ops.scanning.outputs.prometheus import write_prometheus
+
+    write_prometheus(outcome, stream)
+
+
 WRITERS: dict[str, Writer] = {
     "table": write_table,
     "jsonl": write_jsonl,
@@ -36,6 +42,7 @@ WRITERS: dict[str, Writer] = {
     "junit": write_junit,
     "sarif": write_sarif,
     "html": _write_html,
+    "prometheus": _write_prometheus,
 }
 
 #: Formats that are no text and need a file.

@@ -1,0 +1,37 @@
+"""One scan as a file for node_exporter's textfile collector."""
+
+from __future__ import annotations
+
+import time
+from typing import TextIO
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from flipad_ops.scanning.outcome import ScanOutcome
+from flipad_ops.scanning.outputs.table import printable
+from flipad_ops.scanning.summary import summarise
+
+
+def write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:
+    """Counts of the scan, labelled by its targets: files of several scans may lie side by side."""
+    facts, registry = summarise(outcome), CollectorRegistry()
+    targets = printable(", ".join(facts["targets"]))
+    models = printable(", ".join(facts["attributors"]))
+
+    def gauge(name: str, text: str, *labels: str) -> Gauge:
+        names = ["targets", "models", *labels]
+        return Gauge(f"flipad_scan_{name}", text, names, registry=registry)
+
+    images = gauge("images", "Objects by what became of them.", "outcome")
+    for kind in ("scored", "skipped", "failed", "reused"):
+        images.labels(targets, models, kind).set(facts[kind])
+    findings = gauge("findings", "Scored images by verdict.", "verdict")
+    for verdict in ("leak", "review", "clear", "suppressed"):
+        findings.labels(targets, models, verdict).set(facts[verdict])
+    for name, text, value in (
+        ("complete", "Whether everything listed was read.", facts["complete"]),
+        ("duration_seconds", "How long it took.", facts["seconds"]),
+        ("end_timestamp_seconds", "When it ended.", time.time()),
+    ):
+        gauge(name, text).labels(targets, models).set(value)
+    stream.write(generate_latest(registry).decode())
