@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Waiting threads sleep instead of spinning, so that tests with several processes share the cores.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint types format docs lock sbom clean
+.PHONY: demo test coverage lint types format docs lock sbom clean
 
 demo: $(STAMP)  ## the main job, from nothing, on embedded defaults
 	$(BIN)/flipadops demo $(ARGS)
@@ -18,6 +18,10 @@ test: $(STAMP)  ## lint, types and every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+coverage: $(STAMP)  ## every test, and the lines they run, in child processes too
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term \
+		--cov-fail-under=90
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -29,8 +29,9 @@ a mutant that never ends counts as killed. The modules and tests are named in `p
 
 ## Survivors
 
-Read one by one: a line below changes nothing that a caller could see (an argument that is the
-default, a shorter way to the same value), or only wording, unless its note says otherwise.
+Read one by one when they were last written (by hand, 2026-11-26): each changes nothing that a
+caller could see (an argument that is the default, a guard that the caller before makes needless), a
+case that only rounding could bring about, or wording.
 
 {rows}
 """
@@ -51,7 +52,7 @@ def change(tree: Path, name: str) -> tuple[str, str]:
     shown = subprocess.run(
         [MUTMUT, "show", name], cwd=tree, check=True, capture_output=True, text=True
     ).stdout
-    lines = {mark: "" for mark in "-+"}
+    lines = dict.fromkeys("-+", "")
     for mark, text in re.findall(r"^([+-])(?![+-])(.*)$", shown, re.MULTILINE):
         lines[mark] = f"{lines[mark]} {text.strip()}".strip()
     return lines["-"], lines["+"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from flipad_ops.scanning.outcome import ScanOutcome
 from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.summary import exit_code, summarise, verdict
+from flipad_ops.scanning.summary import exit_code, summarise, summary_line, verdict
 from flipad_ops.scanning.targets import open_target
 from flipad_ops.version import __version__
 from tests.scanning.fakes import DarkIsOurs
@@ -21,8 +22,10 @@ from tests.scanning.fakes import DarkIsOurs
 LEVELS = {"own/1": 5, "own/2": 6, "own/3": 7, "real/1": 128, "real/2": 200, "weak/1": 50}
 
 
-def outcome_of(folder: Path, nulls: int = 999, **changes: object) -> ScanOutcome:
-    for key, level in LEVELS.items():
+def outcome_of(
+    folder: Path, nulls: int = 999, keys: Sequence[str] = tuple(LEVELS), **changes: object
+) -> ScanOutcome:
+    for key, level in ((key, LEVELS[key]) for key in keys):
         file = folder / f"{key}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(file)
@@ -32,7 +35,9 @@ def outcome_of(folder: Path, nulls: int = 999, **changes: object) -> ScanOutcome
 
 def test_q_at_the_rate_itself_is_significant(tmp_path: Path) -> None:
     # Four of six at p = 0.001: q = 0.0015 each.
-    assert len(outcome_of(tmp_path, fdr=0.0015).of("leak")) == 4
+    at_it = outcome_of(tmp_path, fdr=0.0015)
+    assert len(at_it.of("leak")) == 4
+    assert sum(test.leaks for tests in at_it.prefixes.values() for test in tests) == 4
     below = outcome_of(tmp_path, fdr=0.00149)
     assert (len(below.of("leak")), len(below.of("review"))) == (0, 4)
 
@@ -43,6 +48,24 @@ def test_findings_carry_their_q_in_listing_order(tmp_path: Path) -> None:
     p = np.array([finding.row.p for finding in findings])
     assert [finding.q for finding in findings] == pytest.approx(
         [0.0015] * 3 + [p[3] * 6 / 5, p[4], 0.0015]
+    )
+
+
+def test_each_attributor_decides_over_its_own_scores(tmp_path: Path) -> None:
+    outcome_of(tmp_path)
+    request = ScanRequest([open_target(str(tmp_path))], workers=0)
+    outcome = run_scan(request, [DarkIsOurs(name="a"), DarkIsOurs(name="b", nulls=9)])
+    found = [(finding.row.attributor, finding.verdict) for finding in outcome.findings]
+    assert found.count(("a/1", "leak")) == 4  # 999 null scores
+    assert found.count(("b/1", "review")) == 4  # 9
+    assert len(found) == 12
+
+
+def test_the_last_line_says_it_all(tmp_path: Path) -> None:
+    outcome = replace(outcome_of(tmp_path), seconds=1.26, reused=2)
+    assert summary_line(outcome) == (
+        "6 scored, 4 leaks, 0 for review, 0 suppressed, 0 skipped, 0 failed, 2 unchanged in 1.3 s; "
+        "complete: true\n"
     )
 
 
@@ -73,10 +96,15 @@ def test_prefixes_are_tested_at_the_worst_rate_of_foreign_images(tmp_path: Path)
 def test_a_scan_says_when_its_calibration_is_too_coarse(tmp_path: Path) -> None:
     coarse = outcome_of(tmp_path, nulls=9, fdr=0.01)
     (warning,) = coarse.warnings
+    assert "too coarse for 6 images" in coarse.of("review")[0].why
     assert "p = 0.1 cannot reach FDR 0.01 for single images among 6; not even all" in warning
     (warning,) = outcome_of(tmp_path, nulls=99, fdr=0.014).warnings  # four: q = 0.015
     assert warning.endswith("at least 5 equally strong ones are needed together.")
     assert outcome_of(tmp_path, nulls=999, fdr=0.01).warnings == []
+    (warning,) = outcome_of(tmp_path / "two", 9, ("own/1", "real/1"), fdr=0.15).warnings
+    assert "among 2; at least 2 equally strong" in warning
+    # Nothing is for review: nothing was missed for want of calibration images.
+    assert outcome_of(tmp_path / "none", 9, ("real/1", "real/2"), fdr=0.01).warnings == []
     # At most one is needed: nothing to warn of, although something is for review.
     assert outcome_of(tmp_path, nulls=999, fdr=0.006).warnings == []
 
