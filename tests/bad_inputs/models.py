@@ -170,9 +170,12 @@ def zip_bomb(name: str, megabytes: int = 400) -> Writer:
 
     def write(folder: Path) -> None:
         (folder / "data").mkdir()
-        with zipfile.ZipFile(
-            folder / "data" / name, "w", zipfile.ZIP_DEFLATED, compresslevel=1
-        ) as z, z.open("archive/data/0", "w", force_zip64=True) as member:
+        with (
+            zipfile.ZipFile(
+                folder / "data" / name, "w", zipfile.ZIP_DEFLATED, compresslevel=1
+            ) as z,
+            z.open("archive/data/0", "w", force_zip64=True) as member,
+        ):
             for _ in range(megabytes):
                 member.write(bytes(2**20))
         _flavour(folder, "pytorch", "model_data: data")
