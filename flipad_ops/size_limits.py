@@ -69,6 +69,9 @@ def check_archive(path: Path) -> None:
 class SizeGuard(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While active, no tensor over the limit is made from a stated size (`torch.empty(...)`)."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(
         self,
         func: Any,

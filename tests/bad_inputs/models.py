@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tests.registry.tiny import LATENT, tiny_generator
 
-Writer = Callable[[Path], None]
+Writer = Callable[[Path], object]
 FACTORY = "tests.registry.tiny:TinyDcgan"
 
 
@@ -67,7 +67,7 @@ def data(name: str, content: bytes) -> Writer:
 
 def mlmodel(text: str) -> Writer:
     """An MLmodel file alone."""
-    return lambda folder: (folder / "MLmodel").write_text(text) and None
+    return lambda folder: (folder / "MLmodel").write_text(text)
 
 
 def plain(weights: bytes | None = None, **metadata: Any) -> Writer:
@@ -143,7 +143,7 @@ def loop(trips: int, grows: bool = False) -> Writer:
         [helper.make_node("Loop", ["trips", "yes", "x"], made, body=body),
          helper.make_node("ConvTranspose", ["z", "w"], ["a"]), CONVOLVED[1]],
         held=[LAYER, constant("trips", np.int64(trips)), constant("yes", np.bool_(True)),
-              constant("half", np.float32(0.5)), constant("wide", np.int64([1, 8, 512, 512]))],
+              constant("half", np.float32(0.5)), constant("wide", np.array([1, 8, 512, 512], np.int64))],
     )  # fmt: skip
 
 
@@ -229,11 +229,14 @@ class Endless(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         from torch._higher_order_ops.while_loop import while_loop
 
-        (looped,) = while_loop(lambda v: (v * 0).sum() < 1, lambda v: (v * 0.5,), (latents,))
-        return self.inner(looped)
+        (looped,) = while_loop(  # type: ignore[no-untyped-call]
+            lambda v: (v * 0).sum() < 1, lambda v: (v * 0.5,), (latents,)
+        )
+        made: Tensor = self.inner(looped)
+        return made
 
 
-def weights(value: float | None, at: int = -1) -> nn.Module:
+def weights(value: float, at: int = -1) -> nn.Module:
     """The tiny generator with one parameter filled."""
     module = tiny_generator(1)[0]
     for parameter in list(module.parameters())[at:] if at == -1 else list(module.parameters())[:1]:
@@ -273,7 +276,7 @@ def cycle() -> list[Any]:
 
 def vast() -> Writer:
     """An output of 100000 x 100000."""
-    shape = constant("shape", np.int64([1, 3, 100_000, 100_000]))
+    shape = constant("shape", np.array([1, 3, 100_000, 100_000], np.int64))
     return graph(
         [helper.make_node("Expand", ["x1", "shape"], ["y"]),
          helper.make_node("ReduceSum", ["x"], ["x1"], keepdims=1)][::-1],
@@ -296,7 +299,7 @@ CASES = [
     Case("ONNX: external data that leads out", outside, "cannot be loaded"),
     Case("safetensors: weights that lead out",
          lambda f: (f / "flipad.json").write_text(
-             json.dumps({"factory": FACTORY, "weights": "../../x"})) and None, "lies outside"),
+             json.dumps({"factory": FACTORY, "weights": "../../x"})), "lies outside"),
     Case("pt2: truncated", data("model.pt2", b"PK\x03\x04" + bytes(500)), "cannot be loaded"),
     Case("pt2: a member that leads out", climbing, "cannot be loaded"),
     Case("a million channels", plain(arguments={"width": 10**6}), "more than"),
@@ -322,7 +325,7 @@ CASES = [
          graph([helper.make_node("Teleport", ["x"], ["y"])]), "cannot be loaded"),
     Case("ONNX: a cycle", graph(cycle()), "cannot be loaded"),
     Case("ONNX: truncated", truncated, "cannot be loaded"),
-    Case("ONNX: no protobuf", lambda f: (f / "m.onnx").write_bytes(b"hello") and None,
+    Case("ONNX: no protobuf", lambda f: (f / "m.onnx").write_bytes(b"hello"),
          "cannot be loaded"),
     Case("safetensors: a header longer than the file",
          plain(safetensors(b"{}", length=2**40)), "cannot be read"),
