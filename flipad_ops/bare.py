@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 
 _KEPT = (
     "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV",
@@ -13,3 +14,10 @@ _KEPT = (
 def bare_environment(**more: str) -> dict[str, str]:
     """What a Python process needs of this one's environment, and `more`."""
     return {key: os.environ[key] for key in _KEPT if key in os.environ} | more
+
+
+def limit_memory(gigabytes: float | None) -> None:
+    """Limit this process and its children to so much address space; None or 0 is no limit."""
+    if gigabytes:
+        limit = int(gigabytes * 2**30)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

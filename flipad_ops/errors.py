@@ -8,6 +8,7 @@ classes to process exit codes.
     +-- GeneratorError             something about a generator version
     |   +-- GeneratorNotFound      no such registered model or version
     |   +-- GeneratorUnreadable    the artifact cannot be loaded
+    |   +-- GeneratorTooLarge    a tensor or archive over the limit, refused before it is read
     |   +-- PickleRefused          pickled model without the owner's opt-in
     |   +-- LatentUnknown          latent shape or distribution neither found nor stated
     |   +-- NotAttributable        no split G = sigma o L o F could be verified
@@ -28,6 +29,7 @@ classes to process exit codes.
     |   +-- NothingToScan          listed, and no image in it
     |   +-- ObjectGone             listed, and deleted before it was read
     +-- EngineError                the machines that a scan runs on fail it
+    +-- TookTooLong                the time limit passed
     +-- StateError                 ledger or resume state that does not fit this run
 """
 
@@ -44,6 +46,7 @@ __all__ = [
     "GateFailed",
     "GeneratorError",
     "GeneratorNotFound",
+    "GeneratorTooLarge",
     "GeneratorUnreadable",
     "ImageError",
     "ImageTooLarge",
@@ -58,6 +61,7 @@ __all__ = [
     "PickleRefused",
     "StateError",
     "TargetError",
+    "TookTooLong",
     "UsageError",
     "WrongImageSize",
 ]
@@ -85,6 +89,10 @@ class GeneratorNotFound(GeneratorError):
 
 class GeneratorUnreadable(GeneratorError):
     """The generator's artifact cannot be loaded."""
+
+
+class GeneratorTooLarge(GeneratorError):
+    """A tensor or an archive is over the limit; see `flipad_ops.size_limits`."""
 
 
 class PickleRefused(GeneratorError):
@@ -165,6 +173,10 @@ class ObjectGone(TargetError):
 
 class EngineError(FlipadError):
     """The machines that a scan runs on fail it."""
+
+
+class TookTooLong(FlipadError):
+    """The time limit passed."""
 
 
 class StateError(FlipadError):

@@ -33,6 +33,7 @@ from flipad_ops.registry.store import ensure_experiment, first_line, registry_er
 from flipad_ops.registry.uris import parse_model, resolve
 from flipad_ops.scanning.targets.s3 import split_uri
 from flipad_ops.tables import SUFFIXES
+from flipad_ops.time_limit import last_words
 from pipelines.bucket import SCHEME
 from pipelines.earlier import PROCESS, close_killed, finish, this_process
 from pipelines.evidence import log_data, log_request, log_result
@@ -201,7 +202,13 @@ def _fit_run(client: MlflowClient, version: ModelVersion, request: FitRequest) -
     try:
         with registry_errors(version.name):
             mark(client, version, {tags.STATUS: tags.FITTING, tags.RUN: run_id})
-        yield run_id
+
+        def record(error: FlipadError) -> None:
+            _leave_reason(client, version, error)
+            client.set_terminated(run_id, "FAILED")
+
+        with last_words(record):
+            yield run_id
         status = "FINISHED"
     except BaseException as error:
         if not isinstance(error, KeyboardInterrupt):

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from flipad_ops.bare import limit_memory
+
 if TYPE_CHECKING:
     from registry_hooks.settings import HookSettings
 
@@ -29,7 +31,7 @@ def main() -> int:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=die_with, args=(sys.stdin,), daemon=True).start()
-    _limit_memory(float(order["settings"]["memory_limit_gb"]))
+    limit_memory(float(order["settings"]["memory_limit_gb"]))
     result = Path(order["result"])
     outcome = _fit(order)
     part = result.with_suffix(".part")
@@ -133,14 +135,6 @@ def die_with(stdin: IO[str]) -> None:
     while stdin.readline():
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
-def _limit_memory(gigabytes: float) -> None:
-    if gigabytes > 0:
-        import resource
-
-        limit = int(gigabytes * 2**30)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,22 +23,33 @@ def doctor(
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
     ] = None,
+    time_limit: Annotated[
+        float, typer.Option(min=1, help="Seconds until a model that does not end is given up.")
+    ] = 600.0,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(min=1, help="GiB of address space for this process; not with CUDA."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the diagnosis as JSON.")] = False,
 ) -> None:
     """Say what a fit would find in a generator version and how to mend what is missing.
 
-    Exit codes: 0 attributable, 2 not (or no such model).
+    Exit codes: 0 attributable, 2 not (or no such model), 4 not known within the time limit.
     """
-    from flipad_ops.cli.exit_codes import USAGE
+    from flipad_ops import time_limit as limit
+    from flipad_ops.bare import limit_memory
+    from flipad_ops.cli.exit_codes import INCOMPLETE, USAGE
     from flipad_ops.registry.diagnosis import diagnose
 
-    found = diagnose(
-        uri,
-        device=device,
-        allow_pickle=allow_pickle,
-        tracking_uri=tracking_uri,
-        write_tags=not no_tags,
-    )
+    limit_memory(memory_limit)
+    with limit.time_limit(time_limit, f"Examining {uri}", INCOMPLETE):
+        found = diagnose(
+            uri,
+            device=device,
+            allow_pickle=allow_pickle,
+            tracking_uri=tracking_uri,
+            write_tags=not no_tags,
+        )
     if as_json:
         sys.stdout.write(json.dumps(found.to_dict(), indent=2) + "\n")
     else:

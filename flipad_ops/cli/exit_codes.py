@@ -12,6 +12,7 @@ from flipad_ops.errors import (
     NothingToScan,
     StateError,
     TargetError,
+    TookTooLong,
     UsageError,
 )
 
@@ -29,6 +30,7 @@ _CODES: tuple[tuple[type[FlipadError], int], ...] = (
     (NothingToScan, NOTHING_SCANNED),
     (TargetError, INCOMPLETE),
     (EngineError, INCOMPLETE),
+    (TookTooLong, INCOMPLETE),
     (AttributorError, ATTRIBUTOR),
     (GeneratorError, USAGE),
     (DataError, USAGE),

@@ -60,6 +60,14 @@ def fit(
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds until the fit of a version is given up; default none."),
+    ] = None,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(min=1, help="GiB of address space for this process; not with CUDA."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -68,8 +76,11 @@ def fit(
     Foreign images come from --negatives and --negatives-model; with neither, from the other
     registered versions that give images of the same size.
 
-    Exit codes: 0 fitted (or there already), 2 it cannot be; with --all-missing 4 if any cannot.
+    Exit codes: 0 fitted (or there already), 2 it cannot be, 4 the time limit passed; with
+    --all-missing 4 if any cannot.
     """
+    from flipad_ops import time_limit as limit
+    from flipad_ops.bare import limit_memory
     from flipad_ops.cli.exit_codes import INCOMPLETE
     from flipad_ops.cli.progress import stages
     from flipad_ops.errors import FlipadError, UsageError
@@ -93,12 +104,16 @@ def fit(
         experiment=experiment,
         tracking_uri=tracking_uri,
     )
+    limit_memory(memory_limit)
     failed = 0
     for position, each in enumerate(uris):
         if all_missing and not quiet:
             sys.stderr.write(f"{each} ({position + 1} of {len(uris)})\n")
         try:
-            with stages(quiet=quiet) as progress:
+            with (
+                limit.time_limit(time_limit, f"The fit of {each}", INCOMPLETE),
+                stages(quiet=quiet) as progress,
+            ):
                 outcome = run_fit(replace(request, uri=each), progress)
         except FlipadError as error:
             if not all_missing:

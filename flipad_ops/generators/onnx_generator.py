@@ -17,6 +17,7 @@ from flipad_ops.errors import GeneratorUnreadable
 from flipad_ops.generators.onnx_graph import LastNode, find_last_linear
 from flipad_ops.generators.onnx_layer import linear_call
 from flipad_ops.generators.trace import LinearCall, TracesItself
+from flipad_ops.size_limits import check_entries
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -61,6 +62,7 @@ class OnnxGenerator(TracesItself):
 
         onnx.checker.check_model(str(path))  # also refuses external data outside the folder
         model = onnx.load(str(path), load_external_data=False)
+        _check_sizes(model)
         if model.functions:
             model = inline_local_functions(model)
         self.batched, self.latent_shape = _input(model)
@@ -104,6 +106,18 @@ class OnnxGenerator(TracesItself):
             found[node.output],
         )
         return output, call
+
+
+def _check_sizes(model: ModelProto) -> None:
+    """Every shape that the graph states, or that follows from it, for one sample."""
+    import onnx
+
+    for each in model.graph.initializer:
+        check_entries(each.dims, f"Initializer {each.name!r}")
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        sizes = [int(dim.dim_value) or 1 for dim in value.type.tensor_type.shape.dim]
+        check_entries(sizes, f"{value.name!r} of the ONNX graph")
 
 
 def _outputs(node: LastNode) -> list[str]:

@@ -116,6 +116,11 @@ def _plain(
             "mends this",
         )
     _check_finite(output, call.input)
+    if not call.weight.any():
+        raise NotAttributable(
+            "The final layer's weights are all zero: every sample is the same.",
+            remedy="Check the weights that were logged",
+        )
     if call.input.shape[0] != PROBES:
         raise NotAttributable(
             f"The last linear operation ({layer.kind}) ran on {call.input.shape[0]} rows for "

@@ -15,8 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from flipad_ops.errors import GeneratorUnreadable, UsageError
+from flipad_ops.errors import FlipadError, GeneratorUnreadable, UsageError
 from flipad_ops.registry.store import first_line
+from flipad_ops.size_limits import SizeGuard, check_archive
 
 
 def build_generator(
@@ -61,7 +62,10 @@ def construct(
 ) -> nn.Module:
     """Call `build` and load the weights; errors as in `build_generator`, by `name`."""
     try:
-        module = build(*positional, **named)
+        with SizeGuard():
+            module = build(*positional, **named)
+    except FlipadError:
+        raise
     except Exception as error:  # the factory is the user's code
         raise UsageError(f"{name} failed: {first_line(error)}") from error
     if not isinstance(module, nn.Module):
@@ -124,6 +128,7 @@ def read_weights(path: Path, key: str | None = None) -> Mapping[str, Tensor]:
     """
     if not path.is_file():
         raise UsageError(f"{path} is not a file.")
+    check_archive(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

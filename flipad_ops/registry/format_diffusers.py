@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from flipad_ops.errors import GeneratorUnreadable
 from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
 from flipad_ops.registry.store import first_line
+from flipad_ops.size_limits import SizeGuard
 from flipad_ops.untrusted_json import parse
 
 #: Where pipelines keep their autoencoder.
@@ -136,7 +137,7 @@ def _load(
         options["subfolder"] = subfolder
     try:
         # The library warns about its own use of huggingface_hub.
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), SizeGuard():
             warnings.simplefilter("ignore")
             config: Any = diffusers.AutoencoderKL.load_config(str(where), **options)
             name = str(config.get("_class_name"))

@@ -22,6 +22,7 @@ from flipad_ops.bare import bare_environment
 from flipad_ops.errors import GeneratorUnreadable
 from flipad_ops.generators import LatentSpec
 from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
+from flipad_ops.size_limits import check_archive, check_entries
 
 _PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 #: Seconds a child may take to unpickle and export.
@@ -62,7 +63,12 @@ def read_pickle(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -
 
 
 def _read_program(path: Path, device: str, kind: str) -> LoadedGenerator:
+    check_archive(path)
     module = _checked(path)
+    for node in module.graph.nodes:
+        # Sizes for one sample: the batch is a symbol, or 1.
+        if (shape := getattr(node.meta.get("val"), "shape", None)) is not None:
+            check_entries(shape, f"{node.name!r} of the exported program")
     if torch.device(device).type != "cpu":
         from torch.export.passes import move_to_device_pass
 

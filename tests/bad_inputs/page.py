@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.bad_inputs.commands import CASES
 from tests.bad_inputs.deliveries import IGNORED, REFUSED
 from tests.bad_inputs.images import CASES as FILES
+from tests.bad_inputs.models import CASES as MODELS
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
 HEAD = """# Bad inputs and what becomes of them
@@ -34,6 +35,17 @@ Nothing is queued. Tests: `tests/registry_hooks/test_receiver.py`.
 """
 
 
+REGISTERED = """
+## Registered models
+
+To `flipadops doctor`, in a process with 2 GiB of address space above that of the libraries. Tests:
+`tests/bad_inputs/test_models.py`.
+
+| model | exit code | the diagnosis says |
+|---|---|---|
+"""
+
+
 def rows() -> Iterator[str]:
     """Everything after the head."""
     for name, _, outcome, _ in FILES:
@@ -47,6 +59,10 @@ def rows() -> Iterator[str]:
             yield "| case | exit code | the sentence says |\n|---|---|---|"
         said = case.sentence.replace("|", "\\|")
         yield f"| {case.name} | {case.code} | {f'`{said}`' if said else ''} |"
+    yield REGISTERED.rstrip()
+    for model in MODELS:
+        said = f"`{model.sentence}`" if model.sentence else ""
+        yield f"| {model.name} | {model.code} | {said} |"
     yield DELIVERIES.rstrip()
     for name in IGNORED:
         yield f"| signed: {name} | 202 |"
@@ -56,7 +72,7 @@ def rows() -> Iterator[str]:
 
 def page() -> str:
     """The whole page."""
-    count = len(FILES) + len(CASES) + len(IGNORED) + len(REFUSED)
+    count = len(FILES) + len(CASES) + len(MODELS) + len(IGNORED) + len(REFUSED)
     return HEAD.format(count=count) + "\n".join(rows()) + "\n"
 
 
