@@ -1,7 +1,7 @@
 """Calibration and evaluation of the view that decides on images out of lossy files.
 
 Its null is that of unrelated images alone: compression removes what tells versions of one model
-apart, so a finding among lossy files names the model, not the version.
+apart, so a finding among lossy files does not name a version.
 """
 
 from __future__ import annotations

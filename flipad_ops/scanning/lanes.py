@@ -20,8 +20,8 @@ Pixels = NDArray[Any]
 Members = list[tuple[Row, int]]
 NO_SCORE = "The inversion gave no finite score."
 RECOMPRESSED = (
-    "Out of a lossy file: told by its pixels among recompressed images; it names the model, not "
-    "the version."
+    "Out of a lossy file: told by its pixels among recompressed images; versions of the model, and "
+    "others trained on the same data, are not told apart."
 )
 
 
