@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from datetime import datetime
 from typing import TextIO
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -22,6 +22,7 @@ def write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:
         names = ["targets", "models", *labels]
         return Gauge(f"flipad_scan_{name}", text, names, registry=registry)
 
+    ended = datetime.fromisoformat(facts["started"]).timestamp() + facts["seconds"]
     images = gauge("images", "Objects by what became of them.", "outcome")
     for kind in ("scored", "skipped", "failed", "reused"):
         images.labels(targets, models, kind).set(facts[kind])
@@ -31,7 +32,7 @@ def write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:
     for name, text, value in (
         ("complete", "Whether everything listed was read.", facts["complete"]),
         ("duration_seconds", "How long it took.", facts["seconds"]),
-        ("end_timestamp_seconds", "When it ended.", time.time()),
+        ("end_timestamp_seconds", "When it ended.", round(ended)),
     ):
         gauge(name, text).labels(targets, models).set(value)
     stream.write(generate_latest(registry).decode())
