@@ -199,7 +199,8 @@ def from_environment(words: list[str] | None = None) -> None:
     """JSON if the environment or a command line asks for it: before the command line is parsed,
     so that what is wrong with it is written as asked, too."""
     asked = os.environ.get(FORMAT)
-    for word, value in zip(words or [], [*(words or [])[1:], ""], strict=True):
+    words = words or []
+    for word, value in zip(words, [*words[1:], ""], strict=False):
         if word == "--log-format":
             asked = value
         elif word.startswith("--log-format="):

@@ -53,7 +53,7 @@ def test_every_line_is_an_object() -> None:
     assert told[6:] == [
         ("critical", "flipad", "ValueError: https://***@host/"),
         ("info", "stderr", "no line end"),
-    ] or told[6][2].startswith("no line end")
+    ]
     assert (lines[0]["model"], lines[0]["schedule"]) == ("faces/3", "nightly")
 
 
@@ -63,7 +63,7 @@ def test_text_stays_text() -> None:
     assert "of http://***@h/p?X-Amz-Signature=***&a=1" in lines
 
 
-@pytest.mark.parametrize("words", [["--bogus"], ["a", "--model", "/none"], ["a"]])
+@pytest.mark.parametrize("words", [["--bogus"], ["a"]])
 def test_what_is_wrong_with_a_command_is_json_too(words: list[str]) -> None:
     command = [sys.executable, "-m", "flipad_ops", "scan", *words, "--log-format", "json"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -83,13 +83,13 @@ def test_what_is_wrong_with_a_command_is_json_too(words: list[str]) -> None:
             "GET /k?x-amz-credential=AK%2F1&Signature=zz",
             "GET /k?x-amz-credential=***&Signature=***",
         ),
-        ("a secret in the environment", "a *** in the environment"),
+        ("a long word of ours", "a *** of ours"),
     ],
 )
 def test_scrub(text: str, clean: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret in")
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "a")
-    assert scrub(text) == clean.replace("*** in the", "*** the")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "long word")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of")
+    assert scrub(text) == clean
 
 
 def test_a_stream_takes_text_only() -> None:
