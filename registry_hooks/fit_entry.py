@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from flipad_ops.bare import limit_memory
+from flipad_ops.cli import log
 
 if TYPE_CHECKING:
     from registry_hooks.settings import HookSettings
@@ -30,6 +31,8 @@ def main() -> int:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     order = json.loads(sys.stdin.readline())
+    log.from_environment()
+    log.context(model=order["uri"])
     threading.Thread(target=die_with, args=(sys.stdin,), daemon=True).start()
     limit_memory(float(order["settings"]["memory_limit_gb"]))
     result = Path(order["result"])
@@ -52,8 +55,8 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
             return _run_project(settings, str(order["uri"]))
         return _run_here(settings, str(order["uri"]))
     except FlipadError as error:
-        sys.stderr.write(f"flipadops: {error}\n")
-        return {"error": type(error).__name__, "message": str(error)}
+        log.end(str(error), 1)
+        return {"error": type(error).__name__, "message": log.scrub(str(error))}
     except KeyboardInterrupt:
         return {"error": "Interrupted", "message": "The fit was interrupted."}
     except Exception as error:  # the worker decides about another try
@@ -61,7 +64,7 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
         message = str(error).strip().splitlines() or ["no message"]
         return {
             "error": type(error).__name__,
-            "message": f"{type(error).__name__}: {message[0][:300]}",
+            "message": log.scrub(f"{type(error).__name__}: {message[0]}")[:300],
         }
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from registry_hooks.child import child_environment
 from registry_hooks.settings import HookSettings
-from registry_hooks.signature import SECRET, SECRET_FILE
 from registry_hooks.table import Work
 
 #: Seconds between the request to stop and the kill: a fit leaves its reason in the registry.
@@ -58,8 +58,7 @@ class FitProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # A fit loads what others registered; the receiver's secret is none of its business.
-                env={k: v for k, v in os.environ.items() if k not in (SECRET, SECRET_FILE)},
+                env=child_environment(),
             )
         self.pid, self._lease = self._process.pid, settings.lease
         assert self._process.stdin is not None

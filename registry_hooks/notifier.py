@@ -106,10 +106,23 @@ class Notifier:
             self._send(channel, f"flipad-{notice.id}-{int(notice.created)}", payload)
         except (NotSent, FlipadError) as error:
             state = self.outbox.failed(notice, str(error))
-            logger.warning("Channel %s: message %d %s: %s", channel.name, notice.id, state, error)
+            logger.warning(
+                "Channel %s: message %d %s: %s",
+                channel.name,
+                notice.id,
+                state,
+                error,
+                extra={"channel": channel.name},
+            )
         else:
             self.outbox.sent(notice)
-            logger.info("Channel %s: message %d sent (%s)", channel.name, notice.id, notice.kind)
+            logger.info(
+                "Channel %s: message %d sent (%s)",
+                channel.name,
+                notice.id,
+                notice.kind,
+                extra={"channel": channel.name},
+            )
         return True
 
 

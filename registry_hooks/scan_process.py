@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from registry_hooks.child import child_environment
 from registry_hooks.schedule_table import ScheduleTable, Start
 from registry_hooks.schedules import RECORDS, Schedule
 
@@ -55,7 +56,7 @@ def run_scan(
         lost.
     """
     folder = start.folder
-    environment = dict(os.environ)
+    environment = child_environment(FLIPADOPS_SCHEDULE=schedule.name)
     if registry:
         environment["MLFLOW_TRACKING_URI"] = registry
     try:
@@ -74,7 +75,12 @@ def run_scan(
     except OSError as error:
         _write(table, start, {"reason": f"It could not be started: {error}."})
         return None
-    logger.info("Schedule %s: scan started, see %s", schedule.name, folder)
+    logger.info(
+        "Schedule %s: scan started, see %s",
+        schedule.name,
+        folder,
+        extra={"schedule": schedule.name},
+    )
     assert process.stdin is not None
     with process.stdin:
         why = _attend(table, schedule, start, process, stop)
@@ -88,7 +94,12 @@ def run_scan(
         # What runs by the clock is caught up after a restart.
         found["again"] = stop.is_set() and start.slot is not None
     _write(table, start, found)
-    logger.info("Schedule %s: %s", schedule.name, found["reason"] or f"{found['leaks']} leaks")
+    logger.info(
+        "Schedule %s: %s",
+        schedule.name,
+        found["reason"] or f"{found['leaks']} leaks",
+        extra={"schedule": schedule.name},
+    )
     return process.returncode
 
 
@@ -113,7 +124,12 @@ def _attend(
             try:
                 held: bool | None = table.heartbeat(start)
             except SQLAlchemyError as error:
-                logger.warning("Schedule %s: no heartbeat: %s", schedule.name, type(error).__name__)
+                logger.warning(
+                    "Schedule %s: no heartbeat: %s",
+                    schedule.name,
+                    type(error).__name__,
+                    extra={"schedule": schedule.name},
+                )
                 held = None
             if held:
                 beat = now
@@ -168,7 +184,15 @@ def _last_line(log: Path) -> str:
             lines = [line.strip() for line in deque(stream, maxlen=5) if line.strip()]
     except OSError:
         return ""
-    return lines[-1][:300] if lines else ""
+    return _message(lines[-1])[:300] if lines else ""
+
+
+def _message(line: str) -> str:
+    """What a line says, be it text or one of `--log-format json`."""
+    if line.startswith("{"):
+        with contextlib.suppress(ValueError, KeyError):
+            return str(json.loads(line)["message"])
+    return line
 
 
 def _write(table: ScheduleTable, start: Start, found: dict[str, Any]) -> None:

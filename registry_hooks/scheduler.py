@@ -144,13 +144,17 @@ class ScanScheduler:
     def _bury(self) -> None:
         try:
             for name in self._table.bury_lost():
-                logger.warning("Schedule %s: its scan was lost", name)
+                logger.warning("Schedule %s: its scan was lost", name, extra={"schedule": name})
         except SQLAlchemyError as error:
             logger.warning("The schedules do not answer: %s", type(error).__name__)
 
     def _scan(self, name: str, slot: float) -> None:
         start = self._table.start(name, self._logs, slot)
         if start is None:
-            logger.warning("Schedule %s: not started, a scan of it runs or ran just now", name)
+            logger.warning(
+                "Schedule %s: not started, a scan of it runs or ran just now",
+                name,
+                extra={"schedule": name},
+            )
             return
         self._run(self._table, self._schedules[name], start, self._stop, self._registry)

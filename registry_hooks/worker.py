@@ -81,12 +81,14 @@ class Worker:
         work = self._table.claim(self.name, self._config)
         if work is None:
             return False
-        logger.info("%s: attempt %d", work.uri, work.attempts)
+        logger.info("%s: attempt %d", work.uri, work.attempts, extra=_about(work))
         try:
             fit = self._start(self._settings, work)
         except OSError as error:
             state = self._table.retry(work, f"The fit could not be started: {error}.", "OSError")
-            logger.warning("%s: %s, cannot be started: %s", work.uri, state, error)
+            logger.warning(
+                "%s: %s, cannot be started: %s", work.uri, state, error, extra=_about(work)
+            )
             return True
         try:
             self._attend(work, fit)
@@ -102,7 +104,7 @@ class Worker:
             if self._stop.wait(LOOK):
                 fit.stop()
                 self._table.release(work)
-                logger.info("%s: stopped, given back", work.uri)
+                logger.info("%s: stopped, given back", work.uri, extra=_about(work))
                 return
             now = time.monotonic()
             if now - started > self._settings.time_limit:
@@ -117,7 +119,7 @@ class Worker:
                 # Without an answer, the lease may run out unseen: stop while it is still ours.
                 elif held is False or now - beat > self._table.lease * 0.8:
                     fit.stop(grace=0.0)
-                    logger.warning("%s: lost to another worker", work.uri)
+                    logger.warning("%s: lost to another worker", work.uri, extra=_about(work))
                     return
         self._settle(work, fit.end())
 
@@ -125,7 +127,9 @@ class Worker:
         try:
             return self._table.heartbeat(work)
         except SQLAlchemyError as error:
-            logger.warning("%s: no heartbeat: %s", work.uri, type(error).__name__)
+            logger.warning(
+                "%s: no heartbeat: %s", work.uri, type(error).__name__, extra=_about(work)
+            )
             return None
 
     def _settle(self, work: Work, end: FitEnd) -> None:
@@ -134,10 +138,17 @@ class Worker:
             try:
                 state = self._write(work, end)
             except SQLAlchemyError as error:
-                logger.warning("%s: outcome not written: %s", work.uri, type(error).__name__)
+                logger.warning(
+                    "%s: outcome not written: %s",
+                    work.uri,
+                    type(error).__name__,
+                    extra=_about(work),
+                )
                 self._stop.wait(pause)
             else:
-                logger.info("%s: %s %s", work.uri, state, end.attributor or end.message)
+                logger.info(
+                    "%s: %s %s", work.uri, state, end.attributor or end.message, extra=_about(work)
+                )
                 return
 
     def _write(self, work: Work, end: FitEnd) -> str:
@@ -152,3 +163,7 @@ class Worker:
             self._table.finish(work, FAILED, reason=reason, kind=end.kind)
             return FAILED
         return self._table.retry(work, reason, end.kind)
+
+
+def _about(work: Work) -> dict[str, object]:
+    return {"model": work.model, "version": work.version}

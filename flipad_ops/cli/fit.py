@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.log import LogFormat, LogFormatChoice, context
+
 
 class RecipeChoice(StrEnum):
     """Named settings, see `flipad_ops.fit_settings.recipe`."""
@@ -70,6 +72,7 @@ def fit(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    log_format: LogFormat = LogFormatChoice.text,
 ) -> None:
     """Fit, validate, calibrate and register the attributor of a generator version.
 
@@ -107,6 +110,7 @@ def fit(
     limit_memory(memory_limit)
     failed = 0
     for position, each in enumerate(uris):
+        context(model=each)
         if all_missing and not quiet:
             sys.stderr.write(f"{each} ({position + 1} of {len(uris)})\n")
         try:
@@ -130,6 +134,7 @@ def fit(
         else:
             sys.stdout.write(outcome.text())
     if all_missing:
+        context(model=None)
         done = len(uris) - failed
         sys.stderr.write(f"{done} of {len(uris)} versions without an attributor fitted\n")
     if failed:

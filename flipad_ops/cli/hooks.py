@@ -17,8 +17,8 @@ from flipad_ops.cli.hooks_config import (
     Registry,
     config_file,
     hook_settings,
-    log_to_stderr,
 )
+from flipad_ops.cli.log import LogFormat, LogFormatChoice, service_log
 from flipad_ops.cli.schedule import notify, schedule
 from flipad_ops.errors import UsageError
 
@@ -45,6 +45,7 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address to bind (127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (8765).")] = None,
     workers: Workers = 1,
+    log_format: LogFormat = LogFormatChoice.text,
 ) -> None:
     """Run receiver, workers, reconciler, schedules and notifications, until SIGTERM.
 
@@ -59,7 +60,7 @@ def up(
     secret = read_secret()
     watch = load_watch(config_file(config), settings)
     watch.check()
-    log_to_stderr()
+    service_log()
     run_service(
         settings,
         secret,
@@ -71,12 +72,17 @@ def up(
 
 
 @hooks.command()
-def worker(config: Config = None, registry: Registry = None, workers: Workers = 1) -> None:
+def worker(
+    config: Config = None,
+    registry: Registry = None,
+    workers: Workers = 1,
+    log_format: LogFormat = LogFormatChoice.text,
+) -> None:
     """Run workers only, on any machine that reaches the work table, until SIGTERM."""
     settings = hook_settings(config, registry=registry)
     from registry_hooks.service import run_workers, stop_on_signals
 
-    log_to_stderr()
+    service_log()
     run_workers(settings, stop_on_signals(), max(1, workers))
 
 

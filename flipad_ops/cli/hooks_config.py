@@ -1,10 +1,8 @@
-"""What the commands under `flipadops hooks` share: options, settings and log."""
+"""What the commands under `flipadops hooks` share: options and settings."""
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,12 +39,3 @@ def hook_settings(config: Path | None, **overrides: object) -> HookSettings:
 
     table = os.environ.get(TABLE) or None
     return load_settings(config_file(config), table=table, **overrides)
-
-
-def log_to_stderr() -> None:
-    """Our own lines tell the story; MLflow's and Alembic's are for their authors."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    for name in ("alembic", "apprise", "apscheduler", "mlflow", "uvicorn"):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from flipad_ops.cli import log
 from flipad_ops.cli.exit_codes import INTERRUPTED, exit_code
 from flipad_ops.errors import FlipadError
 
@@ -18,15 +19,17 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    log.from_environment(sys.argv[1:])
     from flipad_ops.cli.app import app
 
     try:
         app()
     except FlipadError as error:
-        sys.stderr.write(f"flipadops: {error}\n")
-        sys.exit(exit_code(error))
+        code = exit_code(error)
+        log.end(str(error), code)
+        sys.exit(code)
     except KeyboardInterrupt:
-        sys.stderr.write("flipadops: interrupted\n")
+        log.end("interrupted", INTERRUPTED)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of stdout went away (`| head`); leave quietly.

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.log import LogFormat, LogFormatChoice, context, scrub
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
 
 
@@ -164,6 +165,7 @@ def scan(
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
     ] = None,
+    log_format: LogFormat = LogFormatChoice.text,
 ) -> None:
     """Say which stored images a registered generator made.
 
@@ -188,6 +190,8 @@ def scan(
 
     if not model and not all_models:
         raise UsageError("Name an attributor with --model NAME, or use --all-models.")
+    if model and len(model) == 1:
+        context(model=model[0])
     if resume and state is None:
         raise StateError("--resume needs the ledger to resume from: --state LEDGER.")
     outputs = [parse_output(text) for text in output or ["table"]]
@@ -235,7 +239,7 @@ def scan(
 
                 cluster = RayEngine(ship(scorers), device, ray_workers, ray_address)
             outcome = run_scan(request, scorers, progress, ledger=ledger, stop=stop, engine=cluster)
-        outcome.command = shlex.join(["flipadops", *sys.argv[1:]])
+        outcome.command = scrub(shlex.join(["flipadops", *sys.argv[1:]]))
         pictures = mlflow_run or any(name == "html" for name, _ in outputs)
         if pictures and not no_thumbnails and not outcome.interrupted:
             outcome.exhibits = collect_exhibits(outcome, scorers)

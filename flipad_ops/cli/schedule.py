@@ -20,8 +20,8 @@ from flipad_ops.cli.hooks_config import (
     Registry,
     config_file,
     hook_settings,
-    log_to_stderr,
 )
+from flipad_ops.cli.log import service_log
 from flipad_ops.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def run_now(name: Name, config: Config = None, registry: Registry = None) -> Non
         start = table.start(name, Path(settings.logs))
         if start is None:
             raise UsageError(f"A scan of schedule {name} is running.")
-        log_to_stderr()
+        service_log()
         code = run_scan(table, wanted, start, stop_on_signals(), settings.registry)
     scan = next(each for each in _scans(settings, config, name) if each["id"] == start.scan)
     sys.stdout.write(f"{_last(scan)}\nrecords in {start.folder}\n")

@@ -138,11 +138,11 @@ class Hooks:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/mlflow"
 
-    def up(self) -> None:
-        """Start the service and wait until it listens."""
+    def up(self, *words: str) -> None:
+        """Start the service, with further `words`, and wait until it listens."""
         with (self.folder / "hooks.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", CLI, "up"],
+                [sys.executable, "-c", CLI, "up", *words],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,

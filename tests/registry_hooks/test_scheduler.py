@@ -136,6 +136,25 @@ def test_findings_and_failures_are_recorded(work: WorkTable, tmp_path: Path) -> 
     assert "SIGKILL" in killed.reason
 
 
+def test_a_scan_is_not_told_the_webhooks_secret(
+    work: WorkTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLIPADOPS_WEBHOOK_SECRET", "of sixteen letters")
+    monkeypatch.setenv("FLIPADOPS_WEBHOOK_SECRET_FILE", "/run/secret")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "what a scan needs")
+    found = scan(work, tmp_path, "import os; print(sorted(os.environ))")
+    seen = (Path(found.folder) / "log.txt").read_text()
+    assert "AWS_ACCESS_KEY_ID" in seen
+    assert "FLIPADOPS_SCHEDULE" in seen
+    assert "FLIPADOPS_WEBHOOK_SECRET" not in seen
+
+
+def test_the_reason_is_read_from_json_lines(work: WorkTable, tmp_path: Path) -> None:
+    words = 'import json, sys; print(json.dumps({"level": "error", "message": "too large"}))'
+    found = scan(work, tmp_path, f"{words}; sys.exit(4)")
+    assert found.reason.endswith("could not be listed or read. too large")
+
+
 def test_old_folders_are_removed(work: WorkTable, tmp_path: Path) -> None:
     folders = [Path(scan(work, tmp_path, SCAN, "0", keep=2).folder) for _ in range(3)]
     assert sum(folder.exists() for folder in folders) == 2
