@@ -54,7 +54,9 @@ class Fuzzed:
             pass
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            ours = [f for f in traceback.extract_tb(error.__traceback__) if "fuzz" not in f.filename]
+            ours = [
+                f for f in traceback.extract_tb(error.__traceback__) if "fuzz" not in f.filename
+            ]
             place = ours[0] if ours else frame
             where = f"{type(error).__name__} by {Path(place.filename).name}:{place.lineno}"
             if where not in self.found:
