@@ -126,7 +126,8 @@ def create_app(
 
 async def _read(request: Request) -> bytes:
     length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > BODY_LIMIT:
+    # A superscript is a digit, too, and no number.
+    if not (length.isascii() and length.isdigit() and len(length) < 10) or int(length) > BODY_LIMIT:
         raise TooLarge
     body = bytearray()
     async for part in request.stream():

@@ -47,7 +47,7 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> 
         raise Forged("delivery id")
     try:
         age = abs(now - int(timestamp))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Forged("timestamp") from error
     if age > WINDOW:
         raise Forged("timestamp")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flipad_ops.errors import UsageError
 from flipad_ops.scanning.cards import card_from_dict
@@ -17,6 +17,7 @@ from flipad_ops.scanning.selection import Selection
 from flipad_ops.scanning.targets import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.untrusted_json import parse
 
+_T = TypeVar("_T")
 _ROW_FIELDS = [field.name for field in fields(Row)]
 
 
@@ -30,7 +31,7 @@ def load_outcome(path: Path, access: S3Access = AS_CONFIGURED) -> ScanOutcome:
     """
     try:
         return _load(path, access)
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(f"{path} is not the jsonl of a scan by this version.") from error
 
 
@@ -58,9 +59,9 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
             size_rule=summary.get("size_rule", "reject"),
             selection=Selection(**chosen),
         ),
-        findings=Stream(lambda: map(_finding, _images(path, "scored")), counts["scored"]),
-        skipped=Stream(lambda: map(_row, _images(path, "skipped")), counts["skipped"]),
-        failed=Stream(lambda: map(_row, _images(path, "failed")), counts["failed"]),
+        findings=Stream(lambda: saved_findings(path), counts["scored"]),
+        skipped=Stream(lambda: _made(_row, path, "skipped"), counts["skipped"]),
+        failed=Stream(lambda: _made(_row, path, "failed"), counts["failed"]),
         cards=cards,
         prefixes={
             name: [PrefixTest(**test) for test in tests]
@@ -79,8 +80,8 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
 
 
 def saved_findings(path: Path) -> Iterator[Finding]:
-    """Only the findings of a saved scan."""
-    return map(_finding, _images(path, "scored"))
+    """Only the findings of a saved scan; a UsageError where a line is not one of ours."""
+    return _made(_finding, path, "scored")
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
@@ -95,10 +96,14 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
         raise UsageError(f"{path} is not the jsonl of a scan: {error}.") from error
 
 
-def _images(path: Path, outcome: str) -> Iterator[dict[str, Any]]:
+def _made(make: Callable[[dict[str, Any]], _T], path: Path, outcome: str) -> Iterator[_T]:
     for record in _records(path):
         if record.get("type") == "image" and record.get("outcome") == outcome:
-            yield record
+            try:
+                made = make(record)
+            except (KeyError, TypeError) as error:
+                raise UsageError(f"{path} is not the jsonl of a scan: no {error}.") from error
+            yield made
 
 
 def _row(record: dict[str, Any]) -> Row:

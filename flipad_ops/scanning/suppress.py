@@ -113,7 +113,7 @@ def read_ignore_file(path: Path) -> list[Allowed]:
 
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f"Cannot read {path}: {' '.join(str(error).split())}.") from error
     if not isinstance(entries, list):
         raise UsageError(f"{path} must hold a list of entries.")

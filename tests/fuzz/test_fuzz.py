@@ -1,0 +1,43 @@
+"""Every reader over its seeds and a small, fixed number of edits of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flipad_ops.errors import FlipadError
+from tests.fuzz.mutation import EDITS, Edit, edited
+from tests.fuzz.seeds import SEEDS
+from tests.fuzz.targets import EXPECTED, TARGETS
+
+#: Executions; a target's share of the time differs.
+BUDGET = {"attributor": 60, "ledger": 60, "ignore-file": 60, "hooks-config": 100}
+
+
+def read(name: str, data: bytes, folder: Path) -> bool:
+    """Whether it was accepted; any error but the expected ones comes through."""
+    try:
+        TARGETS[name](data, folder)
+    except (FlipadError, EXPECTED.get(name, FlipadError)):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_reader_raises_its_own_errors_only(name: str, tmp_path: Path) -> None:
+    seeds = SEEDS[name](tmp_path)
+    accepted = [read(name, seed, tmp_path) for seed in seeds]
+    assert any(accepted)
+
+    @settings(
+        max_examples=BUDGET.get(name, 200), derandomize=True, database=None, deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(st.sampled_from(range(len(seeds))), EDITS)
+    def go(number: int, edits: list[Edit]) -> None:
+        read(name, edited(seeds[number], edits), tmp_path)
+
+    go()
