@@ -15,16 +15,20 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    insert,
     inspect,
+    select,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from flipad_ops.errors import UsageError
+from flipad_ops.errors import StateError, UsageError
 
 QUEUED, RUNNING, DONE, FAILED, SKIPPED = "queued", "running", "done", "failed", "skipped"
 STATES = (QUEUED, RUNNING, DONE, FAILED, SKIPPED)
 
+#: Raised when a table changes so that older code would go wrong; a new table needs no new number.
+SCHEMA = 1
 #: Seconds that SQLite waits for another writer.
 BUSY = 30.0
 
@@ -33,6 +37,15 @@ class Base(DeclarativeBase):
     """Our tables."""
 
     metadata = MetaData()
+
+
+class SchemaVersion(Base):
+    """The number of the tables beside it, in its only row; tables without one count as 1."""
+
+    __tablename__ = "flipad_schema"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version: Mapped[int]
 
 
 class Row(Base):
@@ -175,12 +188,14 @@ class Told(Base):
 
 
 def open_engine(url: str) -> Engine:
-    """An engine whose tables exist.
+    """An engine whose tables exist; those that an earlier version lacked are made.
 
     Raises
     ------
     UsageError
         The URL is not one, or the database cannot be reached.
+    StateError
+        A later version of flipad_ops made the tables.
     """
     try:
         engine = create_engine(url, pool_pre_ping=True, **_options(url))
@@ -191,7 +206,12 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_immediate)
     try:
+        _refuse_later(engine)
         _make_tables(engine)
+        _note_version(engine)
+    except StateError:
+        engine.dispose()
+        raise
     except DBAPIError as error:
         raise UsageError(f"The work table cannot be opened: {_plain(error.orig)}.") from error
     return engine
@@ -199,6 +219,34 @@ def open_engine(url: str) -> Engine:
 
 def _options(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
+
+
+def _refuse_later(engine: Engine) -> None:
+    """Before anything is made: tables of a later version stay as they are."""
+    if SchemaVersion.__tablename__ not in inspect(engine).get_table_names():
+        return
+    stored = _stored(engine)
+    if stored is not None and stored > SCHEMA:
+        raise StateError(
+            f"The work table has schema {stored}, this version of flipad_ops knows {SCHEMA}: "
+            "install the version that made it, or name another database."
+        )
+
+
+def _note_version(engine: Engine) -> None:
+    if _stored(engine) is not None:
+        return
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert(SchemaVersion).values(id=1, version=SCHEMA))
+    except IntegrityError:
+        pass  # another process noted it between the look and the INSERT
+
+
+def _stored(engine: Engine) -> int | None:
+    with engine.connect() as connection:
+        found: int | None = connection.scalar(select(SchemaVersion.version))
+        return found
 
 
 def _make_tables(engine: Engine) -> None:

@@ -75,11 +75,17 @@ class Ledger:
         Raises
         ------
         StateError
-            It was not, or the file is none of ours.
+            It was not, or the file is none of ours or of a later format.
         """
         self._names = tuple(fingerprint.get("models", ()))
         try:
-            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            stored = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if stored > VERSION:
+                raise StateError(
+                    f"{self.path} has ledger format {stored}, this version of flipad_ops writes "
+                    f"{VERSION}: install the version that wrote it, or begin a new ledger."
+                )
+            if stored == 0:
                 if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     raise StateError(f"{self.path} is a database, but no ledger.")
                 self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")

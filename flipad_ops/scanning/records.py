@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+#: Of a saved scan (jsonl); raised when older code would read a file wrongly.
+SAVED_FORMAT = 1
+
 Outcome = Literal["scored", "skipped", "failed"]
 Verdict = Literal["leak", "review", "clear"]
 

@@ -11,7 +11,7 @@ from flipad_ops.errors import UsageError
 from flipad_ops.scanning.cards import card_from_dict
 from flipad_ops.scanning.decisions import PrefixTest
 from flipad_ops.scanning.outcome import ScanOutcome, Stream
-from flipad_ops.scanning.records import Finding, Row
+from flipad_ops.scanning.records import SAVED_FORMAT, Finding, Row
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.selection import Selection
 from flipad_ops.scanning.targets import AS_CONFIGURED, S3Access, open_target
@@ -27,7 +27,7 @@ def load_outcome(path: Path, access: S3Access = AS_CONFIGURED) -> ScanOutcome:
     Raises
     ------
     UsageError
-        Not a file of ours, or cut short.
+        Not a file of ours, of a later format, or cut short.
     """
     try:
         return _load(path, access)
@@ -91,9 +91,20 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
                 record = parse(line)
                 if not isinstance(record, dict):
                     raise ValueError("not an object")
+                if record.get("type") == "summary":
+                    _refuse_later(path, record.get("format", 1))
                 yield record
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is not the jsonl of a scan: {error}.") from error
+
+
+def _refuse_later(path: Path, stored: object) -> None:
+    """Files of before formats were stated are of format 1."""
+    if not isinstance(stored, int) or stored > SAVED_FORMAT:
+        raise UsageError(
+            f"{path} has scan format {stored!r}, this version of flipad_ops reads {SAVED_FORMAT}: "
+            "install the version that wrote it, or scan again."
+        )
 
 
 def _made(make: Callable[[dict[str, Any]], _T], path: Path, outcome: str) -> Iterator[_T]:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from flipad_ops.scanning.cards import card_to_dict
 from flipad_ops.scanning.outcome import ScanOutcome
-from flipad_ops.scanning.records import Row
+from flipad_ops.scanning.records import SAVED_FORMAT, Row
 from flipad_ops.scanning.summary import summarise
 
 COLUMNS = [field.name for field in fields(Row)] + ["q", "verdict", "why", "suppressed"]
@@ -28,14 +28,15 @@ def rows(outcome: ScanOutcome) -> Iterator[dict[str, Any]]:
 def write_jsonl(outcome: ScanOutcome, stream: TextIO) -> None:
     """Objects of `"type"` "image" (one per row), "attributor", and one "summary" at the end.
 
-    `flipadops report` needs no more than this file.
+    `flipadops report` needs no more than this file. The summary states its `format`.
     """
     for row in rows(outcome):
         stream.write(json.dumps({"type": "image", **row}, allow_nan=False) + "\n")
     for name, card in outcome.cards.items():
         line = {"type": "attributor", "name": name, "card": card_to_dict(card)}
         stream.write(json.dumps(line, allow_nan=False) + "\n")
-    stream.write(json.dumps({"type": "summary", **summarise(outcome)}, allow_nan=False) + "\n")
+    last = {"type": "summary", "format": SAVED_FORMAT, **summarise(outcome)}
+    stream.write(json.dumps(last, allow_nan=False) + "\n")
 
 
 def write_json(outcome: ScanOutcome, stream: TextIO) -> None:
