@@ -69,7 +69,7 @@ def scrub(text: str) -> str:
 class _Lines(io.TextIOBase):
     """A stderr that hides secrets, a line at a time."""
 
-    encoding, errors = "utf-8", "backslashreplace"  # type: ignore[assignment]
+    encoding, errors = "utf-8", "backslashreplace"
 
     def __init__(self, raw: TextIO) -> None:
         self.raw, self._rest, self._lock = raw, "", threading.RLock()
@@ -176,10 +176,10 @@ def set_up(choice: LogFormatChoice) -> LogFormatChoice:
     raw: Any = sys.stderr.raw if isinstance(sys.stderr, _Lines) else sys.stderr
     if choice is LogFormatChoice.text:
         # A terminal shows bars, whose sequences must not wait for a line end.
-        sys.stderr = raw if raw.isatty() else _Lines(raw)  # type: ignore[assignment]
+        sys.stderr = raw if raw.isatty() else _Lines(raw)
         return choice
     lines = _JsonLines(raw)
-    sys.stderr = lines  # type: ignore[assignment]
+    sys.stderr = lines
     logging.basicConfig(level=logging.WARNING, handlers=[_JsonHandler(lines)], force=True)
     logging.captureWarnings(True)
     sys.excepthook = _uncaught

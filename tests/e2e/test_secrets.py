@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,19 +51,18 @@ def deliver(hooks: Hooks) -> str:
     signature = sign(SECRET, "d-1", stamp, body)
     headers = {ID: "d-1", TIMESTAMP: stamp, SIGNATURE: signature}
     request = urllib.request.Request(hooks.url, body, headers)
-    try:
-        urllib.request.urlopen(request, timeout=5).close()
-    except urllib.error.HTTPError as error:
-        error.close()
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert answer.status == 202
     return signature.removeprefix("v1,")
 
 
 def command(hooks: Hooks, *words: str, **changes: str) -> subprocess.Popen[bytes]:
-    with (hooks.folder / f"{words[0]}.out").open("wb") as out:
+    out, err = hooks.folder / f"{words[0]}.out", hooks.folder / f"{words[0]}.err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
         return subprocess.Popen(
             [sys.executable, "-m", "flipad_ops", *words],
-            stdout=out,
-            stderr=(hooks.folder / f"{words[0]}.err").open("wb"),
+            stdout=stdout,
+            stderr=stderr,
             cwd=hooks.folder,
             env=environment(PYTHONPATH=str(ROOT), **changes),
         )
