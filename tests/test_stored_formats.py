@@ -22,6 +22,9 @@ from registry_hooks.table import WorkTable
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FORMATS = (3, 4, 5)
+#: Since format 3 the solver stops at other iterates within the same gap (31ad668, b101d52):
+#: scores moved by up to 3.6% here, p-values not at all.
+WITHIN = {3: 0.05, 4: 1e-6, 5: 1e-6}
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_an_attributor_of_an_earlier_format_scores_as_it_did(stored: int) -> Non
     assert json.loads((folder / JSON_NAME).read_text())["format"] == stored
     known = json.loads((folder / "scores.json").read_text())
     scored = load_attributor(folder).score(torch.tensor(known["samples"]))
-    np.testing.assert_allclose(scored.score, known["score"], rtol=1e-6)
+    np.testing.assert_allclose(scored.score, known["score"], rtol=WITHIN[stored])
     np.testing.assert_allclose(scored.p, known["p"], rtol=1e-6)
 
 
@@ -49,7 +52,7 @@ def test_a_later_attributor_is_refused(stored: int, tmp_path: Path) -> None:
     folder = shutil.copytree(FIXTURES / f"format{stored}", tmp_path / "a")
     fields = json.loads((folder / JSON_NAME).read_text())
     (folder / JSON_NAME).write_text(json.dumps({**fields, "format": 6}))
-    with pytest.raises(AttributorCorrupt, match="format 6 .* install the version that wrote it"):
+    with pytest.raises(AttributorCorrupt, match=r"format 6 .* install the version that wrote it"):
         load_attributor(folder)
 
 
@@ -79,7 +82,7 @@ def test_a_later_ledger_is_refused_and_left_alone(ledger: Path) -> None:
     db.execute("PRAGMA user_version = 2")
     db.close()
     opened = Ledger(ledger)
-    with pytest.raises(StateError, match="ledger format 2, .* or begin a new ledger"):
+    with pytest.raises(StateError, match=r"ledger format 2, .* or begin a new ledger"):
         opened.begin(fingerprint)
     opened.close()
     db = sqlite3.connect(ledger)
@@ -109,7 +112,7 @@ def test_a_later_work_table_is_refused_and_left_alone(work: Path) -> None:
     db.commit()
     db.close()
     before = _tables(work)
-    with pytest.raises(StateError, match="schema 2, .* or name another database"):
+    with pytest.raises(StateError, match=r"schema 2, .* or name another database"):
         WorkTable(f"sqlite:///{work}")
     assert _tables(work) == before
 
@@ -136,7 +139,7 @@ def test_a_later_scan_is_refused(read: object, stored: object, tmp_path: Path) -
     summary = json.dumps({**json.loads(summary), "format": stored})
     (later := tmp_path / "later.jsonl").write_text("\n".join([*rest, summary]) + "\n")
     assert callable(read)
-    with pytest.raises(UsageError, match="has scan format .* or scan again"):
+    with pytest.raises(UsageError, match=r"has scan format .* or scan again"):
         read(later)
 
 
