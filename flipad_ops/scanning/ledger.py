@@ -85,6 +85,10 @@ class Ledger:
                     f"{self.path} has ledger format {stored}, this version of flipad_ops writes "
                     f"{VERSION}: install the version that wrote it, or begin a new ledger."
                 )
+            # Damage shows here, not when a scan is half done.
+            (state,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if state != "ok":
+                raise StateError(f"{self.path} is a damaged ledger: {state.splitlines()[0]}.")
             if stored == 0:
                 if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     raise StateError(f"{self.path} is a database, but no ledger.")

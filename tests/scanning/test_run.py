@@ -125,7 +125,9 @@ def test_structured_outputs_agree(folder: Path) -> None:
     document = json.loads(streams["json"].getvalue())
     lines = [json.loads(line) for line in streams["jsonl"].getvalue().splitlines()]
     cells = list(csv.DictReader(io.StringIO(streams["csv"].getvalue())))
-    assert document["summary"] == {k: v for k, v in lines[-1].items() if k != "type"}
+    assert document["summary"] == {
+        k: v for k, v in lines[-1].items() if k not in ("type", "format")
+    }
     saved = [line["key"] for line in lines if line["type"] == "image"]
     assert [i["key"] for i in document["images"]] == saved
     assert [i["key"] for i in document["images"]] == [cell["key"] for cell in cells]
