@@ -59,6 +59,7 @@ __all__ = [
     "NothingToScan",
     "ObjectGone",
     "PickleRefused",
+    "RecordAltered",
     "StateError",
     "TargetError",
     "TookTooLong",
@@ -177,6 +178,10 @@ class EngineError(FlipadError):
 
 class TookTooLong(FlipadError):
     """The time limit passed."""
+
+
+class RecordAltered(FlipadError):
+    """A saved record is not what was signed."""
 
 
 class StateError(FlipadError):

@@ -10,6 +10,7 @@ from flipad_ops.errors import (
     GeneratorError,
     InversionError,
     NothingToScan,
+    RecordAltered,
     StateError,
     TargetError,
     TookTooLong,
@@ -35,6 +36,7 @@ _CODES: tuple[tuple[type[FlipadError], int], ...] = (
     (GeneratorError, USAGE),
     (DataError, USAGE),
     (InversionError, USAGE),
+    (RecordAltered, FINDINGS),
     (StateError, USAGE),
     (UsageError, USAGE),
 )

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.signing import Sign, open_signer
+
 
 def report(
     saved: Annotated[
@@ -20,6 +22,7 @@ def report(
             "repeatable.",
         ),
     ] = None,
+    sign: Sign = None,
 ) -> None:  # fmt: skip
     """Convert a saved scan. Reads no image: the HTML has no pictures then.
 
@@ -30,4 +33,5 @@ def report(
 
     outputs = [parse_output(text) for text in output or ["table"]]
     check_outputs(outputs)
-    write_outputs(load_outcome(saved), outputs)
+    signer = open_signer(sign)
+    write_outputs(load_outcome(saved), outputs, signer)

@@ -14,6 +14,7 @@ import typer
 
 from flipad_ops.cli.log import LogFormat, LogFormatChoice, context, scrub
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
+from flipad_ops.cli.signing import Sign, open_signer
 
 
 class FailOnChoice(StrEnum):
@@ -162,6 +163,7 @@ def scan(
     mlflow_run: Annotated[
         bool, typer.Option("--mlflow-run", help="Log to MLflow.", rich_help_panel=_RECORD)
     ] = False,
+    sign: Sign = None,
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
     ] = None,
@@ -201,6 +203,7 @@ def scan(
         from flipad_ops.scanning.ray.cluster import need_ray
 
         need_ray(ray_address)
+    signer = open_signer(sign)
     access = S3Access(profile, role_arn, region, endpoint_url, no_sign_request)
     suppressions = load_suppressions(ignore_file, baseline)
     request = ScanRequest(
@@ -249,7 +252,7 @@ def scan(
             from flipad_ops.scanning.gate import check_scores
 
             outcome.broken += check_scores(outcome)
-        write_outputs(outcome, outputs)
+        write_outputs(outcome, outputs, signer)
         if not quiet:
             for warning in outcome.warnings:
                 sys.stderr.write(f"warning: {warning}\n")

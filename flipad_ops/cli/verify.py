@@ -31,6 +31,9 @@ def verify(
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Relative difference of scores that counts as none.")
     ] = 1e-4,
+    public_key: Annotated[
+        str, typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     profile: Profile = "",
@@ -48,8 +51,8 @@ def verify(
     it was, among the versions of a versioned bucket, or in --copies. The attributor must be the
     very files that made the scan.
 
-    Exit codes: 0 all confirmed, 2 usage, 3 something differs, 4 content cannot be had, 5 no such
-    finding, 6 attributor missing or changed.
+    Exit codes: 0 all confirmed, 2 usage, 3 something differs or is not what was signed, 4 content
+    cannot be had, 5 no such finding, 6 attributor missing or changed.
     """
     from itertools import islice
 
@@ -63,6 +66,11 @@ def verify(
     from flipad_ops.scanning.targets.table import with_tables
     from flipad_ops.scanning.verify import Verifier
 
+    if public_key:
+        from flipad_ops.scanning import signing
+
+        comment = signing.check_signature(saved, signing.public_key(public_key))
+        sys.stderr.write(f"signed: {comment}\n")
     if copies is not None and not copies.is_dir():
         raise UsageError(f"--copies {copies} is not a folder.")
     access = S3Access(profile, role_arn, region, endpoint_url, no_sign_request)

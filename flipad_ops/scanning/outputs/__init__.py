@@ -83,8 +83,12 @@ def check_outputs(outputs: list[tuple[str, Path | None]]) -> None:
             raise UsageError(f"Folder {path.parent} for output {path.name} does not exist.")
 
 
-def write_outputs(outcome: ScanOutcome, outputs: list[tuple[str, Path | None]]) -> None:
-    """Write every output; files appear whole or not at all."""
+def write_outputs(
+    outcome: ScanOutcome,
+    outputs: list[tuple[str, Path | None]],
+    sign: Callable[[Path, ScanOutcome], object] | None = None,
+) -> None:
+    """Write every output; files appear whole or not at all, and are signed if that is asked for."""
     for name, path in outputs:
         if path is None:
             if isinstance(sys.stdout, io.TextIOWrapper):
@@ -93,6 +97,8 @@ def write_outputs(outcome: ScanOutcome, outputs: list[tuple[str, Path | None]]) 
             sys.stdout.flush()
         else:
             _write_whole(name, outcome, path)
+            if sign is not None:
+                sign(path, outcome)
 
 
 def _write_whole(name: str, outcome: ScanOutcome, path: Path) -> None:
