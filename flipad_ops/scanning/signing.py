@@ -72,8 +72,8 @@ def public_key(text: str) -> PublicKey:
     minisign = _library()
     try:
         if Path(text).is_file():
-            return minisign.PublicKey.from_file(text)  # type: ignore[no-any-return]
-        return minisign.PublicKey.from_base64(text)  # type: ignore[no-any-return]
+            return minisign.PublicKey.from_file(text)
+        return minisign.PublicKey.from_base64(text)
     except (OSError, ValueError) as error:
         raise UsageError(f"{text!r} is neither a public key of minisign nor its file.") from error
 
