@@ -70,9 +70,10 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run_here(settings: HookSettings, uri: str) -> dict[str, Any]:
     from flipad_ops.cli.progress import stages
+    from flipad_ops.tracing import fit_span
     from pipelines.fit import run_fit
 
-    with stages() as progress:
+    with stages() as shown, fit_span(shown, model=uri) as progress:
         outcome = run_fit(settings.request(uri), progress)
     sys.stdout.write(outcome.text())
     return {"attributor": f"{outcome.attributor}/{outcome.version}", "status": outcome.status}

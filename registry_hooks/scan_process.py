@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from flipad_ops.tracing import span
 from registry_hooks.child import child_environment
 from registry_hooks.schedule_table import ScheduleTable, Start
 from registry_hooks.schedules import RECORDS, Schedule
@@ -55,6 +56,18 @@ def run_scan(
         The exit code of `flipadops scan`; None when no process could be started or its lease was
         lost.
     """
+    with span("schedule", schedule=schedule.name):
+        return _run(table, schedule, start, stop, registry, command)
+
+
+def _run(
+    table: ScheduleTable,
+    schedule: Schedule,
+    start: Start,
+    stop: threading.Event,
+    registry: str | None = None,
+    command: Sequence[str] = ENTRY,
+) -> int | None:
     folder = start.folder
     environment = child_environment(FLIPADOPS_SCHEDULE=schedule.name)
     if registry:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from flipad_ops.tracing import span
 from registry_hooks.fit_process import FitEnd, FitProcess
 from registry_hooks.reconcile import DELETED
 from registry_hooks.records import DONE, FAILED, SKIPPED
@@ -81,6 +82,11 @@ class Worker:
         work = self._table.claim(self.name, self._config)
         if work is None:
             return False
+        with span("work", model=work.model, version=str(work.version), attempt=work.attempts):
+            self._work(work)
+        return True
+
+    def _work(self, work: Work) -> None:
         logger.info("%s: attempt %d", work.uri, work.attempts, extra=_about(work))
         try:
             fit = self._start(self._settings, work)
@@ -89,13 +95,12 @@ class Worker:
             logger.warning(
                 "%s: %s, cannot be started: %s", work.uri, state, error, extra=_about(work)
             )
-            return True
+            return
         try:
             self._attend(work, fit)
         finally:
             if fit.poll() is None:
                 fit.stop()
-        return True
 
     def _attend(self, work: Work, fit: Fit) -> None:
         self._table.note_log(work, str(fit.log))

@@ -87,6 +87,7 @@ def fit(
     from flipad_ops.cli.exit_codes import INCOMPLETE
     from flipad_ops.cli.progress import stages
     from flipad_ops.errors import FlipadError, UsageError
+    from flipad_ops.tracing import fit_span
     from pipelines.fit import FitRequest, run_fit
     from pipelines.request import read_settings
 
@@ -116,7 +117,8 @@ def fit(
         try:
             with (
                 limit.time_limit(time_limit, f"The fit of {each}", INCOMPLETE),
-                stages(quiet=quiet) as progress,
+                stages(quiet=quiet) as shown,
+                fit_span(shown, model=each) as progress,
             ):
                 outcome = run_fit(replace(request, uri=each), progress)
         except FlipadError as error:

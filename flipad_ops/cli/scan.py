@@ -220,14 +220,20 @@ def scan(
         suppress=suppressions,
         group=group,
     )
+    from flipad_ops.tracing import span
+
     with ExitStack() as stack:
+        stack.enter_context(span("scan", engine=engine.value, targets=len(targets)))
         ledger = None
         if state is not None and not dry_run:
             ledger = stack.enter_context(open_ledger(state, access, must_exist=resume))
         from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
 
         # On Ray the workers have the device; this process only decides.
-        scorers = load_scorers(model or [], all_models, "cpu" if on_ray else device, tracking_uri)
+        with span("scan load"):
+            scorers = load_scorers(
+                model or [], all_models, "cpu" if on_ray else device, tracking_uri
+            )
         request = with_frames(with_tables(request, scorers))
         with counter("images", quiet=quiet) as progress, stop_signals() as stop:
             if dry_run:
@@ -241,18 +247,23 @@ def scan(
                 from flipad_ops.scanning.ray.engine import RayEngine
 
                 cluster = RayEngine(ship(scorers), device, ray_workers, ray_address)
-            outcome = run_scan(request, scorers, progress, ledger=ledger, stop=stop, engine=cluster)
+            with span("scan read and score"):
+                outcome = run_scan(
+                    request, scorers, progress, ledger=ledger, stop=stop, engine=cluster
+                )
         outcome.command = scrub(shlex.join(["flipadops", *sys.argv[1:]]))
         pictures = mlflow_run or any(name == "html" for name, _ in outputs)
         if pictures and not no_thumbnails and not outcome.interrupted:
-            outcome.exhibits = collect_exhibits(outcome, scorers)
-            outcome.reference = reference_exhibit(scorers)
+            with span("scan pictures"):
+                outcome.exhibits = collect_exhibits(outcome, scorers)
+                outcome.reference = reference_exhibit(scorers)
         outcome.warnings += suppressions.warnings() if outcome.complete else []
         if gate:
             from flipad_ops.scanning.gate import check_scores
 
             outcome.broken += check_scores(outcome)
-        write_outputs(outcome, outputs, signer)
+        with span("scan outputs"):
+            write_outputs(outcome, outputs, signer)
         if not quiet:
             for warning in outcome.warnings:
                 sys.stderr.write(f"warning: {warning}\n")
