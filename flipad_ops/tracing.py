@@ -47,11 +47,11 @@ def span(name: str, **attributes: str | int | float | bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        made.set_attribute("error.type", type(error).__name__)
         # Typer ends a command that has a result with one, too.
         if (code := getattr(error, "exit_code", None)) is not None:
             made.set_attribute("process.exit.code", code)
         else:
+            made.set_attribute("error.type", type(error).__name__)
             made.set_status(Status(StatusCode.ERROR))
         raise
     finally:
