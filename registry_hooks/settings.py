@@ -94,7 +94,10 @@ class HookSettings:
             raise UsageError(
                 "[hooks.fit] fnr and settings can be passed to a project of backend local only."
             )
-        self.config_sha256()
+        try:
+            self.config_sha256()
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"[hooks.fit] cannot be used: {error}.") from error
 
     def needs_file(self) -> bool:
         """Whether a project must read the fit settings from a file: no parameter holds them."""

@@ -101,7 +101,7 @@ class Ledger:
             cursor = self._db.execute("INSERT INTO runs (started) VALUES (?)", [time.time()])
             self.run = int(cursor.lastrowid or 0)
             self.commit()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ValueError, AttributeError) as error:
             raise StateError(f"{self.path} cannot be used as a ledger: {error}.") from error
 
     def finish(self, complete: bool) -> None:
@@ -222,7 +222,7 @@ class Ledger:
             else:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = NORMAL")
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # sqlite3's own message
             raise StateError(f"{self.path} cannot be used as a ledger: {error}.") from error
         return db
 

@@ -1,12 +1,13 @@
 """One function a reader: bytes that somebody else wrote, and a folder to put them in.
 
-Each raises only what its caller expects: `FlipadError`, or `Forged` of a delivery.
+Each raises only what its caller expects: `FlipadError`, or what `EXPECTED` names.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -164,5 +165,5 @@ TARGETS: dict[str, Reader] = {
     "delivery": delivery,
     "saved-scan": saved_scan,
 }
-#: Besides `FlipadError`.
-EXPECTED: dict[str, type[Exception]] = {"delivery": Forged}
+#: Besides `FlipadError`. Damage that SQLite meets only in the middle of a run is its own error.
+EXPECTED: dict[str, type[Exception]] = {"delivery": Forged, "ledger": sqlite3.DatabaseError}
