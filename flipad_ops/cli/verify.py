@@ -32,8 +32,9 @@ def verify(
         float, typer.Option(min=0.0, help="Relative difference of scores that counts as none.")
     ] = 1e-4,
     public_key: Annotated[
-        str, typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file.")
-    ] = "",
+        str | None,
+        typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     profile: Profile = "",
@@ -66,7 +67,7 @@ def verify(
     from flipad_ops.scanning.targets.table import with_tables
     from flipad_ops.scanning.verify import Verifier
 
-    if public_key:
+    if public_key is not None:  # an empty one is an unset variable, and refused
         from flipad_ops.scanning import signing
 
         comment = signing.check_signature(saved, signing.public_key(public_key))

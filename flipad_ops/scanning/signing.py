@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from minisign import PublicKey
 
 ENDING = ".minisig"
-#: minisign refuses longer trusted comments.
-_LONGEST = 1024
+#: minisign itself reads 8000 and refuses 8175 letters of trusted comment.
+_LONGEST = 8000
 
 
 class Signer:
@@ -41,19 +41,22 @@ class Signer:
             raise UsageError(f"{key} is no secret key of minisign.") from error
         if encrypted:
             raise UsageError(f"{key} has a password: make a key without one, minisign -G -W.")
+        # Keys of `minisign -W` hold no checksum: a damaged one signs what nobody can verify.
+        try:
+            self._key.get_public_key().verify(b"", self._key.sign(b""))
+        except ValueError as error:
+            raise UsageError(f"{key} is damaged: its two halves do not belong together.") from error
 
     def sign(self, path: Path, outcome: ScanOutcome) -> Path:
         """Write PATH.minisig; the signed comment names file, start of the scan and attributors."""
         cards = outcome.cards.items()
         made = ", ".join(f"{name} sha256:{card.attributor_sha256}" for name, card in cards)
         comment = "".join(
-            letter if letter.isprintable() else "?"
+            letter if " " <= letter <= "~" else "?"  # py-minisign signs no other comments
             for letter in f"file:{path.name} scan:{outcome.started} attributors:{made}"
         )
         with path.open("rb") as stream:
-            signature = self._key.sign(
-                stream, trusted_comment=comment.encode()[:_LONGEST].decode(errors="ignore")
-            )
+            signature = self._key.sign(stream, trusted_comment=comment[:_LONGEST])
         beside = path.with_name(path.name + ENDING)
         part = beside.with_name(f".{beside.name}.part")
         part.write_bytes(bytes(signature) + b"\n")
@@ -75,7 +78,10 @@ def public_key(text: str) -> PublicKey:
             return minisign.PublicKey.from_file(text)
         return minisign.PublicKey.from_base64(text)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{text!r} is neither a public key of minisign nor its file.") from error
+        # Not repeated: it may be the secret key, by mistake.
+        raise UsageError(
+            "--public-key is neither a public key of minisign nor its file."
+        ) from error
 
 
 def check_signature(path: Path, key: PublicKey) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -75,6 +76,27 @@ def test_keys_that_are_none(keys: tuple[Path, Path], tmp_path: Path) -> None:
         Signer(tmp_path / "locked.key")
     with pytest.raises(UsageError, match="neither a public key"):
         public_key("nothing")
+    secret = keys[0].read_text().splitlines()[1]
+    with pytest.raises(UsageError, match="neither a public key") as refused:
+        public_key(secret)
+    assert secret not in str(refused.value)
+
+
+def test_a_damaged_key_is_refused(keys: tuple[Path, Path], tmp_path: Path) -> None:
+    comment, text = keys[0].read_text().splitlines()
+    raw = bytearray(base64.b64decode(text))
+    raw[65] ^= 1  # in the seed, which begins at 62
+    keys[0].write_text(f"{comment}\n{base64.b64encode(raw).decode()}\n")
+    with pytest.raises(UsageError, match="is damaged"):
+        Signer(keys[0])
+
+
+def test_names_that_are_not_ascii(
+    keys: tuple[Path, Path], outcome: ScanOutcome, tmp_path: Path
+) -> None:
+    file = tmp_path / "gr\u00fcn.jsonl"
+    write_outputs(outcome, [("jsonl", file)], Signer(keys[0]).sign)
+    assert check_signature(file, public_key(str(keys[1]))).startswith("file:gr?n.jsonl ")
 
 
 def test_the_commands_refuse_before_they_work(
@@ -86,7 +108,8 @@ def test_the_commands_refuse_before_they_work(
     for words, code, sentence in (
         (["scan", ".", "-m", "x", "--sign", "no.key"], 2, "The key no.key cannot be read"),
         (["report", "run.jsonl", "--sign", "no.key"], 2, "The key no.key cannot be read"),
-        (["verify", "run.jsonl", "--public-key", "x"], 2, "'x' is neither a public key"),
+        (["verify", "run.jsonl", "--public-key", "x"], 2, "is neither a public key"),
+        (["verify", "run.jsonl", "--public-key", ""], 2, "is neither a public key"),
         (["verify", "run.jsonl", "--public-key", key], 3, "run.jsonl has no signature beside"),
     ):
         monkeypatch.setattr("sys.argv", ["flipadops", *words])
