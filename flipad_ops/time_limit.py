@@ -46,10 +46,11 @@ def time_limit(seconds: float | None, what: str, exit_code: int) -> Iterator[Non
         "end, unless the model never does."
     )
 
-    def raise_it(number: int, frame: object) -> None:
-        raise error
+    fired, ended = threading.Event(), threading.Event()
 
-    ended = threading.Event()
+    def raise_it(number: int, frame: object) -> None:
+        fired.set()
+        raise error
 
     def watch() -> None:
         if ended.wait(seconds + GRACE):
@@ -66,6 +67,11 @@ def time_limit(seconds: float | None, what: str, exit_code: int) -> Iterator[Non
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
+    except Exception as caught:
+        # Libraries wrap what is raised within their calls; it is still the time that ran out.
+        if fired.is_set() and caught is not error:
+            raise error from caught
+        raise
     finally:
         ended.set()
         signal.setitimer(signal.ITIMER_REAL, 0)

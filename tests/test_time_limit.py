@@ -31,3 +31,17 @@ def test_work_that_ends_in_time_or_has_no_limit() -> None:
         with time_limit(seconds, "Nothing", 4):
             pass
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def _ask() -> None:
+    with time_limit(0.05, "Asking", 4):
+        try:
+            while True:
+                pass
+        except TookTooLong as error:
+            raise RuntimeError(f"The store failed: {error}") from error
+
+
+def test_an_error_that_a_library_wraps_is_still_the_limit() -> None:
+    with pytest.raises(TookTooLong, match="Asking took longer"):
+        _ask()

@@ -82,6 +82,8 @@ def test_the_section_works_as_typed(installed: Path, tmp_path: Path) -> None:
     photos(tmp_path / "photos", 800)
     environment = {
         **os.environ, "PYTHONPATH": f"{installed}:{tmp_path}", "OMP_NUM_THREADS": "1",
+        # `mlflow run` starts the `python` that it finds.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONWARNINGS": "ignore", "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
     }  # fmt: skip
     python = [sys.executable]
