@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 try:
-    import atheris  # type: ignore[import-not-found,unused-ignore]
+    import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 except ImportError:
     atheris = None
 #: What is watched for coverage; all of torch would take minutes to begin.

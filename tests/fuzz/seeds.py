@@ -129,7 +129,7 @@ def _found(folder: Path) -> Path:
 def saved_scans(folder: Path) -> list[bytes]:
     """A finding, a clear image and a skipped one."""
     request = ScanRequest([open_target(str(_found(folder)))], workers=0)
-    outcome = run_scan(request, [DarkIsOurs(nulls=9)])
+    outcome = run_scan(request, [DarkIsOurs(nulls=9)])  # type: ignore[list-item]
     write_outputs(outcome, [("jsonl", folder / "seed.jsonl")])
     return [(folder / "seed.jsonl").read_bytes()]
 
@@ -143,7 +143,7 @@ def ledgers(folder: Path) -> list[bytes]:
         path.unlink(missing_ok=True)
         ledger = Ledger(path)
         if scan:
-            run_scan(request, [DarkIsOurs(nulls=9)], ledger=ledger)
+            run_scan(request, [DarkIsOurs(nulls=9)], ledger=ledger)  # type: ignore[list-item]
             # So that the target's own choice of filters is the one that stands in the file.
             text = json.dumps(FINGERPRINT, sort_keys=True)
             ledger._db.execute("UPDATE meta SET value = ?", [text])

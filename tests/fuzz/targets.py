@@ -148,7 +148,7 @@ def saved_scan(data: bytes, folder: Path) -> None:
     list(saved_findings(path))
     outcome = load_outcome(path)
     for rows in (outcome.findings, outcome.skipped, outcome.failed):
-        list(rows)  # type: ignore[call-overload]
+        list(rows)
 
 
 TARGETS: dict[str, Reader] = {
