@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 
 _KEPT = (
     "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV",
@@ -19,5 +18,7 @@ def bare_environment(**more: str) -> dict[str, str]:
 def limit_memory(gigabytes: float | None) -> None:
     """Limit this process and its children to so much address space; None or 0 is no limit."""
     if gigabytes:
+        import resource  # not on every platform
+
         limit = int(gigabytes * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -8,7 +8,7 @@ classes to process exit codes.
     +-- GeneratorError             something about a generator version
     |   +-- GeneratorNotFound      no such registered model or version
     |   +-- GeneratorUnreadable    the artifact cannot be loaded
-    |   +-- GeneratorTooLarge    a tensor or archive over the limit, refused before it is read
+    |   +-- GeneratorTooLarge      a tensor or archive over the limit, refused before it is read
     |   +-- PickleRefused          pickled model without the owner's opt-in
     |   +-- LatentUnknown          latent shape or distribution neither found nor stated
     |   +-- NotAttributable        no split G = sigma o L o F could be verified
@@ -30,6 +30,7 @@ classes to process exit codes.
     |   +-- ObjectGone             listed, and deleted before it was read
     +-- EngineError                the machines that a scan runs on fail it
     +-- TookTooLong                the time limit passed
+    +-- RecordAltered              a saved record is not what was signed
     +-- StateError                 ledger or resume state that does not fit this run
 """
 

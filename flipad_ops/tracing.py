@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -66,24 +66,20 @@ def fit_span(progress: _FitProgress, **attributes: str) -> Iterator[_FitProgress
         yield progress
         return
     with span("fit", **attributes):
-        stage: list[Any] = ["", None]
-
-        def leave() -> None:
-            if stage[1] is not None:
-                stage[1].__exit__(None, None, None)
-            stage[:] = ["", None]
+        current, stage = "", ExitStack()
 
         def traced(name: str, done: int, total: int) -> None:
-            if name != stage[0]:
-                leave()
-                stage[:] = [name, span(f"fit {name}")]
-                stage[1].__enter__()
+            nonlocal current
+            if name != current:
+                stage.close()
+                stage.enter_context(span(f"fit {name}"))
+                current = name
             progress(name, done, total)
 
         try:
             yield traced
         finally:
-            leave()
+            stage.close()  # an error is the fit's, not its last stage's
 
 
 def child() -> dict[str, str]:

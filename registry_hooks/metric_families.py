@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from registry_hooks.records import (
     QUEUED,
-    STATES,
     Attempt,
     Notice,
     Row,
@@ -24,6 +23,7 @@ from registry_hooks.records import (
     ScheduleRow,
 )
 from registry_hooks.schedule_table import ENDED
+from registry_hooks.table import count_by_state
 
 #: Seconds of a fit; toys take one, large generators hours.
 BUCKETS = (10.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0)
@@ -55,11 +55,7 @@ def _work(session: Session, now: float) -> list[Metric]:
     work = GaugeMetricFamily(
         "flipad_work", "Generator versions in the work table by state.", labels=["state"]
     )
-    found = session.execute(select(Row.state, func.count()).group_by(Row.state))
-    for state, count in {
-        **dict.fromkeys(STATES, 0),
-        **{row[0]: row[1] for row in found},
-    }.items():
+    for state, count in count_by_state(session).items():
         work.add_metric([state], count)
     first = session.scalar(select(func.min(Row.due)).where(Row.state == QUEUED, Row.due <= now))
     waits = GaugeMetricFamily(

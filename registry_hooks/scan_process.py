@@ -57,63 +57,57 @@ def run_scan(
         lost.
     """
     with span("schedule", schedule=schedule.name):
-        return _run(table, schedule, start, stop, registry, command)
+        try:
+            process = _start(schedule, start.folder, registry, command)
+        except OSError as error:
+            _write(table, start, {"reason": f"It could not be started: {error}."})
+            return None
+        logger.info(
+            "Schedule %s: scan started, see %s",
+            schedule.name,
+            start.folder,
+            extra={"schedule": schedule.name},
+        )
+        assert process.stdin is not None
+        with process.stdin:
+            why = _attend(table, schedule, start, process, stop)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if why == "lost":
+            return None
+        found = read_end(start.folder, process.returncode)
+        if why:
+            found["reason"] = why
+            # What runs by the clock is caught up after a restart.
+            found["again"] = stop.is_set() and start.slot is not None
+        _write(table, start, found)
+        logger.info(
+            "Schedule %s: %s",
+            schedule.name,
+            found["reason"] or f"{found['leaks']} leaks",
+            extra={"schedule": schedule.name},
+        )
+        return process.returncode
 
 
-def _run(
-    table: ScheduleTable,
-    schedule: Schedule,
-    start: Start,
-    stop: threading.Event,
-    registry: str | None = None,
-    command: Sequence[str] = ENTRY,
-) -> int | None:
-    folder = start.folder
+def _start(
+    schedule: Schedule, folder: Path, registry: str | None, command: Sequence[str]
+) -> subprocess.Popen[bytes]:
     environment = child_environment(FLIPADOPS_SCHEDULE=schedule.name)
     if registry:
         environment["MLFLOW_TRACKING_URI"] = registry
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _prune(folder.parent, schedule.keep - 1)
-        folder.mkdir()
-        with (folder / "log.txt").open("wb") as log:
-            process = subprocess.Popen(
-                [*command, *schedule.words(folder)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
-    except OSError as error:
-        _write(table, start, {"reason": f"It could not be started: {error}."})
-        return None
-    logger.info(
-        "Schedule %s: scan started, see %s",
-        schedule.name,
-        folder,
-        extra={"schedule": schedule.name},
-    )
-    assert process.stdin is not None
-    with process.stdin:
-        why = _attend(table, schedule, start, process, stop)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    if why == "lost":
-        return None
-    found = read_end(folder, process.returncode)
-    if why:
-        found["reason"] = why
-        # What runs by the clock is caught up after a restart.
-        found["again"] = stop.is_set() and start.slot is not None
-    _write(table, start, found)
-    logger.info(
-        "Schedule %s: %s",
-        schedule.name,
-        found["reason"] or f"{found['leaks']} leaks",
-        extra={"schedule": schedule.name},
-    )
-    return process.returncode
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _prune(folder.parent, schedule.keep - 1)
+    folder.mkdir()
+    with (folder / "log.txt").open("wb") as log:
+        return subprocess.Popen(
+            [*command, *schedule.words(folder)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment,
+        )
 
 
 def _attend(

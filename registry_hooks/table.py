@@ -216,8 +216,7 @@ class WorkTable:
     def counts(self) -> dict[str, int]:
         """Rows by state, absent states as 0."""
         with self._session() as session:
-            found = session.execute(select(Row.state, func.count()).group_by(Row.state)).all()
-        return {**dict.fromkeys(STATES, 0), **dict(found)}
+            return count_by_state(session)
 
     def _add(
         self, session: Session, model: str, version: int, config: str, fields: dict[str, Any]
@@ -255,6 +254,12 @@ class WorkTable:
         with self._session.begin() as session:
             result = session.execute(update(Row).where(where).values(**values))
             return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def count_by_state(session: Session) -> dict[str, int]:
+    """Rows by state, absent states as 0."""
+    found = session.execute(select(Row.state, func.count()).group_by(Row.state)).all()
+    return {**dict.fromkeys(STATES, 0), **dict(found)}
 
 
 def _held(work: Work) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,12 @@ def q_by_level(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     p_sorted = np.sort(p)
     levels, first = np.unique(p_sorted, return_index=True)
     return levels, benjamini_hochberg(p_sorted)[first]
+
+
+def needed_together(floor: float, count: int, fdr: float) -> int:
+    """How many of `count` images at the smallest p-value have q <= fdr together; 1 at least."""
+    # Rounding must not ask for one more where the quotient is whole.
+    return max(1, math.ceil(floor * count / max(fdr, 1e-12) - 1e-9))
 
 
 def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Finding:

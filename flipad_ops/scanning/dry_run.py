@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from flipad_ops.errors import NothingToScan
 from flipad_ops.images.sample import describe
+from flipad_ops.scanning.decisions import needed_together
 from flipad_ops.scanning.request import ScanRequest
 from flipad_ops.scanning.scorer import Scorer, label
 
@@ -67,5 +68,5 @@ def _decidable(scorer: Scorer, fdr: float, objects: int) -> dict[str, Any]:
         "image": describe(scorer.image_shape),
         "threshold": scorer.threshold,
         "p_floor": scorer.p_floor,
-        "needed_together": max(1, -int(-scorer.p_floor * objects // fdr)),
+        "needed_together": needed_together(scorer.p_floor, objects, fdr),
     }

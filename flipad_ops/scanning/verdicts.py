@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from flipad_ops.scanning.decisions import (
     PrefixTest,
     grouping,
     judge,
+    needed_together,
     prefix_tests,
     q_by_level,
 )
@@ -66,10 +65,9 @@ class Verdicts:
     def warning(self) -> str:
         """That single images cannot be significant among so many, if some would have been."""
         floor, fdr = self._scorer.p_floor, self._request.fdr
-        needed = floor * self._count / max(fdr, 1e-12)
-        if needed <= 1 or not self._reviews:
+        together = needed_together(floor, self._count, fdr)
+        if together == 1 or not self._reviews:
             return ""
-        together = int(np.ceil(needed - 1e-9))
         least = (
             f"at least {together} equally strong ones are needed together"
             if together <= self._count

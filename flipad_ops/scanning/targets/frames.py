@@ -10,6 +10,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -53,11 +54,9 @@ class FramesTarget:
         which says why."""
         count = 1
         if item.key.lower().endswith(SUFFIXES) and item.size <= self.max_bytes:
-            try:
+            with suppress(FlipadError):
                 content = self.target.read(item, self.max_bytes)
                 count = count_frames(content.data)
-            except FlipadError:
-                count = 1
         if count == 1:
             yield item
             return
