@@ -26,7 +26,7 @@ from benchmarks.adversary_parts.plot import write_plot
 from benchmarks.adversary_parts.sections import SECTIONS, Counts, Field
 from benchmarks.adversary_parts.target import NEEDED, RECIPES, SIZES, fitted, scene, train_zoo
 from benchmarks.zoo.train import cache_folder
-from flipad_ops.attributor import Attributor
+from flipad_ops.attribution.attributor import Attributor
 
 RESULTS = Path(__file__).parent / "results"
 NAME = "adversaries"

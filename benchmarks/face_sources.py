@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from flipad_ops.demo.gan import LATENT, train_gan
-from flipad_ops.images.png import save_png
+from flipad_ops.samples.png import save_png
 
 SIZE = 64
 #: Where a photograph is cut: negatives to the left, images to scan to the right.

@@ -49,8 +49,8 @@ def window() -> dict[str, float]:
     """conv_out's inversion of the central window, default settings."""
     import torch
 
-    from flipad_ops.attributor import build_inverter
-    from flipad_ops.fit_settings import recipe
+    from flipad_ops.attribution.attributor import build_inverter
+    from flipad_ops.attribution.fit_settings import recipe
     from flipad_ops.generators import FinalLayer, OutputMap, quantise
 
     output_map = OutputMap("identity", -1.0, 1.0)

@@ -30,7 +30,7 @@ from benchmarks.quality_parts.plot import write_plot
 from benchmarks.quality_parts.rows import METHODS, timed
 from benchmarks.quality_parts.summary import summarise
 from benchmarks.zoo.train import cache_folder
-from flipad_ops.perturb import PERTURBATIONS
+from flipad_ops.attribution.augmentation import PERTURBATIONS
 
 RESULTS = Path(__file__).parent / "results"
 FEW = 20

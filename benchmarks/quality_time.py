@@ -31,10 +31,10 @@ from benchmarks.quality_parts.material import Sizes, Target, load_target
 from benchmarks.quality_parts.measures import columns
 from benchmarks.quality_parts.summary import ARCHITECTURE_ROWS, VERSION_ROWS, row_of
 from benchmarks.zoo.train import cache_folder
+from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.fitting import fit_attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.detection import DeepSadSettings
-from flipad_ops.fit_settings import FitSettings, recipe
-from flipad_ops.fitting import fit_attributor
-from flipad_ops.negatives import ForeignImages
 
 #: A fit should take no longer, on two cores.
 BUDGET_S = 600

@@ -80,7 +80,7 @@ class Bench:
             os.environ.update(server.environment())
             self.environment.update(server.environment())
             began = time.perf_counter()
-            from flipad_ops.scanning.targets import S3Access
+            from flipad_ops.storage import S3Access
 
             store = S3Access().store("bench", "all")
             say(f"upload {self.options.objects}")

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from flipad_ops.scanning.targets import Content, Item
+from flipad_ops.storage import Content, Item
 
 RESULTS = Path(__file__).parent / "results" / "scan_sharing.json"
 SIZE, IMAGES, REPEATS = 32, 128, 3
@@ -31,7 +31,7 @@ class Memory:
     uri, concurrency = "memory", 1
 
     def __init__(self, images: torch.Tensor) -> None:
-        from flipad_ops.images.png import encode_png
+        from flipad_ops.samples.png import encode_png
 
         self.objects = {f"{i:04d}.png": encode_png(image) for i, image in enumerate(images)}
 
@@ -81,7 +81,7 @@ def main() -> None:
 def measure(target: Memory, scorers: Sequence[Any]) -> tuple[float, int]:
     """CPU seconds and images inverted of one scan."""
     from flipad_ops.inversion import FinalLayerInverter
-    from flipad_ops.scanning.run import ScanRequest, run_scan
+    from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 
     inverted, plain = [0], FinalLayerInverter.invert
 
@@ -103,14 +103,14 @@ def attributors() -> tuple[list[Any], torch.Tensor, torch.Tensor]:
     import tempfile
     from dataclasses import replace
 
-    from flipad_ops.attributor_io import save_attributor
+    from flipad_ops.attribution.fit_settings import recipe
+    from flipad_ops.attribution.fitting import fit_attributor
+    from flipad_ops.attribution.foreign_images import ForeignImages
+    from flipad_ops.attribution.serialisation import save_attributor
     from flipad_ops.demo.gan import LATENT, train_gan
     from flipad_ops.demo.photos import photo_patches
-    from flipad_ops.fit_settings import recipe
-    from flipad_ops.fitting import fit_attributor
     from flipad_ops.generators import split_generator
     from flipad_ops.inversion import InversionSettings
-    from flipad_ops.negatives import ForeignImages
     from flipad_ops.registry.scorers import from_folder
 
     gan = train_gan(photo_patches("generator", 400, SIZE), steps=30, seed=0)

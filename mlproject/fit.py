@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from flipad_ops.cli.progress import stages
+from flipad_ops.common.progress import stages
 from mlproject.options import flag, items, run, whole
 
 
@@ -25,8 +25,8 @@ def main() -> int:
     ):
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
-    from pipelines.fit import FitRequest, run_fit
-    from pipelines.request import read_settings
+    from flipad_ops.workflows.fit import FitRequest, run_fit
+    from flipad_ops.workflows.fit_request import read_settings
 
     request = FitRequest(
         uri=given.model_uri,

@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
-from flipad_ops.cli.exit_codes import exit_code
-from flipad_ops.errors import FlipadError, UsageError
+from flipad_ops.common.errors import FlipadError, UsageError
+from flipad_ops.common.exit_codes import exit_code
 
 
 def items(text: str) -> tuple[str, ...]:

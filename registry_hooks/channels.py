@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import TemplateSyntaxError
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.messages import BODY, TITLE, compiled
 from registry_hooks.schedules import NAME
 from registry_hooks.tables_file import checked_fields, read_tables

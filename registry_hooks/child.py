@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from flipad_ops.tracing import child
+from flipad_ops.common.tracing import child
 from registry_hooks.signature import SECRET, SECRET_FILE
 
 

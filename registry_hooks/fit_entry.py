@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from flipad_ops.bare import limit_memory
-from flipad_ops.cli import log
+from flipad_ops.common import log
+from flipad_ops.common.child_process import limit_memory
 
 if TYPE_CHECKING:
     from registry_hooks.settings import HookSettings
@@ -46,7 +46,7 @@ def main() -> int:
 def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
     import traceback
 
-    from flipad_ops.errors import FlipadError
+    from flipad_ops.common.errors import FlipadError
     from registry_hooks.settings import HookSettings
 
     settings = HookSettings(**_tuples(order["settings"]))
@@ -69,9 +69,9 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _run_here(settings: HookSettings, uri: str) -> dict[str, Any]:
-    from flipad_ops.cli.progress import stages
-    from flipad_ops.tracing import fit_span
-    from pipelines.fit import run_fit
+    from flipad_ops.common.progress import stages
+    from flipad_ops.common.tracing import fit_span
+    from flipad_ops.workflows.fit import run_fit
 
     with stages() as shown, fit_span(shown, model=uri) as progress:
         outcome = run_fit(settings.request(uri), progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.registry.store import registry_errors
 
 if TYPE_CHECKING:

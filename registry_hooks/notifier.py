@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from flipad_ops.errors import FlipadError
+from flipad_ops.common.errors import FlipadError
 from registry_hooks.channels import Channel
 from registry_hooks.messages import FINDINGS, FIT_FAILED, SCAN_FAILED
 from registry_hooks.outbox import Outbox

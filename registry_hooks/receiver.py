@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
-from flipad_ops.untrusted_json import parse
+from flipad_ops.common.untrusted_json import parse
 from registry_hooks.intake import Intake
 from registry_hooks.metrics import CONTENT_TYPE, Deliveries, exposition
 from registry_hooks.schedules import Schedule

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from flipad_ops.errors import StateError, UsageError
+from flipad_ops.common.errors import StateError, UsageError
 
 QUEUED, RUNNING, DONE, FAILED, SKIPPED = "queued", "running", "done", "failed", "skipped"
 STATES = (QUEUED, RUNNING, DONE, FAILED, SKIPPED)

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from flipad_ops.tracing import span
+from flipad_ops.common.tracing import span
 from registry_hooks.child import child_environment
 from registry_hooks.schedule_table import ScheduleTable, Start
 from registry_hooks.schedules import RECORDS, Schedule

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.tables_file import checked_fields, read_tables
 
 #: Goes into file names and log lines.

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.settings import HookSettings
 from registry_hooks.table import Backoff, WorkTable
 from registry_hooks.watch import Watch

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from flipad_ops.errors import UsageError
-from flipad_ops.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.common.errors import UsageError
 from flipad_ops.registry import tags
-from pipelines.request import FitRequest
+from flipad_ops.workflows.fit_request import FitRequest
 from registry_hooks.tables_file import read_toml
 
 _FIT = (

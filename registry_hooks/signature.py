@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 
 ID, TIMESTAMP, SIGNATURE = "x-mlflow-delivery-id", "x-mlflow-timestamp", "x-mlflow-signature"
 SECRET, SECRET_FILE = "FLIPADOPS_WEBHOOK_SECRET", "FLIPADOPS_WEBHOOK_SECRET_FILE"

@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 
 
 def read_toml(path: Path | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from flipad_ops.errors import FlipadError
+from flipad_ops.common.errors import FlipadError
 from registry_hooks.reconcile import Reconciled, reconcile
 from registry_hooks.settings import HookSettings
 from registry_hooks.table import WorkTable

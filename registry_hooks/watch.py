@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.channels import Channel, load_channels
 from registry_hooks.schedules import Schedule, load_schedules
 from registry_hooks.settings import HookSettings

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from flipad_ops.tracing import span
+from flipad_ops.common.tracing import span
 from registry_hooks.fit_process import FitEnd, FitProcess
 from registry_hooks.reconcile import DELETED
 from registry_hooks.records import DONE, FAILED, SKIPPED

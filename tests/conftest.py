@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.fitting import FitResult, fit_attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.detection import DeepSadSettings
-from flipad_ops.fit_settings import FitSettings
-from flipad_ops.fitting import FitResult, fit_attributor
 from flipad_ops.generators import SplitGenerator, quantise, split_generator
 from flipad_ops.inversion import InversionSettings
-from flipad_ops.negatives import ForeignImages
 from tests.generators.toys import dcgan16
 
 pytest_plugins = ["tests.registry.stores"]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from torch import Tensor
 
-from flipad_ops.attributor import Attributor
-from flipad_ops.images.folder import load_folder
-from flipad_ops.images.png import save_png
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.samples.png import save_png
+from flipad_ops.storage.image_folder import load_folder
 
 
 @dataclass(frozen=True, eq=False)

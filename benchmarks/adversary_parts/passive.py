@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter, median_filter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from flipad_ops.attribution.augmentation import crop, noise, resize, through_file
 from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator, quantise
 from flipad_ops.inversion import FinalLayerInverter
-from flipad_ops.perturb import crop, noise, resize, through_file
 
 Change = Callable[[Tensor, torch.Generator], Tensor]
 

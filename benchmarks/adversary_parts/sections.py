@@ -29,7 +29,7 @@ from benchmarks.adversary_parts.whitebox import (
 )
 from benchmarks.zoo.data import fashion
 from benchmarks.zoo.train import load, load_split
-from flipad_ops.attributor import Attributor
+from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.generators import quantise
 
 Row = dict[str, Any]

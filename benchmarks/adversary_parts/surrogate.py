@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.adversary_parts.unrolled import UnrolledInversion
-from flipad_ops.attributor import Attributor
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.common.errors import UsageError
 from flipad_ops.detection import Branch
-from flipad_ops.errors import UsageError
 
 _TINY = 1e-12
 

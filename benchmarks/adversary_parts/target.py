@@ -11,9 +11,9 @@ from benchmarks.quality_parts.material import Sizes, load_target
 from benchmarks.quality_parts.rows import fit_product
 from benchmarks.zoo.data import fashion
 from benchmarks.zoo.train import build, load_split, members
-from flipad_ops.attributor import Attributor
-from flipad_ops.attributor_io import JSON_NAME, load_attributor, save_attributor
-from flipad_ops.fit_settings import recipe
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.fit_settings import recipe
+from flipad_ops.attribution.serialisation import JSON_NAME, load_attributor, save_attributor
 from flipad_ops.generators import SplitGenerator
 
 #: Target, the two siblings that its fit sees, and the generator that is framed.

@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from flipad_ops.attributor import Attributor, build_inverter
-from flipad_ops.errors import UsageError
+from flipad_ops.attribution.attributor import Attributor, build_inverter
+from flipad_ops.common.errors import UsageError
 from flipad_ops.generators import quantise
 from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.inversion.solvers.iterates import rounded as to_power
+from flipad_ops.inversion.solvers.iterates import weighted
 from flipad_ops.inversion.solvers.packed import PackedTerms
 from flipad_ops.inversion.solvers.splitting import (
     BACKOFF,
@@ -26,8 +28,6 @@ from flipad_ops.inversion.solvers.splitting import (
     STEP_LIMIT,
     Splitting,
 )
-from flipad_ops.inversion.solvers.state import rounded as to_power
-from flipad_ops.inversion.solvers.state import weighted
 from flipad_ops.inversion.terms import L1, per_image
 
 Map = Callable[[Tensor], Tensor]

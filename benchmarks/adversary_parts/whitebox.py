@@ -15,8 +15,8 @@ from torch import Tensor
 
 from benchmarks.adversary_parts.surrogate import Surrogate, excess, margin, reach
 from benchmarks.adversary_parts.unrolled import rounded, straight
+from flipad_ops.attribution.augmentation import through_file
 from flipad_ops.generators import quantise
-from flipad_ops.perturb import through_file
 
 Margins = Callable[[Tensor], list[Tensor]]
 File = Callable[[Tensor], Tensor]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from flipad_ops.attributor import Attributor
-from flipad_ops.fit_settings import FitSettings
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.negatives import ForeignImages
 
 #: Seed of own test samples' latents, far from those of any fit (those are seed * 1000 + a few).
 OWN_TEST_SEED = 515_151

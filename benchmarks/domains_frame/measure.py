@@ -18,7 +18,7 @@ from benchmarks.domains_frame.intervals import accuracy_interval, auc_interval
 from benchmarks.domains_frame.material import Material
 from benchmarks.quality_parts.baselines import Fitted, deepsad_row, log_dct, pixels
 from benchmarks.quality_parts.measures import columns
-from flipad_ops.fitting import fit_attributor, own_samples
+from flipad_ops.attribution.fitting import fit_attributor, own_samples
 
 BATCH = 32
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"rawpad": pixels, "dctpad": log_dct}

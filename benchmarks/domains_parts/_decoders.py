@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from benchmarks.domains_frame.material import OWN_TEST_SEED, Material
 from benchmarks.domains_parts._kept import PATCHES, kept, photo_dcgan
 from benchmarks.domains_parts._sizes import scaled, settings
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.demo.photos import photo_patches
 from flipad_ops.generators import SplitGenerator, split_generator
-from flipad_ops.negatives import ForeignImages
 from flipad_ops.registry.format_diffusers import LatentDecoder
 
 SIZE, STEPS, BATCH = 32, 300, 16

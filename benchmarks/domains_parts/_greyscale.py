@@ -8,8 +8,8 @@ from torch import Tensor
 
 from benchmarks.domains_frame.material import OWN_TEST_SEED, Material
 from benchmarks.domains_parts._sizes import scaled, settings
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.negatives import ForeignImages
 
 _NEGATIVES, _TESTS = 70_707, 80_808
 FOREIGN = ("wgan-gp-0", "wgan-gp-1", "dcgan-3", "lsgan-0")

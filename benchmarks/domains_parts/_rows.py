@@ -17,9 +17,9 @@ from benchmarks.domains_parts._tables import (
     train_gan,
     train_vae,
 )
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.detection import DeepSadSettings
 from flipad_ops.generators import SplitGenerator, split_generator
-from flipad_ops.negatives import ForeignImages
 
 GAN_STEPS, VAE_STEPS = 1500, 1500
 _NEGATIVES, _TESTS = 70_707, 80_808

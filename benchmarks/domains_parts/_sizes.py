@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.detection import DeepSadSettings
-from flipad_ops.fit_settings import FitSettings, recipe
 
 #: DeepSAD's epochs and the tolerance of inversions: looser than the default, for time.
 EPOCHS, TOLERANCE = 8, 0.1

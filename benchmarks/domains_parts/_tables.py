@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.columns import Column, Columns
+from flipad_ops.samples.columns import Column, Columns
 
 LATENT, FEATURES = 16, 100
 BATCH = 64

@@ -15,13 +15,13 @@ from benchmarks.domains_frame.material import OWN_TEST_SEED, Material
 from benchmarks.domains_parts._kept import PATCHES, kept, photo_dcgan
 from benchmarks.domains_parts._sizes import scaled, settings
 from benchmarks.domains_parts._stylegan2 import LATENT, Generator, train_stylegan2
-from flipad_ops.attributor import Attributor
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.fitting import fit_attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.demo.photos import photo_patches
 from flipad_ops.detection import auc
-from flipad_ops.fitting import fit_attributor
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.inversion import InversionSettings
-from flipad_ops.negatives import ForeignImages
 
 STEPS, WIDTH = 200, 8
 #: When the late fork leaves, and for how many steps the copy is fine-tuned.

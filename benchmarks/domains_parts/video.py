@@ -12,11 +12,11 @@ from benchmarks.domains_frame.material import Material
 from benchmarks.domains_parts._sizes import scaled, settings
 from benchmarks.domains_parts._zoo import member
 from benchmarks.zoo.data import fashion
-from flipad_ops.attributor import Attributor
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.detection import Rate
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.negatives import ForeignImages
-from flipad_ops.scanning.decisions import benjamini_hochberg, prefix_tests
+from flipad_ops.scanning.decisions.rules import benjamini_hochberg, prefix_tests
 
 FRAMES, FDR = 16, 0.01
 _OWN, _SIBLING, _OTHER = 11_000, 12_000, 13_000

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.hook_parts.house import Service
-from flipad_ops.images.png import encode_png
+from flipad_ops.samples.png import encode_png
 
 #: How a child of the service is told: a word of its command line.
 WORDS = {"fit": "registry_hooks.fit_entry", "scan": "registry_hooks.scan_entry"}

@@ -12,10 +12,10 @@ from scipy.fft import dctn
 from torch import Tensor
 from torch.nn import functional as F
 
-from flipad_ops.attributor import Attributor
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.augmentation import blur
 from flipad_ops.detection import DeepSadSettings, fit_features, threshold_at_fnr, train_deepsad
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.perturb import blur
 
 Scorer = Callable[[Tensor], NDArray[np.float64]]
 FNR = 0.005

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from flipad_ops.detection import conformal_p
-from flipad_ops.scanning.decisions import benjamini_hochberg
+from flipad_ops.scanning.decisions.rules import benjamini_hochberg
 
 Scores = NDArray[np.float64]
 FDR = 0.05

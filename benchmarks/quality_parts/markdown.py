@@ -16,7 +16,7 @@ from benchmarks.quality_parts.summary import (
     methods_of,
     perturbed_cell,
 )
-from flipad_ops.perturb import PERTURBATIONS
+from flipad_ops.attribution.augmentation import PERTURBATIONS
 
 Cell = Callable[[str, str], dict[str, float]]
 COLUMNS = {

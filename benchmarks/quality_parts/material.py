@@ -15,8 +15,8 @@ from torch import Tensor
 
 from benchmarks.zoo.data import fashion
 from benchmarks.zoo.train import load_split
+from flipad_ops.attribution.augmentation import PERTURBATIONS
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.perturb import PERTURBATIONS
 
 #: Seeds of the zoo's DCGANs; a target is one of the first three.
 DCGANS = range(5)

@@ -22,12 +22,12 @@ from benchmarks.quality_parts.baselines import (
 )
 from benchmarks.quality_parts.inversions import CachedInverter
 from benchmarks.quality_parts.material import Target
-from flipad_ops.attributor import Attributor
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.fitting import FitResult, fit_attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.detection import DeepSadSettings
-from flipad_ops.fit_settings import FitSettings, recipe
-from flipad_ops.fitting import FitResult, fit_attributor
 from flipad_ops.generators import FinalLayer, OutputMap
-from flipad_ops.negatives import ForeignImages
 
 #: DeepSAD's schedule in our rows: fewer epochs than the default's, for time.
 SCHEDULE = DeepSadSettings(epochs=8)

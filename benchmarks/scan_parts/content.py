@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from benchmarks.scan_parts.sources import Source, every_place, samples, to_pixels
-from flipad_ops.images.png import encode_png
+from flipad_ops.samples.png import encode_png
 
 LEAKS = 20
 #: Folder of the leaks, and how many foreign images lie among them.

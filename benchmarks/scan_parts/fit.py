@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from benchmarks.scan_parts.sources import Source
-from flipad_ops.attributor_io import save_attributor
-from flipad_ops.fitting import fit_attributor
+from flipad_ops.attribution.fitting import fit_attributor
+from flipad_ops.attribution.serialisation import save_attributor
 
 
 def fit(source: Source, folder: Path) -> None:

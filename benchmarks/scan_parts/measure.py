@@ -19,13 +19,13 @@ import torch
 
 from benchmarks.scan_parts import stages
 from benchmarks.scan_parts.content import LEAKS, MIXED
+from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.registry.scorers import LoadedScorer, from_folder
-from flipad_ops.scanning.ledger import Ledger
-from flipad_ops.scanning.outcome import ScanOutcome
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.scorer import Scorer
-from flipad_ops.scanning.selection import Selection
-from flipad_ops.scanning.targets import Content, Item, S3Target
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import Content, Item, S3Target
+from flipad_ops.storage.selection import Selection
 
 
 class Watched(S3Target):

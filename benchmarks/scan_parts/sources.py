@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import face_sources
+from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.demo.gan import LATENT, Generator, train_gan
 from flipad_ops.demo.photos import STRIPS, photo_patches, photographs
-from flipad_ops.fit_settings import FitSettings, recipe
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.inversion import InversionSettings
-from flipad_ops.negatives import ForeignImages
 
 Pixels = NDArray[np.uint8]
 

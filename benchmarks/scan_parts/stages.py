@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from flipad_ops.images.decode import DecodeLimits
-from flipad_ops.images.decoder import DecodeJob
-from flipad_ops.images.worker_client import WorkerDecoder
-from flipad_ops.scanning.pipeline import CHUNK
-from flipad_ops.scanning.request import ScanRequest
-from flipad_ops.scanning.scorer import ScoreBatch, Scorer
-from flipad_ops.scanning.targets import Item, S3Target
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer
+from flipad_ops.samples.decode import DecodeLimits
+from flipad_ops.samples.decoder import DecodeJob
+from flipad_ops.samples.decoding_client import WorkerDecoder
+from flipad_ops.scanning.pipeline.pipeline import CHUNK
+from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.storage import Item, S3Target
 
 BATCH = 64
 MAX_BYTES = 50_000_000

@@ -27,9 +27,6 @@ SHOWN = {
 }
 RESULTS = "benchmarks/results"
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
-#: Top-level modules have no package of their own to document them; these are the public ones.
-_PACKAGES = {"flipad_ops": ("attributor", "attributor_io", "fit_settings", "fitting", "evaluation",
-                            "negatives", "lossy", "perturb", "errors")}  # fmt: skip
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -80,14 +77,7 @@ def _shown() -> dict[str, str]:
 
 
 def _api(package: str) -> str:
-    lines = [f"# `{package}`", ""]
-    if package in _PACKAGES:
-        for module in _PACKAGES[package]:
-            lines += [f"## `{package}.{module}`", "", f"::: {package}.{module}", ""]
-            lines += ["    options: {heading_level: 3}", ""]
-    else:
-        lines += [f"::: {package}", ""]
-    return "\n".join(lines)
+    return f"# `{package}`\n\n::: {package}\n"
 
 
 def _nav(entry: object) -> list[str]:

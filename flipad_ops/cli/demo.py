@@ -36,8 +36,8 @@ def demo(
     start = time.monotonic()
     # Before torch is loaded: threads that spin while they wait make a busy machine crawl.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from flipad_ops.cli.progress import stages
-    from flipad_ops.demo.run import DemoPlan, run_demo
+    from flipad_ops.common.progress import stages
+    from flipad_ops.demo.main_job import DemoPlan, run_demo
     from flipad_ops.demo.verdict import write_verdict
 
     plan = DemoPlan(steps=steps, scanned=images, seed=seed)

@@ -36,9 +36,9 @@ def doctor(
 
     Exit codes: 0 attributable, 2 not (or no such model), 4 not known within the time limit.
     """
-    from flipad_ops import time_limit as limit
-    from flipad_ops.bare import limit_memory
-    from flipad_ops.cli.exit_codes import INCOMPLETE, USAGE
+    from flipad_ops.common import time_limit as limit
+    from flipad_ops.common.child_process import limit_memory
+    from flipad_ops.common.exit_codes import INCOMPLETE, USAGE
     from flipad_ops.registry.diagnosis import diagnose
 
     limit_memory(memory_limit)

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
-from flipad_ops.cli.log import LogFormat, LogFormatChoice, context
+from flipad_ops.common.log import LogFormat, LogFormatChoice, context
 
 
 class RecipeChoice(StrEnum):
-    """Named settings, see `flipad_ops.fit_settings.recipe`."""
+    """Named settings, see `flipad_ops.attribution.fit_settings.recipe`."""
 
     default = "default"
     immunised = "immunised"
@@ -82,14 +82,14 @@ def fit(
     Exit codes: 0 fitted (or there already), 2 it cannot be, 4 the time limit passed; with
     --all-missing 4 if any cannot.
     """
-    from flipad_ops import time_limit as limit
-    from flipad_ops.bare import limit_memory
-    from flipad_ops.cli.exit_codes import INCOMPLETE
-    from flipad_ops.cli.progress import stages
-    from flipad_ops.errors import FlipadError, UsageError
-    from flipad_ops.tracing import fit_span
-    from pipelines.fit import FitRequest, run_fit
-    from pipelines.request import read_settings
+    from flipad_ops.common import time_limit as limit
+    from flipad_ops.common.child_process import limit_memory
+    from flipad_ops.common.errors import FlipadError, UsageError
+    from flipad_ops.common.exit_codes import INCOMPLETE
+    from flipad_ops.common.progress import stages
+    from flipad_ops.common.tracing import fit_span
+    from flipad_ops.workflows.fit import FitRequest, run_fit
+    from flipad_ops.workflows.fit_request import read_settings
 
     if (uri is None) != all_missing:
         raise UsageError("Name one version, models:/NAME/VERSION, or use --all-missing.")

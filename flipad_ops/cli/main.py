@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from flipad_ops.cli import log
-from flipad_ops.cli.exit_codes import INTERRUPTED, exit_code
-from flipad_ops.errors import FlipadError
+from flipad_ops.common import log
+from flipad_ops.common.errors import FlipadError
+from flipad_ops.common.exit_codes import INTERRUPTED, exit_code
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flipad_ops.cli.columns import write_columns
+from flipad_ops.cli.write_columns import write_columns
 
 TrackingUri = Annotated[
     str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")

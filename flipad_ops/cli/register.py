@@ -83,11 +83,11 @@ def register(
 
     The factory is code that runs; torch checkpoints are read without unpickling objects.
     """
-    from flipad_ops.columns import read_columns
-    from flipad_ops.errors import UsageError
+    from flipad_ops.common.errors import UsageError
     from flipad_ops.generators.latent import LatentSpec
     from flipad_ops.registry.factory import build_generator, numbers
     from flipad_ops.registry.generators import register_generator
+    from flipad_ops.samples.columns import read_columns
 
     if samples is not None:
         if factory or latent or weights or columns:

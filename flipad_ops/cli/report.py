@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flipad_ops.cli.signing import Sign, open_signer
+from flipad_ops.cli.sign_option import Sign, open_signer
 
 
 def report(
@@ -28,8 +28,8 @@ def report(
 
     Exit codes: 0 written, 2 usage or no such file.
     """
+    from flipad_ops.scanning.outcome.saved import load_outcome
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
-    from flipad_ops.scanning.saved import load_outcome
 
     outputs = [parse_output(text) for text in output or ["table"]]
     check_outputs(outputs)

@@ -25,10 +25,10 @@ def sample(
     ] = None,
 ) -> None:
     """Draw samples from a registered generator: PNG files of its bits, or rows of a CSV file."""
-    from flipad_ops.errors import UsageError
+    from flipad_ops.common.errors import UsageError
     from flipad_ops.generators import SIXTEEN_BIT
-    from flipad_ops.images.png import save_deep_png, save_png
     from flipad_ops.registry.generators import load_generator
+    from flipad_ops.samples.png import save_deep_png, save_png
 
     generator = load_generator(
         uri, device=device, allow_pickle=allow_pickle, tracking_uri=tracking_uri

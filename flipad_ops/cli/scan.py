@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from flipad_ops.cli.log import LogFormat, LogFormatChoice, context, scrub
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
-from flipad_ops.cli.signing import Sign, open_signer
+from flipad_ops.cli.sign_option import Sign, open_signer
+from flipad_ops.common.log import LogFormat, LogFormatChoice, context, scrub
 
 
 class FailOnChoice(StrEnum):
@@ -174,21 +174,21 @@ def scan(
     Exit codes: 0 nothing found, 2 usage, 3 findings, 4 incomplete, 5 nothing scanned,
     6 attributor missing or unusable, 130 or 143 interrupted (the ledger keeps what was done).
     """
-    from flipad_ops.cli.progress import counter
-    from flipad_ops.errors import StateError, UsageError
-    from flipad_ops.images.decode import DecodeLimits
-    from flipad_ops.scanning.dry_run import preview, write_preview
-    from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
+    from flipad_ops.common.errors import StateError, UsageError
+    from flipad_ops.common.progress import counter
+    from flipad_ops.samples.decode import DecodeLimits
+    from flipad_ops.scanning.decisions.suppress import load_suppressions
+    from flipad_ops.scanning.ledger.open_ledger import open_ledger
+    from flipad_ops.scanning.outcome.exhibits import collect_exhibits, reference_exhibit
+    from flipad_ops.scanning.outcome.summary import exit_code, summary_line
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
-    from flipad_ops.scanning.request import with_frames
-    from flipad_ops.scanning.run import ScanRequest, run_scan
-    from flipad_ops.scanning.selection import Selection, parse_size
-    from flipad_ops.scanning.state import open_ledger
-    from flipad_ops.scanning.stop import stop_signals
-    from flipad_ops.scanning.summary import exit_code, summary_line
-    from flipad_ops.scanning.suppress import load_suppressions
-    from flipad_ops.scanning.targets import S3Access, open_target
-    from flipad_ops.scanning.targets.table import with_tables
+    from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+    from flipad_ops.scanning.pipeline.stop import stop_signals
+    from flipad_ops.scanning.plan.dry_run import preview, write_preview
+    from flipad_ops.scanning.plan.scan_request import with_frames
+    from flipad_ops.storage import S3Access, open_target
+    from flipad_ops.storage.selection import Selection, parse_size
+    from flipad_ops.storage.table_target import with_tables
 
     if not model and not all_models:
         raise UsageError("Name an attributor with --model NAME, or use --all-models.")
@@ -220,7 +220,7 @@ def scan(
         suppress=suppressions,
         group=group,
     )
-    from flipad_ops.tracing import span
+    from flipad_ops.common.tracing import span
 
     with ExitStack() as stack:
         stack.enter_context(span("scan", engine=engine.value, targets=len(targets)))
@@ -244,7 +244,7 @@ def scan(
             cluster = None
             if on_ray:
                 from flipad_ops.registry.shipping import ship
-                from flipad_ops.scanning.ray.engine import RayEngine
+                from flipad_ops.scanning.ray.ray_engine import RayEngine
 
                 cluster = RayEngine(ship(scorers), device, ray_workers, ray_address)
             with span("scan read and score"):
@@ -259,7 +259,7 @@ def scan(
                 outcome.reference = reference_exhibit(scorers)
         outcome.warnings += suppressions.warnings() if outcome.complete else []
         if gate:
-            from flipad_ops.scanning.gate import check_scores
+            from flipad_ops.workflows.score_quality import check_scores
 
             outcome.broken += check_scores(outcome)
         with span("scan outputs"):
@@ -275,7 +275,7 @@ def scan(
             if outcome.interrupted and state is not None:
                 sys.stderr.write("interrupted; the same command goes on from here\n")
         if mlflow_run:
-            from flipad_ops.scanning.tracking import log_scan
+            from flipad_ops.workflows.scan_tracking import log_scan
 
             run_id = log_scan(outcome, tracking_uri)
             if not quiet:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flipad_ops.cli.exit_codes import CRASH
 from flipad_ops.cli.help import PlainGroup
 from flipad_ops.cli.hooks_config import (
     AsJson,
@@ -21,8 +20,9 @@ from flipad_ops.cli.hooks_config import (
     config_file,
     hook_settings,
 )
-from flipad_ops.cli.log import service_log
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
+from flipad_ops.common.exit_codes import CRASH
+from flipad_ops.common.log import service_log
 
 if TYPE_CHECKING:
     from registry_hooks.schedule_table import ScheduleTable

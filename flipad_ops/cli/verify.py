@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from flipad_ops.cli.columns import write_columns
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
+from flipad_ops.cli.write_columns import write_columns
 
 
 def verify(
@@ -57,18 +57,18 @@ def verify(
     """
     from itertools import islice
 
-    from flipad_ops.cli.exit_codes import FINDINGS, INCOMPLETE
-    from flipad_ops.errors import NothingToScan, UsageError
-    from flipad_ops.scanning.evidence import Evidence
-    from flipad_ops.scanning.request import with_frames
-    from flipad_ops.scanning.saved import load_outcome
-    from flipad_ops.scanning.scorer import in_registry
-    from flipad_ops.scanning.targets import S3Access
-    from flipad_ops.scanning.targets.table import with_tables
-    from flipad_ops.scanning.verify import Verifier
+    from flipad_ops.attribution.scorer import in_registry
+    from flipad_ops.common.errors import NothingToScan, UsageError
+    from flipad_ops.common.exit_codes import FINDINGS, INCOMPLETE
+    from flipad_ops.scanning.outcome.evidence import Evidence
+    from flipad_ops.scanning.outcome.saved import load_outcome
+    from flipad_ops.scanning.outcome.verifier import Verifier
+    from flipad_ops.scanning.plan.scan_request import with_frames
+    from flipad_ops.storage import S3Access
+    from flipad_ops.storage.table_target import with_tables
 
     if public_key is not None:  # an empty one is an unset variable, and refused
-        from flipad_ops.scanning import signing
+        from flipad_ops.scanning.outcome import signing
 
         comment = signing.check_signature(saved, signing.public_key(public_key))
         sys.stderr.write(f"signed: {comment}\n")

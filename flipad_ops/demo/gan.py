@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 
 LATENT = 64
 

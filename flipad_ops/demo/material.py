@@ -10,7 +10,7 @@ import torch
 from flipad_ops.demo.gan import LATENT, Generator
 from flipad_ops.demo.photos import photo_patches, strips
 from flipad_ops.generators import LatentSpec, default_output_map, quantise
-from flipad_ops.images.png import save_png
+from flipad_ops.samples.png import save_png
 
 LATENTS = LatentSpec((LATENT, 1, 1))
 #: Sub-folders of the scanned folder.

@@ -13,7 +13,7 @@ import torch
 from sklearn.datasets import load_sample_images
 from torch import Tensor
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 
 Purpose = Literal["generator", "negatives", "scan"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TextIO
 
-from flipad_ops.demo.folder import DATABASE
-from flipad_ops.demo.run import MODEL, VERSIONS, DemoResult
-from flipad_ops.scanning.summary import verdict
+from flipad_ops.demo.main_job import MODEL, VERSIONS, DemoResult
+from flipad_ops.demo.output_folder import DATABASE
+from flipad_ops.scanning.outcome.summary import verdict
 
 #: What each sub-folder holds, and how much of it should be attributed.
 TRUTH = {

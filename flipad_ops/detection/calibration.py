@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from flipad_ops.errors import AttributorUncalibrated
+from flipad_ops.common.errors import AttributorUncalibrated
 
 Scores = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flipad_ops.common.errors import UsageError
 from flipad_ops.detection.network import build_network
-from flipad_ops.errors import UsageError
 
 EPSILON = 1e-6
 CENTRE_MARGIN = 0.1

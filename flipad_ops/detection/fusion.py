@@ -17,14 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from flipad_ops.detection.alteration_gate import AlterationGate
 from flipad_ops.detection.calibration import threshold_at_fnr
 from flipad_ops.detection.deepsad import DeepSad
-from flipad_ops.detection.gate import AlterationGate
+from flipad_ops.detection.lossy_traces import lossy_trace
 from flipad_ops.detection.pixel import PixelView
-from flipad_ops.detection.row import RowView
+from flipad_ops.detection.row_view import RowView
 from flipad_ops.detection.spectral import SpectralView
 from flipad_ops.detection.statistics import StatisticsHead
-from flipad_ops.detection.traces import lossy_trace
 
 _TINY = 1e-12
 

@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flipad_ops.columns import Columns
-from flipad_ops.generators.grid import EIGHT_BIT, Grid
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
 from flipad_ops.generators.output import OutputMap
-from flipad_ops.generators.samples import PIXELS, check_samples, look, seen_layer
+from flipad_ops.generators.samples_only import PIXELS, check_samples, look, seen_layer
 from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
 from flipad_ops.generators.stored import stored_grid
 from flipad_ops.generators.tail import PLAIN, Tail
 from flipad_ops.generators.trace import Generator, Images, run_traced
+from flipad_ops.samples.columns import Columns
+from flipad_ops.samples.quantisation import EIGHT_BIT, Grid
 
 #: Bytes of activations at most that a batch of samples makes.
 BATCH_BYTES = 2**28

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import LatentUnknown
+from flipad_ops.common.errors import LatentUnknown
 
 Distribution = Literal["normal", "uniform", "recorded"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flipad_ops.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable
 from flipad_ops.generators.skip import SkipBlock
 
 LayerKind = Literal["conv2d", "conv_transpose2d", "linear", "seen"]

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from torch import Tensor
 
-from flipad_ops.errors import NotAttributable, UsageError
+from flipad_ops.common.errors import NotAttributable, UsageError
 from flipad_ops.generators.output import ActivationName, OutputMap
 from flipad_ops.generators.tail import Range, Tail, candidates
 

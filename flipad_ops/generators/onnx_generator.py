@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import GeneratorUnreadable
+from flipad_ops.common.errors import GeneratorUnreadable
+from flipad_ops.common.size_limits import check_entries
 from flipad_ops.generators.onnx_graph import LastNode, find_last_linear
 from flipad_ops.generators.onnx_layer import linear_call
 from flipad_ops.generators.trace import LinearCall, TracesItself
-from flipad_ops.size_limits import check_entries
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.errors import GeneratorUnreadable, NotAttributable
+from flipad_ops.common.errors import GeneratorUnreadable, NotAttributable
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from flipad_ops.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable
 from flipad_ops.generators.onnx_graph import COVERED, LastNode
 from flipad_ops.generators.trace import LinearCall
 

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 
 ActivationName = Literal["tanh", "sigmoid", "identity"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.match import SPLIT_TOLERANCE, match_output
 from flipad_ops.generators.output import OutputMap

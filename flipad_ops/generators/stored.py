@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flipad_ops.columns import Columns
-from flipad_ops.errors import NotAttributable, UsageError
-from flipad_ops.generators.grid import BITS, EIGHT_BIT, Grid
+from flipad_ops.common.errors import NotAttributable, UsageError
+from flipad_ops.samples.columns import Columns
+from flipad_ops.samples.quantisation import BITS, EIGHT_BIT, Grid
 
 
 def stored_grid(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from flipad_ops.errors import FlipadError, GeneratorUnreadable, NotAttributable
+from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, NotAttributable
 from flipad_ops.generators.layer import FinalLayer, LayerKind, Pair
 
 Generator = Callable[[Tensor], Any]

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.output import OutputMap
-from flipad_ops.inversion.engine import FinalLayerInverter
-from flipad_ops.inversion.operators.layer import LayerOperator
+from flipad_ops.inversion.inversion_settings import InversionSettings
+from flipad_ops.inversion.inverter import FinalLayerInverter
+from flipad_ops.inversion.operators.layer_operator import LayerOperator
 from flipad_ops.inversion.result import InversionResult
-from flipad_ops.inversion.settings import InversionSettings
 
 #: Activations around the window; interiors agree to about 1e-4 (tests/inversion/test_crop.py).
 MARGIN = 16

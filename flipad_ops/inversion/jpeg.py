@@ -14,9 +14,9 @@ import math
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import InversionError, UsageError
+from flipad_ops.common.errors import InversionError, UsageError
 from flipad_ops.generators.output import OutputMap
-from flipad_ops.inversion.operators.base import LinearOperator
+from flipad_ops.inversion.operators.operator import LinearOperator
 from flipad_ops.inversion.terms import Box
 
 #: Rows: Y, Cb, Cr of R, G, B (JFIF).

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flipad_ops.errors import UsageError
-from flipad_ops.inversion.engine import FinalLayerInverter
+from flipad_ops.common.errors import UsageError
+from flipad_ops.inversion.inverter import FinalLayerInverter
 from flipad_ops.inversion.solvers.splitting import RELAXATION, Splitting
 
 #: Enough for a relative gap of about 2e-2 on the face DCGAN (benchmarks/results/inversion.md).

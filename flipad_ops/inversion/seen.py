@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import InversionError
+from flipad_ops.common.errors import InversionError
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.output import OutputMap
-from flipad_ops.generators.samples import look
-from flipad_ops.inversion.engine import FinalLayerInverter
+from flipad_ops.generators.samples_only import look
+from flipad_ops.inversion.inversion_settings import InversionSettings
+from flipad_ops.inversion.inverter import FinalLayerInverter
 from flipad_ops.inversion.result import InversionResult
-from flipad_ops.inversion.settings import InversionSettings
 
 
 class SeenInverter(FinalLayerInverter):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.attributor_io import attributor_sha256, save_attributor
-from flipad_ops.fitting import FitResult
+from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.attribution.serialisation import attributor_sha256, save_attributor
 from flipad_ops.registry import tags
 from flipad_ops.registry.card import model_card
 from flipad_ops.registry.denials import unless_denied
@@ -215,7 +215,7 @@ def _example(result: FitResult) -> Any:
     """A held-out own image as a PNG, or a row, so that the UI shows how to call the model."""
     import pandas as pd
 
-    from flipad_ops.images.png import encode_png
+    from flipad_ops.samples.png import encode_png
 
     image, columns = result.examples["own"][0], result.attributor.columns
     if columns is not None:

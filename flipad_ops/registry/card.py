@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.attributor import Attributor
-from flipad_ops.fitting import FitResult
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.generators import SIXTEEN_BIT
 from flipad_ops.version import __version__
 

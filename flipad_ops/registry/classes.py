@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flipad_ops.errors import GeneratorNotFound
+from flipad_ops.common.errors import GeneratorNotFound
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.denials import unless_denied

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.devices import check_device
-from flipad_ops.errors import (
+from flipad_ops.common.devices import check_device
+from flipad_ops.common.errors import (
     FlipadError,
     GeneratorError,
     GeneratorUnreadable,

@@ -21,7 +21,7 @@ from mlflow.models.evaluation.artifacts import JsonEvaluationArtifact
 from mlflow.models.evaluation.base import EvaluationResult, ModelEvaluator
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from flipad_ops.evaluation import evaluate_scores
+from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.registry.pyfunc import INPUT
 
 MODEL_TYPE = "flipad"

@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from flipad_ops.errors import FlipadError, GeneratorUnreadable, UsageError
+from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, UsageError
+from flipad_ops.common.size_limits import SizeGuard, check_archive
 from flipad_ops.registry.store import first_line
-from flipad_ops.size_limits import SizeGuard, check_archive
 
 
 def build_generator(

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flipad_ops.errors import GeneratorUnreadable
+from flipad_ops.common.errors import GeneratorUnreadable
+from flipad_ops.common.size_limits import SizeGuard
+from flipad_ops.common.untrusted_json import parse
 from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
 from flipad_ops.registry.store import first_line
-from flipad_ops.size_limits import SizeGuard
-from flipad_ops.untrusted_json import parse
 
 #: Where pipelines keep their autoencoder.
 SUBFOLDERS = ("vae", "movq", "vqvae")

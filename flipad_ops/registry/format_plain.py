@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flipad_ops.errors import GeneratorUnreadable, UsageError
+from flipad_ops.common.errors import GeneratorUnreadable, UsageError
 from flipad_ops.registry.factory import construct
 from flipad_ops.registry.formats import HOW_TO_DESCRIBE, LoadedGenerator, ModelFolder
 from flipad_ops.registry.known import trusted_factory

@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 
-from flipad_ops.bare import bare_environment
-from flipad_ops.errors import GeneratorUnreadable
+from flipad_ops.common.child_process import bare_environment
+from flipad_ops.common.errors import GeneratorUnreadable
+from flipad_ops.common.size_limits import check_archive, check_entries
 from flipad_ops.generators import LatentSpec
 from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
-from flipad_ops.size_limits import check_archive, check_entries
 
 _PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 #: Seconds a child may take to unpickle and export.

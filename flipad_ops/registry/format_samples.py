@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from flipad_ops.errors import GeneratorUnreadable
+from flipad_ops.common.errors import GeneratorUnreadable
 from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
 
 

@@ -19,9 +19,9 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
-from flipad_ops.errors import FlipadError, GeneratorUnreadable
+from flipad_ops.common.errors import FlipadError, GeneratorUnreadable
+from flipad_ops.common.untrusted_json import parse
 from flipad_ops.registry.store import first_line
-from flipad_ops.untrusted_json import parse
 
 JSON_NAME = "flipad.json"
 HOW_TO_DESCRIBE = (

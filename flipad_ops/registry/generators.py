@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.devices import check_device
-from flipad_ops.errors import GeneratorUnreadable, LatentUnknown, PickleRefused
+from flipad_ops.common.devices import check_device
+from flipad_ops.common.errors import GeneratorUnreadable, LatentUnknown, PickleRefused
+from flipad_ops.common.untrusted_json import parse
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
 from flipad_ops.registry.denials import explain_denial
@@ -18,7 +19,6 @@ from flipad_ops.registry.formats import LoadedGenerator, ModelFolder, read_gener
 from flipad_ops.registry.registering import register_generator
 from flipad_ops.registry.store import first_line, no_such_thing, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
-from flipad_ops.untrusted_json import parse
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from flipad_ops.errors import GeneratorUnreadable, UsageError
+from flipad_ops.common.errors import GeneratorUnreadable, UsageError
 from flipad_ops.registry.factory import find_callable
 from flipad_ops.registry.store import first_line
 

@@ -15,14 +15,14 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
-from flipad_ops.attributor import Attributor
-from flipad_ops.attributor_io import load_attributor
-from flipad_ops.columns import Columns
-from flipad_ops.errors import ImageError
-from flipad_ops.images.decode import DEFAULT_LIMITS
-from flipad_ops.images.decoder import DecodeJob
-from flipad_ops.images.row import write_row
-from flipad_ops.images.tensors import as_pixels, sample_of
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.serialisation import load_attributor
+from flipad_ops.common.errors import ImageError
+from flipad_ops.samples.columns import Columns
+from flipad_ops.samples.decode import DEFAULT_LIMITS
+from flipad_ops.samples.decoder import DecodeJob
+from flipad_ops.samples.row import write_row
+from flipad_ops.samples.tensors import as_pixels, sample_of
 
 ARTIFACT = "attributor"
 INPUT = "image"

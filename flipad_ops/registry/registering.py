@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from flipad_ops.errors import GeneratorUnreadable, UsageError
+from flipad_ops.common.errors import GeneratorUnreadable, UsageError
 from flipad_ops.generators import LatentSpec, split_generator
 from flipad_ops.registry import tags as keys
 from flipad_ops.registry.denials import denied

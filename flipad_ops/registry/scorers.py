@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from flipad_ops.attributor import Attribution, Attributor, Screening
-from flipad_ops.attributor_io import JSON_NAME, attributor_sha256, load_attributor
-from flipad_ops.devices import check_device
-from flipad_ops.errors import (
+from flipad_ops.attribution.attributor import Attribution, Attributor, Screening
+from flipad_ops.attribution.scorer import LOCAL, AttributorCard, ScoreBatch, Scorer
+from flipad_ops.attribution.serialisation import JSON_NAME, attributor_sha256, load_attributor
+from flipad_ops.common.devices import check_device
+from flipad_ops.common.errors import (
     AttributorCorrupt,
     AttributorMissing,
     GeneratorNotFound,
     LayerMismatch,
 )
-from flipad_ops.images.tensors import sample_of
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
-from flipad_ops.scanning.scorer import LOCAL, AttributorCard, ScoreBatch, Scorer
+from flipad_ops.samples.tensors import sample_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class LoadedScorer:
-    """An attributor as a scan sees it; see `flipad_ops.scanning.scorer.Scorer`."""
+    """An attributor as a scan sees it; see `flipad_ops.attribution.scorer.Scorer`."""
 
     def __init__(self, attributor: Attributor, card: AttributorCard) -> None:
         self.attributor = attributor

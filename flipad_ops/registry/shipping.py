@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flipad_ops.attributor_io import load_attributor, save_attributor
+from flipad_ops.attribution.scorer import AttributorCard, Scorer
+from flipad_ops.attribution.serialisation import load_attributor, save_attributor
 from flipad_ops.registry.scorers import LoadedScorer
-from flipad_ops.scanning.scorer import AttributorCard, Scorer
 
 
 @dataclass(frozen=True)

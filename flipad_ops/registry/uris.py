@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flipad_ops.errors import GeneratorNotFound, UsageError
+from flipad_ops.common.errors import GeneratorNotFound, UsageError
 from flipad_ops.registry.store import no_such_thing, registry_errors
 
 if TYPE_CHECKING:

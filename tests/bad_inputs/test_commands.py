@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.attributor_io import save_attributor
+from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.attribution.serialisation import save_attributor
 from flipad_ops.cli import main as program
-from flipad_ops.fitting import FitResult
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.images.png import encode_png
+from flipad_ops.samples.png import encode_png
 from tests.bad_inputs.commands import CASES, Case
 
 #: Nothing may take longer, in seconds.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flipad_ops.scanning.records import Row
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.targets import open_target
+from flipad_ops.scanning.decisions.records import Row
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import open_target
 from tests.bad_inputs.images import CASES, saved
 from tests.scanning.fakes import DarkIsOurs
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from flipad_ops.errors import GeneratorTooLarge, UsageError
+from flipad_ops.common.errors import GeneratorTooLarge, UsageError
+from flipad_ops.common.size_limits import SETTING, SizeGuard, check_entries
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import METADATA_TAG
 from flipad_ops.registry.known import ALLOWED
-from flipad_ops.size_limits import SETTING, SizeGuard, check_entries
 from tests.bad_inputs.model_case import Case
 from tests.bad_inputs.models import CASES
 from tests.bad_inputs.one_run import MEMORY

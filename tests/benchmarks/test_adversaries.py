@@ -19,9 +19,9 @@ from benchmarks.adversary_parts.resynthesis import blend, project
 from benchmarks.adversary_parts.surrogate import Surrogate, margin
 from benchmarks.adversary_parts.unrolled import UnrolledInversion
 from benchmarks.adversary_parts.whitebox import attack, attack_as_jpeg, one_level
-from flipad_ops.attributor import Attributor
-from flipad_ops.errors import UsageError
-from flipad_ops.fitting import FitResult
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.common.errors import UsageError
 from flipad_ops.generators import SplitGenerator
 from tests.conftest import noise_images
 from tests.generators.toys import dcgan16

@@ -14,7 +14,7 @@ from benchmarks.quality_parts.inversions import CachedInverter
 from benchmarks.quality_parts.markdown import write_markdown
 from benchmarks.quality_parts.measures import columns, interval, tpr_at
 from benchmarks.quality_parts.summary import row_of, summarise
-from flipad_ops.fitting import FitResult
+from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.generators import SplitGenerator
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from flipad_ops.common.errors import UsageError
 from flipad_ops.demo.gan import LATENT, Generator, train_gan
 from flipad_ops.demo.photos import photo_patches
-from flipad_ops.errors import UsageError
 
 
 def _samples(generator: Generator, count: int = 64) -> torch.Tensor:

@@ -8,9 +8,9 @@ from typing import get_args
 import pytest
 import torch
 
+from flipad_ops.common.errors import UsageError
 from flipad_ops.demo import photos
 from flipad_ops.demo.photos import Purpose, photo_patches, strips
-from flipad_ops.errors import UsageError
 
 
 def test_patches_are_eight_bit_pixels_of_the_asked_shape() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from flipad_ops.demo.main_job import DemoPlan, DemoResult, count_by_kind
 from flipad_ops.demo.material import KINDS
-from flipad_ops.demo.run import DemoPlan, DemoResult, count_by_kind
 from flipad_ops.demo.verdict import write_verdict
-from flipad_ops.images.png import save_png
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.targets import open_target
+from flipad_ops.samples.png import save_png
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import open_target
 from tests.scanning.fakes import DarkIsOurs
 
 

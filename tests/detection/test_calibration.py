@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
+from flipad_ops.common.errors import AttributorUncalibrated
 from flipad_ops.detection import Rate, auc, can_certify, conformal_p, p_floor, threshold_at_fnr
-from flipad_ops.errors import AttributorUncalibrated
 
 few = st.integers(0, 6).map(float)  # few values, hence many ties
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from flipad_ops.common.errors import UsageError
 from flipad_ops.detection import DeepSad, DeepSadSettings, auc, train_deepsad
 from flipad_ops.detection.deepsad import CENTRE_MARGIN, SCORE_CHUNK
-from flipad_ops.errors import UsageError
 
 SETTINGS = DeepSadSettings(dim=8, epochs=5, batch_size=32, learning_rate=1e-3)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.attributor_io import save_attributor
-from flipad_ops.fitting import FitResult
+from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.attribution.serialisation import save_attributor
 from tests.e2e.forked_scans import Scans, forked_scans
 
 

@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from typer.testing import CliRunner, Result
 
+from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.cli.app import app
 from flipad_ops.demo.gan import Generator, train_gan
 from flipad_ops.demo.photos import Purpose, photo_patches
 from flipad_ops.detection import DeepSadSettings, auc
-from flipad_ops.fit_settings import FitSettings
 from flipad_ops.generators import EIGHT_BIT, SplitGenerator, split_generator
-from flipad_ops.images.png import save_deep_png, save_png
 from flipad_ops.inversion import InversionSettings
+from flipad_ops.samples.png import save_deep_png, save_png
 from tests.registry.tiny import tiny_settings
 
 

@@ -95,7 +95,7 @@ def _warm_up() -> None:
     import torch
 
     import flipad_ops.registry.scorers
-    import flipad_ops.scanning.run  # noqa: F401
+    import flipad_ops.scanning.pipeline.run  # noqa: F401
 
     assert deltalake
     torch.set_num_threads(1)
@@ -136,8 +136,8 @@ def _log_scoring(log: str) -> None:
 
     from torch import Tensor
 
+    from flipad_ops.attribution.scorer import ScoreBatch
     from flipad_ops.registry.scorers import LoadedScorer
-    from flipad_ops.scanning.scorer import ScoreBatch
 
     plain = LoadedScorer.score
     stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -73,9 +73,9 @@ def _warm_up(store: str, folder: Path) -> None:
     """Load the generator from a copy of the store: connections are not to be inherited."""
     import torch
 
-    import pipelines.fit  # noqa: F401
+    import flipad_ops.workflows.fit  # noqa: F401
     from flipad_ops.registry.generators import load_generator
-    from pipelines.gate import great_expectations
+    from flipad_ops.workflows.data_quality import great_expectations
     from tests.registry.stores import copy_store
 
     torch.set_num_threads(1)
@@ -86,7 +86,7 @@ def _warm_up(store: str, folder: Path) -> None:
 
 
 def _fit(store: str, place: str) -> None:
-    from pipelines.fit import FitRequest, run_fit
+    from flipad_ops.workflows.fit import FitRequest, run_fit
     from tests.registry.tiny import small_settings
 
     if place in REQUESTS:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from flipad_ops.scanning.scorer import ScoreBatch, Scorer
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer
 from tests.scanning.fakes import DarkIsOurs
 
 #: Brighter images end the process that scores them.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from tests.e2e.domains import flipadops, real, save, small, split, summary
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

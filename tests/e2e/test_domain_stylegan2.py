@@ -8,8 +8,8 @@ import pytest
 from safetensors.torch import save_file
 
 from benchmarks.domains_parts._stylegan2 import LATENT, train_stylegan2
-from flipad_ops.attributor_io import load_attributor, save_attributor
-from flipad_ops.inversion.skip import SkipInverter
+from flipad_ops.attribution.serialisation import load_attributor, save_attributor
+from flipad_ops.inversion.joint import SkipInverter
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
 from tests.e2e.domains import House, patches

@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_breast_cancer
 
 from benchmarks.domains_parts._tables import LATENT, TableGenerator, columns_of, train_gan
-from flipad_ops.columns import Columns
-from flipad_ops.errors import DataError, UsageError
+from flipad_ops.common.errors import DataError, UsageError
 from flipad_ops.generators import split_generator
+from flipad_ops.samples.columns import Columns
 from tests.e2e.domains import flipadops, small, summary
 from tests.e2e.s3_server import s3_server
 

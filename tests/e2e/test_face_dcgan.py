@@ -77,8 +77,8 @@ def test_score_does_not_depend_on_the_batch(scanned: Path) -> None:
 
     import torch
 
-    from flipad_ops.images.folder import load_folder
     from flipad_ops.registry.scorers import load_scorers
+    from flipad_ops.storage.image_folder import load_folder
 
     images = json.loads((scanned / "scan.json").read_text())["images"]
     scores = {image["key"]: image["score"] for image in images}

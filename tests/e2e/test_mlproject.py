@@ -15,12 +15,12 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from flipad_ops.errors import DataError, TargetError, UsageError
-from flipad_ops.images.png import save_png
+from flipad_ops.common.errors import DataError, TargetError, UsageError
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.store import tracking
-from pipelines.bucket import load_prefix
+from flipad_ops.samples.png import save_png
+from flipad_ops.workflows.bucket_images import load_prefix
 from tests.e2e.s3_server import S3Server, s3_server
 from tests.e2e.servers import ENVIRONMENT, ROOT
 from tests.registry.tiny import small_settings

@@ -19,14 +19,14 @@ from typer.testing import CliRunner
 
 from flipad_ops.cli.fit import fit
 from flipad_ops.cli.models import models, prune
-from flipad_ops.errors import FlipadError, PickleRefused, UsageError
+from flipad_ops.common.errors import FlipadError, PickleRefused, UsageError
 from flipad_ops.registry import tags
 from flipad_ops.registry.diagnosis import diagnose
 from flipad_ops.registry.generators import register_generator
 from flipad_ops.registry.inventory import inventory
 from flipad_ops.registry.scorers import load_scorers
 from flipad_ops.registry.store import tracking
-from pipelines.fit import NO_LINEAGE, FitRequest, run_fit
+from flipad_ops.workflows.fit import NO_LINEAGE, FitRequest, run_fit
 from tests.e2e.auth_server import AuthServer, auth_server
 from tests.registry.tiny import small_settings, tiny_generator
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from flipad_ops.images.png import encode_png
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
+from flipad_ops.samples.png import encode_png
 from tests.e2e.servers import ENVIRONMENT, free_port, server
 
 pytestmark = pytest.mark.e2e

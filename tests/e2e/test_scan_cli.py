@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from flipad_ops.cli.exit_codes import exit_code
-from flipad_ops.errors import FlipadError
-from flipad_ops.scanning.targets import LocalTarget
+from flipad_ops.common.errors import FlipadError
+from flipad_ops.common.exit_codes import exit_code
+from flipad_ops.storage import LocalTarget
 from tests.scanning.fakes import DarkIsOurs
-from tests.scanning.test_engine import png
+from tests.scanning.pipeline.test_pipeline import png
 
 ENVIRONMENT = {
     **os.environ,

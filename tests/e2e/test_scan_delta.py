@@ -14,14 +14,14 @@ import pytest
 import torch
 from deltalake import DeltaTable
 
-from flipad_ops.errors import StateError, UsageError
+from flipad_ops.common.errors import StateError, UsageError
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.images.png import encode_png
 from flipad_ops.registry.scorers import LoadedScorer, from_folder
-from flipad_ops.scanning.ledger import Ledger
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.state import open_ledger
-from flipad_ops.scanning.targets import S3Access, open_target
+from flipad_ops.samples.png import encode_png
+from flipad_ops.scanning.ledger.open_ledger import open_ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import S3Access, open_target
 from tests.conftest import noise_images
 from tests.e2e.faulty import Fault, faulty
 from tests.e2e.forked_scans import Scans
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.e2e
 FACTS = ("target", "key", "attributor", "size", "etag", "sha256", "outcome", "reason",
          "attributed", "converged")  # fmt: skip
 #: Appended after every batch, so that many commits meet.
-OFTEN = {"flipad_ops.scanning.delta.ledger:SECONDS": 0.0}
+OFTEN = {"flipad_ops.scanning.ledger.delta.delta_ledger:SECONDS": 0.0}
 OBJECTS = 120
 
 

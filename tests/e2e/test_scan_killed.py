@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.images.decode import decode
-from flipad_ops.images.fit import fit_to
-from flipad_ops.images.png import encode_png
+from flipad_ops.samples.decode import decode
+from flipad_ops.samples.png import encode_png
+from flipad_ops.samples.size_rule import fit_to
 from tests.conftest import noise_images
 from tests.e2e.forked_scans import Scans
 

@@ -11,25 +11,25 @@ from typing import Any
 import pytest
 import torch
 
-from flipad_ops.attributor_io import save_attributor
-from flipad_ops.errors import EngineError
-from flipad_ops.fitting import FitResult
+from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.attribution.serialisation import save_attributor
+from flipad_ops.common.errors import EngineError
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.images.png import encode_png
-from flipad_ops.negatives import ForeignImages
 from flipad_ops.registry.scorers import from_folder
 from flipad_ops.registry.shipping import ship
-from flipad_ops.scanning.ledger import Ledger
-from flipad_ops.scanning.outcome import ScanOutcome
+from flipad_ops.samples.png import encode_png
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.scanning.ray.calls import ENDED_SCORERS, Call
-from flipad_ops.scanning.ray.engine import RayEngine, RemoteSource
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.summary import summarise
-from flipad_ops.scanning.targets import LocalTarget, S3Access, open_target
+from flipad_ops.scanning.ray.ray_engine import RayEngine, RemoteSource
+from flipad_ops.storage import LocalTarget, S3Access, open_target
 from tests.e2e.ray_scorers import Load, stillborn
 from tests.e2e.s3_server import SECRET, s3_server
 from tests.scanning.fakes import DarkIsOurs
-from tests.scanning.test_engine import png, rows
+from tests.scanning.pipeline.test_pipeline import png, rows
 
 pytestmark = pytest.mark.e2e
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_scan_cli import ENVIRONMENT, scored
-from tests.scanning.test_engine import png
+from tests.scanning.pipeline.test_pipeline import png
 
 pytestmark = pytest.mark.e2e
 

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flipad_ops.errors import NothingToScan, TargetError, UsageError
-from flipad_ops.images.decode import DecodeLimits
-from flipad_ops.scanning.ledger import Ledger
-from flipad_ops.scanning.outcome import ScanOutcome
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.summary import exit_code
-from flipad_ops.scanning.targets import Item, S3Access, open_target
+from flipad_ops.common.errors import NothingToScan, TargetError, UsageError
+from flipad_ops.samples.decode import DecodeLimits
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import exit_code
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import Item, S3Access, open_target
 from tests.e2e.faulty import Fault, faulty
 from tests.e2e.s3_server import READER, S3Server, s3_server
 from tests.scanning.fakes import DarkIsOurs
-from tests.scanning.test_engine import png
+from tests.scanning.pipeline.test_pipeline import png
 
 pytestmark = pytest.mark.e2e
 

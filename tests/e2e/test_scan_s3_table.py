@@ -16,15 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 from torch import Tensor
 
-from flipad_ops.columns import Column, Columns
-from flipad_ops.errors import ObjectGone, TargetError, UsageError
-from flipad_ops.scanning.evidence import Evidence
-from flipad_ops.scanning.ledger import Ledger
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.scorer import ScoreBatch
-from flipad_ops.scanning.targets import S3Access, S3Target, open_target, s3_object
-from flipad_ops.scanning.targets.s3_object import S3Object
-from flipad_ops.scanning.targets.table import TableTarget, with_tables
+from flipad_ops.attribution.scorer import ScoreBatch
+from flipad_ops.common.errors import ObjectGone, TargetError, UsageError
+from flipad_ops.samples.columns import Column, Columns
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.outcome.evidence import Evidence
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import S3Access, S3Target, open_target, s3_object
+from flipad_ops.storage.s3_object import S3Object
+from flipad_ops.storage.table_target import TableTarget, with_tables
 from tests.e2e.s3_server import S3Server, s3_server
 from tests.scanning.fakes import DarkIsOurs
 

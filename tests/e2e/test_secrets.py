@@ -17,7 +17,7 @@ import pytest
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP, sign
 from tests.e2e.s3_server import S3Server, s3_server
 from tests.registry_hooks.servers import ROOT, SECRET, Hooks, environment
-from tests.scanning.test_engine import png
+from tests.scanning.pipeline.test_pipeline import png
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.images.png import save_png
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
+from flipad_ops.samples.png import save_png
 from tests.e2e.servers import ENVIRONMENT
 
 pytestmark = pytest.mark.e2e

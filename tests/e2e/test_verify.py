@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from flipad_ops.attributor_io import save_attributor
-from flipad_ops.fitting import FitResult
+from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.attribution.serialisation import save_attributor
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.images.png import encode_png
+from flipad_ops.samples.png import encode_png
 from tests.conftest import noise_images
 from tests.e2e.s3_server import S3Server, s3_server
 from tests.e2e.test_scan_cli import ENVIRONMENT

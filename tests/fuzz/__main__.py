@@ -24,11 +24,11 @@ try:
 except ImportError:
     atheris = None
 #: What is watched for coverage; all of torch would take minutes to begin.
-WATCHED = ["flipad_ops.images", "flipad_ops.scanning", "flipad_ops.tables",
-           "flipad_ops.attributor_io", "flipad_ops.untrusted_json", "registry_hooks", "yaml",
-           "tomllib", "csv", "json", "PIL"]  # fmt: skip
+WATCHED = ["flipad_ops.samples", "flipad_ops.scanning", "flipad_ops.storage",
+           "flipad_ops.attribution.serialisation", "flipad_ops.common.untrusted_json",
+           "registry_hooks", "yaml", "tomllib", "csv", "json", "PIL"]  # fmt: skip
 with atheris.instrument_imports(include=WATCHED) if atheris else nullcontext():
-    from flipad_ops.errors import FlipadError
+    from flipad_ops.common.errors import FlipadError
     from tests.fuzz.mutation import EDITS, edited, random_edit
     from tests.fuzz.seeds import SEEDS
     from tests.fuzz.targets import EXPECTED, TARGETS

@@ -11,23 +11,23 @@ from pathlib import Path
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from flipad_ops.attributor_io import JSON_NAME, TENSORS_NAME, save_attributor
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.fitting import fit_attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.attribution.serialisation import JSON_NAME, TENSORS_NAME, save_attributor
 from flipad_ops.detection import DeepSadSettings
-from flipad_ops.fit_settings import FitSettings
-from flipad_ops.fitting import fit_attributor
 from flipad_ops.generators import split_generator
 from flipad_ops.inversion import InversionSettings
-from flipad_ops.negatives import ForeignImages
-from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
 from flipad_ops.scanning.outputs import write_outputs
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.targets import open_target
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import open_target
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP
 from tests.bad_inputs.images import CASES, frames, saved
 from tests.fuzz.targets import CUT, FINGERPRINT
 from tests.generators.toys import dcgan16
 from tests.scanning.fakes import DarkIsOurs
-from tests.scanning.test_engine import png
+from tests.scanning.pipeline.test_pipeline import png
 
 RECORDS = [
     {"key": "a.png", "size": 100, "etag": "e", "modified": 1.5},

@@ -14,14 +14,19 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from flipad_ops.attributor_io import JSON_NAME, TENSORS_NAME, _file_sha256, load_attributor
-from flipad_ops.images.decode import DecodeLimits, decode
-from flipad_ops.scanning.ledger import Ledger
-from flipad_ops.scanning.saved import load_outcome, saved_findings
-from flipad_ops.scanning.suppress import read_ignore_file
-from flipad_ops.scanning.targets.manifest import ManifestTarget
-from flipad_ops.tables import blocks, header
-from flipad_ops.untrusted_json import parse
+from flipad_ops.attribution.serialisation import (
+    JSON_NAME,
+    TENSORS_NAME,
+    _file_sha256,
+    load_attributor,
+)
+from flipad_ops.common.untrusted_json import parse
+from flipad_ops.samples.decode import DecodeLimits, decode
+from flipad_ops.scanning.decisions.suppress import read_ignore_file
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.outcome.saved import load_outcome, saved_findings
+from flipad_ops.storage.manifest import ManifestTarget
+from flipad_ops.storage.table_files import blocks, header
 from registry_hooks.receiver import TooLarge, _new_versions, _read
 from registry_hooks.schedules import load_schedules
 from registry_hooks.settings import load_settings

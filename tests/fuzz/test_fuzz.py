@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flipad_ops.errors import FlipadError, StateError
+from flipad_ops.common.errors import FlipadError, StateError
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP
 from tests.fuzz.mutation import EDITS, Edit, edited
 from tests.fuzz.seeds import SEEDS

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flipad_ops.errors import LatentUnknown
+from flipad_ops.common.errors import LatentUnknown
 from flipad_ops.generators import LatentSpec
 
 

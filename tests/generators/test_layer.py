@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from flipad_ops.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable
 from flipad_ops.generators import FinalLayer, split_generator, state_sha256
 from tests.generators.toys import KINDS, METADATA, export, toy
 

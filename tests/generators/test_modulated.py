@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.generators.skip import STYLEGAN2, WAYS, Way
 from tests.generators.toys import export

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
-from flipad_ops.errors import GeneratorUnreadable, NotAttributable
+from flipad_ops.common.errors import GeneratorUnreadable, NotAttributable
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.generators.onnx_generator import OnnxGenerator
 from flipad_ops.generators.tail import Tail

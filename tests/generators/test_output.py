@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.generators import OutputMap, default_output_map, quantise
 from flipad_ops.generators.output import ActivationName
 

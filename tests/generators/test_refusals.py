@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.errors import GeneratorUnreadable, NotAttributable
+from flipad_ops.common.errors import GeneratorUnreadable, NotAttributable
 from flipad_ops.generators import split_generator
 from tests.generators.toys import METADATA, Reshape, export, seeded, toy
 

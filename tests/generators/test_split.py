@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
-from flipad_ops.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable
 from flipad_ops.generators import SplitGenerator, split_generator
 from tests.generators.toys import ACTIVATIONS, KINDS, METADATA, export, seeded, toy
 
@@ -62,7 +62,7 @@ def test_exported_activation(activation: str) -> None:
 
 
 def test_a_program_for_one_latent_refuses_to_be_called_batched() -> None:
-    from flipad_ops.errors import GeneratorUnreadable
+    from flipad_ops.common.errors import GeneratorUnreadable
 
     with pytest.raises(GeneratorUnreadable, match=r"failed on latents of shape \(4, 4\)"):
         split_generator(export(toy("linear"), "one"), METADATA)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flipad_ops.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable
 from flipad_ops.generators import OutputMap, SplitGenerator, split_generator
 from flipad_ops.generators.tail import Tail
 from tests.generators.toys import METADATA, export, toy

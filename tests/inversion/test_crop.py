@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.inversion import FinalLayerInverter, InversionSettings
 from flipad_ops.inversion.crop import CropInverter, Window
 from tests.inversion.layers import TANH, case, images, layer_of

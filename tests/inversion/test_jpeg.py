@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.generators.output import default_output_map
 from flipad_ops.inversion.jpeg import JpegOperator, JpegTransform, tables_of
 from flipad_ops.inversion.operators import LayerOperator

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.inversion import FinalLayerInverter, InversionSettings
 from flipad_ops.inversion.onnx_export import InversionGraph, RealInverse, export_onnx, run_onnx
 from flipad_ops.inversion.solvers import Splitting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.inversion.operators import LayerOperator, squared_norm
 from flipad_ops.inversion.operators.polyphase import block_operator
 from flipad_ops.inversion.operators.spectrum import Spectrum

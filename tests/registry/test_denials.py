@@ -9,7 +9,7 @@ from mlflow.protos.databricks_pb2 import (
     UNAUTHENTICATED,
 )
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.registry.denials import denied, explain_denial, unless_denied
 from flipad_ops.registry.store import registry_errors
 

@@ -6,8 +6,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from flipad_ops.images.png import encode_png
 from flipad_ops.registry.generators import load_generator
+from flipad_ops.samples.png import encode_png
 
 
 @pytest.fixture(autouse=True)

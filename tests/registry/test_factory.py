@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from flipad_ops.cli.register import register
-from flipad_ops.errors import GeneratorUnreadable, UsageError
+from flipad_ops.common.errors import GeneratorUnreadable, UsageError
 from flipad_ops.registry.factory import build_generator, find_callable, parse_arguments
 from flipad_ops.registry.generators import load_generator
 from tests.registry.tiny import tiny_generator

@@ -13,7 +13,7 @@ import torch
 from mlflow import MlflowClient
 from safetensors.torch import save_file
 
-from flipad_ops.errors import GeneratorUnreadable, LatentUnknown, UsageError
+from flipad_ops.common.errors import GeneratorUnreadable, LatentUnknown, UsageError
 from flipad_ops.generators import split_generator
 from flipad_ops.registry import known
 from flipad_ops.registry.diagnosis import diagnose

@@ -12,7 +12,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from flipad_ops.errors import (
+from flipad_ops.common.errors import (
     GeneratorUnreadable,
     LatentUnknown,
     NotAttributable,

@@ -9,17 +9,17 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from flipad_ops.attributor_io import attributor_sha256
-from flipad_ops.errors import (
+from flipad_ops.attribution.serialisation import attributor_sha256
+from flipad_ops.common.errors import (
     AttributorCorrupt,
     AttributorMissing,
     GeneratorNotFound,
     LayerMismatch,
 )
-from flipad_ops.images.png import encode_png
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
+from flipad_ops.samples.png import encode_png
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flipad_ops.errors import GeneratorNotFound, UsageError
+from flipad_ops.common.errors import GeneratorNotFound, UsageError
 from flipad_ops.registry.store import tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, resolve
 

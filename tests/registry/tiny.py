@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.detection.deepsad import DeepSadSettings
-from flipad_ops.fit_settings import FitSettings
 from flipad_ops.inversion import InversionSettings
 
 LATENT = {"shape": [8, 1, 1], "distribution": "normal"}

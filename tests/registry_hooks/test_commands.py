@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
 from flipad_ops.cli.hooks import hooks
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.records import DONE, FAILED
 from registry_hooks.settings import HookSettings
 from registry_hooks.table import WorkTable

@@ -9,7 +9,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.install import NAME, install
 
 URL, SECRET = "https://hooks.example/mlflow", "a secret of some length"

@@ -15,7 +15,7 @@ from registry_hooks.records import DONE
 from registry_hooks.schedule_table import ScheduleTable
 from registry_hooks.schedules import Schedule
 from registry_hooks.table import Work, WorkTable
-from tests.scanning.test_run import save, scan
+from tests.scanning.pipeline.test_run import save, scan
 
 RULES = Path(__file__).parents[2] / "deploy/prometheus-rules.yaml"
 NOW = 1_000_000.0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.registry import tags
 from registry_hooks.reconcile import DELETED, SUPERSEDED, reconcile
 from registry_hooks.records import DONE, FAILED, QUEUED, SKIPPED, Row

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from flipad_ops.cli.hooks import hooks
-from flipad_ops.errors import UsageError
-from tests.scanning.test_run import save
+from flipad_ops.common.errors import UsageError
+from tests.scanning.pipeline.test_run import save
 
 FILE = """
 [hooks]

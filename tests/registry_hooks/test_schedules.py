@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.schedules import Schedule, load_schedules
 from registry_hooks.settings import load_settings
 from registry_hooks.watch import load_watch

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks import timer
 from registry_hooks.reconcile import Reconciled
 from registry_hooks.service import run_service, run_workers

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.errors import UsageError
-from flipad_ops.fit_settings import FitSettings
-from pipelines.request import FitRequest
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.common.errors import UsageError
+from flipad_ops.workflows.fit_request import FitRequest
 from registry_hooks.settings import HookSettings, load_settings
 
 

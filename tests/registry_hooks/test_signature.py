@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.signature import (
     ID,
     SECRET,

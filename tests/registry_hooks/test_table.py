@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks.records import DONE, FAILED, QUEUED, RUNNING, SKIPPED
 from registry_hooks.table import KEEP_DELIVERIES, Backoff, WorkTable
 

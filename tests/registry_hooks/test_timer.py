@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from registry_hooks import timer as module
 from registry_hooks.reconcile import Reconciled
 from registry_hooks.settings import HookSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from flipad_ops.scanning.scorer import AttributorCard, ScoreBatch
+from flipad_ops.attribution.scorer import AttributorCard, ScoreBatch
 
 
 class DarkIsOurs:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer.main
 
-from flipad_ops.cli import exit_codes
 from flipad_ops.cli.app import app
+from flipad_ops.common import exit_codes
 from flipad_ops.scanning.outputs import FORMATS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "scan.md").read_text(encoding="utf-8")

@@ -15,18 +15,18 @@ import jsonschema
 import pyarrow.parquet as pq
 import pytest
 
-from flipad_ops.errors import UsageError
-from flipad_ops.scanning.gate import check_scores
-from flipad_ops.scanning.outcome import ScanOutcome
+from flipad_ops.common.errors import UsageError
+from flipad_ops.scanning.decisions.records import Finding, Row
+from flipad_ops.scanning.decisions.suppress import Suppressions, load_suppressions, read_ignore_file
+from flipad_ops.scanning.outcome.saved import load_outcome
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import exit_code, summarise
 from flipad_ops.scanning.outputs import FORMATS, WRITERS, parse_output, write_outputs
-from flipad_ops.scanning.records import Finding, Row
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.saved import load_outcome
-from flipad_ops.scanning.summary import exit_code, summarise
-from flipad_ops.scanning.suppress import Suppressions, load_suppressions, read_ignore_file
-from flipad_ops.scanning.targets import open_target
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import open_target
+from flipad_ops.workflows.score_quality import check_scores
 from tests.scanning.fakes import DarkIsOurs
-from tests.scanning.test_engine import png
+from tests.scanning.pipeline.test_pipeline import png
 
 SCHEMA = Path(__file__).with_name("sarif-schema-2.1.0.json")
 

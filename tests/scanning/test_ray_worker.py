@@ -11,21 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flipad_ops.errors import AttributorCorrupt, EngineError, UsageError
-from flipad_ops.images.decode import decode
-from flipad_ops.scanning.lanes import Lane
-from flipad_ops.scanning.ledger import Ledger
+from flipad_ops.attribution.scorer import Scorer
+from flipad_ops.common.errors import AttributorCorrupt, EngineError, UsageError
+from flipad_ops.samples.decode import decode
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.pipeline.lanes import Lane
+from flipad_ops.scanning.plan.scan_request import ScanRequest
 from flipad_ops.scanning.ray.calls import Entry, ReadCall
 from flipad_ops.scanning.ray.cluster import joined
-from flipad_ops.scanning.ray.engine import ELSEWHERE, fetched
-from flipad_ops.scanning.ray.worker import Reading, Worker, for_workers
-from flipad_ops.scanning.request import ScanRequest
-from flipad_ops.scanning.scorer import Scorer
-from flipad_ops.scanning.targets import LocalTarget, ManifestTarget
-from flipad_ops.scanning.targets.base import GONE
+from flipad_ops.scanning.ray.ray_engine import ELSEWHERE, fetched
+from flipad_ops.scanning.ray.ray_worker import Reading, Worker, for_workers
+from flipad_ops.storage import LocalTarget, ManifestTarget
+from flipad_ops.storage.target import GONE
 from flipad_ops.version import __version__
 from tests.scanning.fakes import DarkIsOurs
-from tests.scanning.test_engine import Counting, png
+from tests.scanning.pipeline.test_pipeline import Counting, png
 
 
 @pytest.fixture

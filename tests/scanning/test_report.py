@@ -9,13 +9,13 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from flipad_ops.scanning.exhibits import collect_exhibits, reference_exhibit
+from flipad_ops.scanning.outcome.exhibits import collect_exhibits, reference_exhibit
 from flipad_ops.scanning.outputs import write_outputs
-from flipad_ops.scanning.run import ScanRequest, run_scan
-from flipad_ops.scanning.targets import open_target
+from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.storage import open_target
 from tests.browser import chromium
 from tests.scanning.fakes import DarkIsOurs
-from tests.scanning.test_run import save
+from tests.scanning.pipeline.test_run import save
 
 EVIL = "<script>document.title='owned'<.png"
 

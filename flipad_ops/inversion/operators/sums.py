@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from flipad_ops.errors import UsageError
-from flipad_ops.inversion.operators.base import LinearOperator
+from flipad_ops.common.errors import UsageError
+from flipad_ops.inversion.operators.operator import LinearOperator
 
 
 class SumOperator:

@@ -1,8 +1,8 @@
 """Solvers of the lasso behind one interface."""
 
-from flipad_ops.inversion.solvers.base import Problem, Solution, Solver, Stop
 from flipad_ops.inversion.solvers.choose import has_fast_solver, make_solver
 from flipad_ops.inversion.solvers.fista import Fista
+from flipad_ops.inversion.solvers.solver import Problem, Solution, Solver, Stop
 from flipad_ops.inversion.solvers.splitting import Splitting
 
 __all__ = [

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 from flipad_ops.generators.layer import FinalLayer
-from flipad_ops.inversion.operators.layer import LayerOperator
+from flipad_ops.inversion.inversion_settings import SolverName
+from flipad_ops.inversion.operators.layer_operator import LayerOperator
 from flipad_ops.inversion.operators.polyphase import block_operator, block_size
 from flipad_ops.inversion.operators.spectrum import is_affordable
-from flipad_ops.inversion.settings import SolverName
-from flipad_ops.inversion.solvers.base import Solver
 from flipad_ops.inversion.solvers.fista import Fista
+from flipad_ops.inversion.solvers.solver import Solver
 from flipad_ops.inversion.solvers.splitting import Splitting
 
 #: Entries of the dense block matrix; grouped layers with many channels exceed it.

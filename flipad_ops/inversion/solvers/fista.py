@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from flipad_ops.inversion.certificate import dual_value, relative_gap
-from flipad_ops.inversion.operators.base import LinearOperator, squared_norm
-from flipad_ops.inversion.solvers.base import Problem, Solution, Stop
+from flipad_ops.inversion.operators.operator import LinearOperator, squared_norm
+from flipad_ops.inversion.solvers.solver import Problem, Solution, Stop
 from flipad_ops.inversion.terms import per_image
 
 

@@ -21,9 +21,9 @@ from flipad_ops.inversion.certificate import dual_value, relative_gap
 from flipad_ops.inversion.operators.polyphase import BlockOperator
 from flipad_ops.inversion.operators.products import SMALL_TORUS, is_uniform
 from flipad_ops.inversion.operators.spectrum import Spectrum
-from flipad_ops.inversion.solvers.base import Problem, Solution, Stop, join
+from flipad_ops.inversion.solvers.iterates import State, fresh, rounded, weighted
 from flipad_ops.inversion.solvers.packed import PackedTerms
-from flipad_ops.inversion.solvers.state import State, fresh, rounded, weighted
+from flipad_ops.inversion.solvers.solver import Problem, Solution, Stop, join
 from flipad_ops.inversion.terms import Box, per_image
 
 #: r times ||W||^2 (how strongly the projection weighs outputs against activations) and the first

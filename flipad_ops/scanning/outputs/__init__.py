@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from flipad_ops.errors import UsageError
-from flipad_ops.scanning.outcome import ScanOutcome
+from flipad_ops.common.errors import UsageError
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs.junit import write_junit
 from flipad_ops.scanning.outputs.parquet import write_parquet
 from flipad_ops.scanning.outputs.sarif import write_sarif
 from flipad_ops.scanning.outputs.structured import write_csv, write_json, write_jsonl
-from flipad_ops.scanning.outputs.table import write_table
+from flipad_ops.scanning.outputs.text_table import write_table
 
 Writer = Callable[[ScanOutcome, TextIO], None]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
-from flipad_ops.scanning.outcome import ScanOutcome
-from flipad_ops.scanning.outputs.table import printable
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outputs.text_table import printable
 
 
 def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:

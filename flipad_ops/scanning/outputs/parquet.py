@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-from flipad_ops.scanning.outcome import ScanOutcome
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs.structured import rows
 
 GROUP = 20_000

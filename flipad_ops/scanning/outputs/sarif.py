@@ -6,9 +6,9 @@ import json
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from flipad_ops.scanning.outcome import ScanOutcome
-from flipad_ops.scanning.outputs.table import printable
-from flipad_ops.scanning.records import Finding
+from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outputs.text_table import printable
 from flipad_ops.version import __version__
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, TextIO
 
-from flipad_ops.scanning.cards import card_to_dict
-from flipad_ops.scanning.outcome import ScanOutcome
-from flipad_ops.scanning.records import SAVED_FORMAT, Row
-from flipad_ops.scanning.summary import summarise
+from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Row
+from flipad_ops.scanning.outcome.cards import card_to_dict
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import summarise
 
 COLUMNS = [field.name for field in fields(Row)] + ["q", "verdict", "why", "suppressed"]
 

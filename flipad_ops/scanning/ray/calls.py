@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from flipad_ops.scanning.lanes import Members
-from flipad_ops.scanning.ray.worker import Reading
-from flipad_ops.scanning.scorer import ScoreBatch
-from flipad_ops.scanning.targets.base import Item, Target
+from flipad_ops.attribution.scorer import ScoreBatch
+from flipad_ops.scanning.pipeline.lanes import Members
+from flipad_ops.scanning.ray.ray_worker import Reading
+from flipad_ops.storage.target import Item, Target
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from flipad_ops.errors import UsageError
+from flipad_ops.common.errors import UsageError
 
 #: Shared memory of a cluster started here: pixels under way, not the data set.
 STORE_BYTES = 512 * 2**20

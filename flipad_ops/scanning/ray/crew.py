@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from flipad_ops.errors import EngineError
+from flipad_ops.common.errors import EngineError
 from flipad_ops.scanning.ray.calls import Call
 
 #: Calls of one kind that a worker may have.

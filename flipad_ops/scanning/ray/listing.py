@@ -5,9 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 
-from flipad_ops.errors import FlipadError, TargetError
-from flipad_ops.scanning.engine import Task
-from flipad_ops.scanning.lookup import Listed, looked_up
+from flipad_ops.common.errors import FlipadError, TargetError
+from flipad_ops.scanning.ledger.lookup import Listed, looked_up
+from flipad_ops.scanning.pipeline.engine import Task
 
 
 class Listing(threading.Thread):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from flipad_ops.images.png import thumbnail_uri
+from flipad_ops.samples.png import thumbnail_uri
 
 #: Anchor colours from dark to bright, perceptually even; interpolated linearly.
 _STOPS = np.array(

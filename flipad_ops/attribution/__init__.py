@@ -1,0 +1,1 @@
+"""The attributor: its fit, settings, training set, evaluation and files."""

@@ -1,0 +1,111 @@
+"""Calibration and evaluation of the view that decides on images out of lossy files.
+
+Its null is that of unrelated images alone: compression removes what tells versions of one model
+apart, so a finding among lossy files does not name a version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flipad_ops.attribution.augmentation import LOSSY, mixture
+from flipad_ops.attribution.evaluation import evaluate_scores
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.foreign_images import ForeignSplit
+from flipad_ops.detection import Detector, threshold_at_fnr
+
+Scores = NDArray[np.float64]
+#: Purposes of the seeds, after those of `flipad_ops.attribution.fitting`.
+_CALIBRATE, _EVALUATE = 11, 12
+_TINY = 1e-12
+#: Foreign calibration images that the view may take for own ones; where own samples alone would
+#: let it take more, its threshold is tightened.
+MAX_FPR = 0.01
+#: A view whose threshold then keeps fewer own samples is not worth having.
+MIN_KEPT = 0.5
+
+
+def calibrate_lossy(
+    detector: Detector,
+    own: Tensor,
+    splits: Mapping[str, ForeignSplit],
+    settings: FitSettings,
+    threshold: float,
+    device: str = "cpu",
+) -> dict[str, Scores]:
+    """Bring the view's threshold to `threshold` and score its null; drop a view that cannot tell.
+
+    With few foreign images to learn from, the view is lenient. Its null shows that, so the
+    threshold is the stricter of what `settings.fnr` asks and what leaves a false positive rate of
+    at most 1% in every stratum.
+
+    Parameters
+    ----------
+    detector : Detector
+        Its `lossy_scale` is set, or its view for lossy files is taken away; without such a view
+        nothing happens.
+    own : Tensor, float32, (n, *sample_shape) in [0, 1]
+        Own calibration samples as made.
+    splits : mapping of source to ForeignSplit
+
+    Returns
+    -------
+    dict of stratum to (n,) float64
+        Scores of recompressed calibration images that stem from no relative of the generator;
+        empty when there is no such view (any more).
+    """
+    if detector.lossy is None:
+        return {}
+    seed = settings.seed * 1000 + _CALIBRATE
+    made = mixture(own, seed, LOSSY).to(device)
+    branch = detector.lossy
+    views = branch.views(made, made, made)
+    branch.calibrate(views.cpu().numpy(), settings.fnr)
+    own_scores = branch.combine(views).cpu().numpy()
+    null = {
+        name: branch.of_pixels(mixture(split.calibration, seed, LOSSY).to(device)).cpu().numpy()
+        for name, split in splits.items()
+        if not split.sibling
+    }
+    strictest = [_threshold_at_fpr(scores) for scores in null.values()]
+    limit = min([threshold_at_fnr(own_scores, settings.fnr), *strictest])
+    if not null or (own_scores <= limit).mean() < MIN_KEPT:
+        detector.lossy = None
+        return {}
+    scale = max(limit / threshold, _TINY)
+    detector.lossy_scale.fill_(scale)
+    return {name: scores / scale for name, scores in null.items()}
+
+
+def _threshold_at_fpr(null: Scores) -> float:
+    """The largest threshold below which at most `MAX_FPR` of the null lies."""
+    first_out = np.sort(null)[int(MAX_FPR * len(null))]
+    return float(np.nextafter(first_out, -np.inf))
+
+
+def evaluate_lossy(
+    detector: Detector,
+    own: Tensor,
+    splits: Mapping[str, ForeignSplit],
+    settings: FitSettings,
+    threshold: float,
+) -> dict[str, Any]:
+    """Held-out figures of recompressed images as the detector routes them; see `evaluate_scores`.
+
+    Those that it does not take for own ones out of lossy files count as refused, as the other
+    branches refuse them.
+    """
+    seed = settings.seed * 1000 + _EVALUATE
+
+    def score(images: Tensor) -> Scores:
+        screen = detector.screen(mixture(images, seed, LOSSY).to(detector.lossy_scale.device))
+        return torch.where(screen.recompressed, screen.score, torch.inf).cpu().numpy()
+
+    strata = {name: score(split.test) for name, split in splits.items() if not split.sibling}
+    return evaluate_scores(score(own), strata, threshold)

@@ -1,0 +1,141 @@
+"""What a scan needs of an attributor, as a protocol: scanning knows neither MLflow nor DeepSAD."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flipad_ops.samples.sample_kinds import Sample
+
+if TYPE_CHECKING:
+    from flipad_ops.attribution.attributor import Screening
+    from flipad_ops.inversion import InversionResult
+
+
+#: "Version" of an attributor that was read from a folder.
+LOCAL = "local"
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreBatch:
+    """Scores of a batch of images.
+
+    Parameters
+    ----------
+    score, p : (n,) float64
+        Squared distance to the centre; conformal p-value of "not ours". Low means ours.
+    attributed : (n,) bool
+        score <= threshold.
+    converged : (n,) bool
+        Whether the inversion reached its tolerance.
+    screened : (n,) bool or None
+        Whether the pixels alone settled that the image is foreign, without an inversion.
+    residual : (n, channels, height, width) float32 or None
+        What the inversion could not explain, when asked for.
+    recompressed : (n,) bool or None
+        Whether the image was taken for an own one out of a lossy file, by its pixels.
+    """
+
+    score: NDArray[np.float64]
+    p: NDArray[np.float64]
+    attributed: NDArray[np.bool_]
+    converged: NDArray[np.bool_]
+    screened: NDArray[np.bool_] | None = None
+    residual: NDArray[np.float32] | None = None
+    recompressed: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AttributorCard:
+    """Provenance and calibration of an attributor, for findings and the report.
+
+    Parameters
+    ----------
+    measured : mapping of "tpr" and each stratum to (value, low, high)
+        Held-out rates at the threshold with 95% intervals; false positive rates for strata.
+    strata : mapping of stratum to its number of null scores
+    own_scores, null_scores : sequences of float
+        Calibration scores, for histograms.
+    reference : (height, width, channels) uint8 or None
+        A held-out own sample to read findings against.
+    basis : str
+        What every score rests on, if not the usual inversion; a sentence.
+    unit : str
+        What a sample is called: "image", or "row" of a table.
+    """
+
+    attributor_name: str
+    attributor_version: str
+    attributor_sha256: str
+    generator_name: str
+    generator_version: str
+    final_layer_sha256: str
+    decoder_sha256: str
+    equivalence_class: tuple[str, ...]
+    threshold: float
+    target_fnr: float
+    n_own_calibration: int
+    strata: Mapping[str, int]
+    measured: Mapping[str, tuple[float, float, float]]
+    own_scores: tuple[float, ...]
+    null_scores: Mapping[str, tuple[float, ...]]
+    code_version: str
+    seed: int
+    alpha: float
+    solver: str
+    tolerance: float
+    reference: NDArray[np.uint8] | None = None
+    basis: str = ""
+    unit: str = "image"
+
+
+class Scorer(Protocol):
+    """A loaded attributor."""
+
+    name: str
+    version: str
+    image_shape: Sample
+    threshold: float
+    p_floor: float
+    card: AttributorCard
+
+    def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
+        """Score (n, ...) float32 pixels in [0, 1], as `images.sample` makes them."""
+        ...
+
+
+@runtime_checkable
+class SharingScorer(Scorer, Protocol):
+    """A scorer whose `score` comes in parts, so that inversions can be shared; see `sharing`."""
+
+    #: Scorers of one key invert an image to the same result.
+    inversion_key: str
+
+    def screen(self, pixels: Tensor) -> Screening:
+        """Which images need an inversion, and the score of the others."""
+        ...
+
+    def invert(self, pixels: Tensor) -> InversionResult:
+        """Invert (n, *image_shape) float32 pixels in [0, 1], n > 0."""
+        ...
+
+    def conclude(
+        self, pixels: Tensor, screening: Screening, inverted: InversionResult | None
+    ) -> ScoreBatch:
+        """Scores from the inversions of the images that `screening` needs; NaN for none."""
+        ...
+
+
+def label(scorer: Scorer) -> str:
+    """ "name/version", the key of a scorer in rows and outcomes."""
+    return f"{scorer.name}/{scorer.version}"
+
+
+def in_registry(name: str) -> bool:
+    """Whether a "name/version" is a registered version, which does not change."""
+    return not name.endswith(f"/{LOCAL}")

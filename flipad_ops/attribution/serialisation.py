@@ -1,0 +1,271 @@
+"""An attributor on disk: JSON and safetensors, no code and no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from flipad_ops.attribution.attributor import Attributor, Calibration
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.common.errors import (
+    AttributorCorrupt,
+    AttributorError,
+    AttributorUncalibrated,
+    FlipadError,
+)
+from flipad_ops.common.untrusted_json import parse
+from flipad_ops.detection import (
+    AlterationGate,
+    Branch,
+    DeepSad,
+    Detector,
+    FeatureMap,
+    PixelView,
+    RowView,
+    SpectralView,
+    StatisticsHead,
+)
+from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
+from flipad_ops.samples.columns import Columns
+from flipad_ops.version import __version__
+
+FORMAT = 4
+#: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
+EXTENDED = 5
+#: Formats that can be read; 3 has no view of lossy files.
+READABLE = (3, FORMAT, EXTENDED)
+JSON_NAME = "attributor.json"
+TENSORS_NAME = "attributor.safetensors"
+
+
+def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
+    """Write both files into `folder`, made if missing; returns it."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = _tensors(attributor)
+    save_file(tensors, folder / TENSORS_NAME)
+    fields = {
+        "format": EXTENDED if _is_extended(attributor) else FORMAT,
+        "code_version": __version__,
+        "layer": attributor.layer.geometry(),
+        "output_map": vars(attributor.output_map),
+        "sample_shape": list(attributor.sample_shape),
+        "pool": attributor.features.pool,
+        "threshold": attributor.calibration.threshold,
+        "strata": sorted(attributor.calibration.null_scores),
+        "recompressed_strata": sorted(attributor.calibration.recompressed_null_scores),
+        "settings": attributor.settings.to_dict(),
+        "generator": dict(attributor.generator),
+        "evaluation": dict(attributor.evaluation),
+        "tensors_sha256": _file_sha256(folder / TENSORS_NAME),
+    }
+    if _is_extended(attributor):
+        columns = attributor.columns
+        fields["grid"] = attributor.grid.to_dict()
+        fields["columns"] = columns.to_list() if columns else None
+    (folder / JSON_NAME).write_text(
+        json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    return folder
+
+
+def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
+    """Read what `save_attributor` wrote.
+
+    Raises
+    ------
+    AttributorCorrupt
+        A file is missing, altered, of another format, or does not fit together.
+    AttributorUncalibrated
+        No threshold or no null scores were stored.
+    """
+    folder = Path(folder)
+    fields = _read_json(folder / JSON_NAME)
+    if fields.get("format") not in READABLE:
+        raise AttributorCorrupt(
+            f"Attributor format {fields.get('format')!r} is none that this version of flipad_ops "
+            f"reads ({READABLE[0]} to {READABLE[-1]}): fit it again or install the version that "
+            "wrote it."
+        )
+    try:
+        if _file_sha256(folder / TENSORS_NAME) != fields["tensors_sha256"]:
+            raise AttributorCorrupt(f"{TENSORS_NAME} was altered after the attributor was saved.")
+        return _assemble(fields, load_file(folder / TENSORS_NAME), device)
+    except AttributorError:
+        raise
+    except OSError as error:
+        raise AttributorCorrupt(
+            f"The attributor's file {TENSORS_NAME} is missing or unreadable."
+        ) from error
+    except KeyError as error:
+        raise AttributorCorrupt(f"The attributor's files lack {error}.") from error
+    except (
+        FlipadError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise AttributorCorrupt(f"The attributor's files do not fit together: {reason}") from error
+
+
+def attributor_sha256(folder: str | Path) -> str:
+    """Content hash over both files, recorded by scans and checked by `verify`."""
+    digest = hashlib.sha256()
+    for name in (JSON_NAME, TENSORS_NAME):
+        digest.update(bytes.fromhex(_file_sha256(Path(folder) / name)))
+    return digest.hexdigest()
+
+
+def _is_extended(attributor: Attributor) -> bool:
+    plain = attributor.grid == EIGHT_BIT and attributor.columns is None
+    return not (plain and attributor.layer.inverts)
+
+
+def _tensors(attributor: Attributor) -> dict[str, Tensor]:
+    tensors = {
+        "anchor": attributor.anchor,
+        "features.mean": attributor.features.mean,
+        "features.std": attributor.features.std,
+        "features.channels": attributor.features.channels,
+        "calibration.own": torch.tensor(attributor.calibration.own_scores),
+    }
+    tensors |= {f"layer.{name}": tensor for name, tensor in attributor.layer.tensors().items()}
+    if attributor.reference is not None:
+        tensors["reference"] = attributor.reference
+    calibration = attributor.calibration
+    for kind, null in (("null", calibration.null_scores),
+                       ("recompressed", calibration.recompressed_null_scores)):  # fmt: skip
+        for name, scores in null.items():
+            tensors[f"calibration.{kind}.{name}"] = torch.tensor(np.asarray(scores))
+    for name, tensor in attributor.detector.state_dict().items():
+        tensors[f"detector.{name}"] = tensor
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str) -> Attributor:
+    if fields["format"] == 3:
+        fields = _from_format_3(fields, tensors)
+    settings = FitSettings.from_dict(fields["settings"])
+    features = FeatureMap(
+        tensors["features.mean"],
+        tensors["features.std"],
+        tensors["features.channels"],
+        int(fields["pool"]),
+    )
+    layer = FinalLayer.from_parts(fields["layer"], _under("layer.", tensors))
+    if layer.sha256() != fields["generator"]["final_layer_sha256"]:
+        raise AttributorCorrupt("The stored final layer does not match its recorded hash.")
+    sample_shape = tuple(fields["sample_shape"])
+    if math.prod(sample_shape) != math.prod(layer.output_shape):
+        raise AttributorCorrupt(
+            f"The stored sample shape {list(sample_shape)} is not what the final layer makes."
+        )
+    reference = tensors.get("reference")
+    if reference is not None and tuple(reference.shape) != sample_shape:
+        raise AttributorCorrupt("The stored reference image does not have the sample shape.")
+    detector = _detector(tensors, features, sample_shape, settings)
+    threshold = float(fields["threshold"])
+    null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
+    recompressed = {
+        name: tensors[f"calibration.recompressed.{name}"].numpy()
+        for name in fields["recompressed_strata"]
+    }
+    every = [*null.values(), *recompressed.values()]
+    if not null or any(len(s) == 0 or not np.isfinite(s).all() for s in every):
+        raise AttributorUncalibrated("The attributor holds no finite foreign calibration scores.")
+    if not math.isfinite(threshold):
+        raise AttributorUncalibrated("The attributor holds no finite threshold.")
+    return Attributor(
+        layer=layer,
+        output_map=OutputMap(**fields["output_map"]),
+        anchor=tensors["anchor"],
+        sample_shape=sample_shape,
+        features=features,
+        detector=detector,
+        calibration=Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed),
+        settings=settings,
+        generator=fields["generator"],
+        evaluation=fields["evaluation"],
+        reference=reference,
+        device=device,
+        grid=Grid.from_dict(fields["grid"]) if "grid" in fields else EIGHT_BIT,
+        columns=Columns.from_list(fields["columns"]) if fields.get("columns") else None,
+    )
+
+
+def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """What format 4 adds, for an attributor without a view of lossy files."""
+    tensors["detector.lossy_scale"] = torch.tensor(1.0, dtype=torch.float64)
+    settings = {"recompressed": 0.0, **fields["settings"]}
+    return {**fields, "recompressed_strata": [], "settings": settings}
+
+
+def _detector(
+    tensors: Mapping[str, Tensor],
+    features: FeatureMap,
+    sample_shape: tuple[int, ...],
+    settings: FitSettings,
+) -> Detector:
+    """The detector whose views the tensors' names tell."""
+    state = _under("detector.", tensors)
+    branches = []
+    view = lossy = None
+    if "lossy.pixel.body.0.weight" in state:
+        view = PixelView(sample_shape)
+        lossy = Branch(pixel=view, spectral=SpectralView(len(state["lossy.spectral.mean"])))
+    for number in range(sum(n.startswith("branches.") and n.endswith(".scales") for n in state)):
+        at = f"branches.{number}."
+        deepsad = head = spectral = gate = row = None
+        if f"{at}deepsad.centre" in state:
+            deepsad = DeepSad(features.shape, settings.detector.dim)
+        if (mean := state.get(f"{at}head.mean")) is not None:
+            moments = len(state[f"{at}head.channels"])
+            shape = tuple(state[f"{at}head.centre"].shape)  # that of a window, perhaps
+            head = StatisticsHead(shape, moments, len(mean))
+        if (mean := state.get(f"{at}spectral.mean")) is not None:
+            spectral = SpectralView(len(mean))
+        if (mean := state.get(f"{at}gate.summary.mean")) is not None:
+            moments = len(state[f"{at}gate.summary.channels"])
+            shape = tuple(state[f"{at}gate.summary.centre"].shape)
+            gate = AlterationGate(shape, moments, len(mean))
+        if (mean := state.get(f"{at}row.mean")) is not None:
+            row = RowView(len(mean), settings.detector.dim)
+        pixel = view if f"{at}pixel.body.0.weight" in state else None
+        branches.append(Branch(deepsad, head, spectral, gate, pixel, row))
+    detector = Detector(branches, lossy)
+    detector.load_state_dict(state)
+    return detector
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        fields = parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AttributorCorrupt(f"{path.parent} holds no attributor ({path.name}).") from error
+    except ValueError as error:
+        raise AttributorCorrupt(f"{path.name} is not JSON.") from error
+    if not isinstance(fields, dict):
+        raise AttributorCorrupt(f"{path.name} is not a JSON object.")
+    return fields
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

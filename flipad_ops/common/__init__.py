@@ -1,0 +1,1 @@
+"""What every room uses: errors, exit codes, logs and redaction, limits, child processes, traces."""

@@ -1,0 +1,47 @@
+"""The one place where errors become process exit codes."""
+
+from __future__ import annotations
+
+from flipad_ops.common.errors import (
+    AttributorError,
+    DataError,
+    EngineError,
+    FlipadError,
+    GeneratorError,
+    InversionError,
+    NothingToScan,
+    RecordAltered,
+    StateError,
+    TargetError,
+    TookTooLong,
+    UsageError,
+)
+
+OK = 0
+CRASH = 1
+USAGE = 2
+FINDINGS = 3
+INCOMPLETE = 4
+NOTHING_SCANNED = 5
+ATTRIBUTOR = 6
+INTERRUPTED = 130
+
+#: First match wins, so subclasses stand before their parents.
+_CODES: tuple[tuple[type[FlipadError], int], ...] = (
+    (NothingToScan, NOTHING_SCANNED),
+    (TargetError, INCOMPLETE),
+    (EngineError, INCOMPLETE),
+    (TookTooLong, INCOMPLETE),
+    (AttributorError, ATTRIBUTOR),
+    (GeneratorError, USAGE),
+    (DataError, USAGE),
+    (InversionError, USAGE),
+    (RecordAltered, FINDINGS),
+    (StateError, USAGE),
+    (UsageError, USAGE),
+)
+
+
+def exit_code(error: FlipadError) -> int:
+    """The exit code of a deliberate error (see `docs/scan.md` for the table)."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), CRASH)

@@ -1,5 +1,0 @@
-"""Ledgers that many scans write at once: Delta tables, on S3 or in a folder."""
-
-from flipad_ops.scanning.delta.ledger import DeltaLedger
-
-__all__ = ["DeltaLedger"]

@@ -1,0 +1,1 @@
+"""The rows of a scan, on disk or in a Delta table."""

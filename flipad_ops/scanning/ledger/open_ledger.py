@@ -1,0 +1,45 @@
+"""`--state` to a ledger: a SQLite file for one scan at a time, or a Delta table for many."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flipad_ops.scanning.ledger.lock import only_one
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.storage.s3_access import AS_CONFIGURED, S3Access
+
+
+@contextmanager
+def open_ledger(
+    text: str, access: S3Access = AS_CONFIGURED, *, must_exist: bool = False
+) -> Iterator[Ledger]:
+    """The ledger that `text` names, for as long as the block runs.
+
+    Parameters
+    ----------
+    text : str
+        A file, `s3://bucket/prefix`, or `delta://folder`.
+    must_exist : bool
+        Refuse to begin a new one (`--resume`).
+
+    Raises
+    ------
+    StateError
+        Missing, unusable, or a file in use by another scan.
+    UsageError
+        A Delta table without the package deltalake.
+    """
+    from flipad_ops.scanning.ledger.delta.place import find_place, is_delta
+
+    if is_delta(text):
+        from flipad_ops.scanning.ledger.delta import DeltaLedger
+
+        with tempfile.TemporaryDirectory(prefix="flipad-ledger-") as folder:
+            path = Path(folder, "rows.db")
+            yield DeltaLedger(find_place(text, access), path, must_exist=must_exist)
+        return
+    with only_one(Path(text)):
+        yield Ledger(Path(text), must_exist=must_exist)

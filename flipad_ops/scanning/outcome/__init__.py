@@ -1,0 +1,1 @@
+"""What a scan found: summary, pictures, saved, signed and checked again."""

@@ -1,0 +1,164 @@
+"""What a scan found, streamed from the ledger as often as somebody asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flipad_ops.attribution.scorer import AttributorCard
+from flipad_ops.scanning.decisions.records import Finding, Row
+from flipad_ops.scanning.decisions.rules import PrefixTest
+from flipad_ops.scanning.plan.scan_request import ScanRequest
+
+if TYPE_CHECKING:
+    from flipad_ops.scanning.outcome.exhibits import Exhibit
+
+Pixels = NDArray[np.uint8]
+T = TypeVar("T")
+
+
+class Stream(Collection[T], Generic[T]):
+    """A collection that reads its items anew on every pass instead of holding them."""
+
+    def __init__(self, open_: Callable[[], Iterator[T]], count: int) -> None:
+        self._open, self._count = open_, count
+
+    @classmethod
+    def chain(cls, streams: Sequence[Stream[T]]) -> Stream[T]:
+        """One after the other."""
+        return cls(lambda: (item for stream in streams for item in stream), sum(map(len, streams)))
+
+    def __iter__(self) -> Iterator[T]:
+        return self._open()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, item: object) -> bool:
+        return any(item == other for other in self)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts over all findings and skips, made in one pass."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    suppressed: int = 0
+    not_converged: int = 0
+    skips: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(eq=False)
+class ScanOutcome:
+    """Everything outputs and exit codes need.
+
+    Parameters
+    ----------
+    findings : collection of Finding
+        Every scored row with its decision, attributor by attributor, in listing order.
+    skipped, failed : collection of Row
+    cards : mapping of "name/version" to AttributorCard
+    prefixes : mapping of "name/version" to list of PrefixTest
+    signal : int
+        The signal that interrupted the scan; 0 if none.
+    broken : list of str
+        Why the scan is incomplete whatever the errors allowed, e.g. a listing that broke off.
+    reused : int
+        Objects that the ledger knew, not read again.
+    screened : int
+        Scores of this run that needed no inversion: the pixels alone ruled the image out.
+    command : str
+        The command line, for the record.
+    exhibits : list of Exhibit
+        Pictures for the report, filled by `collect_exhibits`.
+    suspects : collection of Finding, optional
+        The findings that are not clear; looked for among all when not given.
+    unconverged : int, optional
+        Scores whose inversion did not reach its tolerance; counted when not given.
+    reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
+        An own sample and its residual map, beside which findings are read.
+    """
+
+    request: ScanRequest
+    findings: Collection[Finding]
+    skipped: Collection[Row]
+    failed: Collection[Row]
+    cards: dict[str, AttributorCard]
+    prefixes: dict[str, list[PrefixTest]]
+    floors: dict[str, float]
+    started: str
+    seconds: float
+    signal: int = 0
+    broken: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    reused: int = 0
+    screened: int = 0
+    command: str = ""
+    exhibits: list[Exhibit] = field(default_factory=list)
+    suspects: Collection[Finding] | None = None
+    unconverged: int | None = None
+    reference: tuple[Pixels, NDArray[np.float32]] | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """A signal ended the scan early."""
+        return self.signal != 0
+
+    @property
+    def complete(self) -> bool:
+        """Everything listed was read, within the errors allowed."""
+        return (
+            not self.interrupted
+            and not self.broken
+            and len(self.failed) <= self.request.max_errors * max(1, len(self.cards))
+        )
+
+    @cached_property
+    def tally(self) -> Tally:
+        """Counts, made on first use."""
+        verdicts: Counter[str] = Counter()
+        suppressed = 0
+        for finding in self.notable():
+            if finding.suppressed:
+                suppressed += 1
+            else:
+                verdicts[finding.verdict] += 1
+        verdicts["clear"] = len(self.findings) - verdicts.total() - suppressed
+        unconverged = self.unconverged
+        if unconverged is None:
+            unconverged = sum(finding.row.converged is False for finding in self.findings)
+        skips = Counter(kind_of(row.reason) for row in self.skipped)
+        return Tally(verdicts, suppressed, unconverged, skips)
+
+    @cached_property
+    def flagged(self) -> list[Finding]:
+        """Leaks and reviews that are not suppressed, most certain first."""
+        chosen = [finding for finding in self.notable() if not finding.suppressed]
+        return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+
+    def notable(self) -> Iterable[Finding]:
+        """Findings that are not clear, suppressed ones too, in the order of `findings`."""
+        if self.suspects is not None:
+            return self.suspects
+        return (finding for finding in self.findings if finding.verdict != "clear")
+
+    def of(self, *verdicts: str) -> list[Finding]:
+        """Findings with one of the verdicts, most certain first; suppressed ones left out."""
+        if "clear" in verdicts:
+            chosen = [f for f in self.findings if f.verdict in verdicts and not f.suppressed]
+            return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+        return [finding for finding in self.flagged if finding.verdict in verdicts]
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its numbers, so that alike ones are counted together."""
+    digits = "".join("0" if c.isdigit() else c for c in reason)
+    while "00" in digits:
+        digits = digits.replace("00", "0")
+    return digits.replace("0", "N")[:60]

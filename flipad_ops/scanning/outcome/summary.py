@@ -1,0 +1,91 @@
+"""The one summary every output and the exit code share."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.version import __version__
+
+FailOn = Literal["leak", "review", "never"]
+
+
+def verdict(outcome: ScanOutcome) -> str:
+    """ "leak", "review", "incomplete" or "clean": the scan's one word."""
+    if outcome.tally.verdicts["leak"]:
+        return "leak"
+    if outcome.tally.verdicts["review"]:
+        return "review"
+    return "clean" if outcome.complete and outcome.findings else "incomplete"
+
+
+def summarise(outcome: ScanOutcome) -> dict[str, Any]:
+    """Counts and verdict, JSON-ready."""
+    tally = outcome.tally
+    return {
+        "verdict": verdict(outcome),
+        "complete": outcome.complete,
+        "interrupted": outcome.interrupted,
+        "signal": outcome.signal,
+        "targets": [target.uri for target in outcome.request.targets],
+        "scored": len(outcome.findings),
+        "leak": tally.verdicts["leak"],
+        "review": tally.verdicts["review"],
+        "clear": tally.verdicts["clear"],
+        "suppressed": tally.suppressed,
+        "reused": outcome.reused,
+        "screened": outcome.screened,
+        "skipped": len(outcome.skipped),
+        "skipped_by_reason": dict(tally.skips),
+        "failed": len(outcome.failed),
+        "not_converged": tally.not_converged,
+        "broken": outcome.broken,
+        "fdr": outcome.request.fdr,
+        "max_errors": outcome.request.max_errors,
+        "size_rule": outcome.request.size_rule,
+        "selection": outcome.request.selection.describe(),
+        "group": outcome.request.group,
+        "started": outcome.started,
+        "seconds": round(outcome.seconds, 3),
+        "attributors": {
+            name: {
+                "sha256": card.attributor_sha256,
+                "generator": f"{card.generator_name}/{card.generator_version}",
+                "equivalence_class": list(card.equivalence_class),
+                "final_layer_sha256": card.final_layer_sha256,
+                "threshold": card.threshold,
+                "p_floor": outcome.floors[name],
+                "basis": card.basis,
+            }
+            for name, card in outcome.cards.items()
+        },
+        "prefixes": {
+            name: [vars(test) for test in tests] for name, tests in outcome.prefixes.items()
+        },
+        "warnings": outcome.warnings,
+        "command": outcome.command,
+        "code_version": __version__,
+    }
+
+
+def exit_code(outcome: ScanOutcome, fail_on: FailOn = "leak") -> int:
+    """0, 3, 4, 5, 130 or 143, in the order of precedence of `docs/scan.md`."""
+    if outcome.interrupted:
+        return 128 + outcome.signal
+    stopping = {"leak": ("leak",), "review": ("leak", "review"), "never": ()}[fail_on]
+    if any(outcome.tally.verdicts[name] for name in stopping):
+        return 3
+    if not outcome.complete:
+        return 4
+    return 0 if outcome.findings else 5
+
+
+def summary_line(outcome: ScanOutcome) -> str:
+    """What stderr says at the end."""
+    facts = summarise(outcome)
+    return (
+        f"{facts['scored']} scored, {facts['leak']} leaks, {facts['review']} for review, "
+        f"{facts['suppressed']} suppressed, {facts['skipped']} skipped, {facts['failed']} failed, "
+        f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
+        f"complete: {str(facts['complete']).lower()}\n"
+    )

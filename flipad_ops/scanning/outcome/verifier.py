@@ -1,0 +1,148 @@
+"""Recorded findings, checked again: the same content, the same attributor, the same decision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from flipad_ops.attribution.scorer import Scorer, label
+from flipad_ops.common.errors import AttributorCorrupt, AttributorMissing, TargetError
+from flipad_ops.samples.decoder import DecodeJob
+from flipad_ops.samples.tensors import as_pixels
+from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.decisions.rules import judge, q_by_level
+from flipad_ops.scanning.outcome.evidence import Evidence
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+
+State = Literal["confirmed", "differs", "unavailable"]
+#: Relative difference of scores that other batches, machines or devices may make.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Check:
+    """What became of a finding.
+
+    Parameters
+    ----------
+    finding : Finding
+        As recorded.
+    state : {"confirmed", "differs", "unavailable"}
+    reasons : tuple of str
+        What differs, or why the content could not be had; one sentence each.
+    score, p : float or None
+        As found now.
+    """
+
+    finding: Finding
+    state: State
+    reasons: tuple[str, ...] = ()
+    score: float | None = None
+    p: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**asdict(self), "finding": self.finding.to_dict()}
+
+
+class Verifier:
+    """Checks findings of a saved scan.
+
+    Parameters
+    ----------
+    saved : ScanOutcome
+        As `load_outcome` gives it.
+    scorers : iterable of Scorer
+        The attributors by which the findings were made.
+    evidence : Evidence
+    tolerance : float
+        Relative difference of scores that still counts as the same.
+
+    Raises
+    ------
+    AttributorMissing
+        Findings name an attributor that is not among `scorers`.
+    AttributorCorrupt
+        An attributor's files are not those by which the scan was made.
+    """
+
+    def __init__(
+        self,
+        saved: ScanOutcome,
+        scorers: Iterable[Scorer],
+        evidence: Evidence,
+        tolerance: float = TOLERANCE,
+    ) -> None:
+        self._saved, self._evidence, self._tolerance = saved, evidence, tolerance
+        self._scorers = _pinned(saved, scorers)
+        self._decisions = {name: _decisions(saved, name) for name in self._scorers}
+
+    def check(self, findings: Iterable[Finding]) -> Iterator[Check]:
+        """One check per finding, in their order."""
+        for finding in findings:
+            yield self._one(finding)
+
+    def _one(self, finding: Finding) -> Check:
+        row, request = finding.row, self._saved.request
+        scorer = self._scorers[row.attributor]
+        job = DecodeJob((scorer.image_shape,), request.size_rule, request.limits)
+        try:
+            (pixels,) = job.run(self._evidence.find(row)).fits
+        except TargetError as error:
+            return Check(finding, "unavailable", (str(error),))
+        if isinstance(pixels, str):
+            return Check(finding, "unavailable", (pixels,))
+        batch = scorer.score(as_pixels(pixels[None]))
+        score, p = float(batch.score[0]), float(batch.p[0])
+        reasons = [*self._rescored(finding, scorer, score, p), *self._redecided(finding)]
+        return Check(finding, "differs" if reasons else "confirmed", tuple(reasons), score, p)
+
+    def _rescored(self, finding: Finding, scorer: Scorer, score: float, p: float) -> Iterator[str]:
+        row = finding.row
+        if row.score is None or not math.isclose(score, row.score, rel_tol=self._tolerance):
+            yield f"The score is {score:.6g}, recorded was {row.score}."
+        # A score next to one of the null's may change places with it: one step of p.
+        steps = [0.0, *(1.0 / (count + 1) for count in scorer.card.strata.values())]
+        near_p = [p + sign * step for step in steps for sign in (1, -1)]
+        if row.p is None or row.p < scorer.p_floor - 1e-12 or not np.isclose(near_p, row.p).any():
+            yield f"p is {p:.6g}, recorded was {row.p}."
+        near = math.isclose(score, scorer.threshold, rel_tol=self._tolerance)
+        if not near and row.attributed is not (score <= scorer.threshold):
+            yield "The image is on the other side of the threshold."
+
+    def _redecided(self, finding: Finding) -> Iterator[str]:
+        """Whether the rows of the file lead to the decision that stands in it."""
+        row, saved = finding.row, self._saved
+        levels, count = self._decisions[row.attributor]
+        q = levels.get(row.p) if row.p is not None else None
+        if q is None or not math.isclose(q, finding.q, rel_tol=1e-9):
+            yield f"q is {q} by the rows of the file, recorded was {finding.q}."
+            return
+        floor = saved.floors[row.attributor]
+        judged = judge(row, q, fdr=saved.request.fdr, floor=floor, count=count)
+        if judged.verdict != finding.verdict:
+            yield f"The verdict is {judged.verdict}, recorded was {finding.verdict}."
+
+
+def _pinned(saved: ScanOutcome, scorers: Iterable[Scorer]) -> dict[str, Scorer]:
+    by_name = {label(scorer): scorer for scorer in scorers}
+    for name, card in saved.cards.items():
+        if name not in by_name:
+            raise AttributorMissing(f"The findings were made by {name}, which is not at hand.")
+        if by_name[name].card.attributor_sha256 != card.attributor_sha256:
+            raise AttributorCorrupt(
+                f"The files of {name} are not those by which the scan was made "
+                f"({card.attributor_sha256[:12]})."
+            )
+    return {name: by_name[name] for name in saved.cards}
+
+
+def _decisions(saved: ScanOutcome, name: str) -> tuple[Mapping[float, float], int]:
+    """q of every p-value among the rows of an attributor, and their number."""
+    p = [f.row.p for f in saved.findings if f.row.attributor == name and f.row.p is not None]
+    levels, q = q_by_level(np.array(p, dtype=np.float64))
+    return dict(zip(levels.tolist(), q.tolist(), strict=True)), len(p)

@@ -1,0 +1,1 @@
+"""List, read, decode and score; what runs where."""

@@ -1,0 +1,193 @@
+"""One lane per attributor: collects decoded images into batches, scores them, fills the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label
+from flipad_ops.common.errors import InversionError
+from flipad_ops.samples.tensors import as_pixels
+from flipad_ops.scanning.decisions.records import Row, replace_row
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+
+Pixels = NDArray[Any]
+#: Rows with the same content, each with its position in the listing.
+Members = list[tuple[Row, int]]
+NO_SCORE = "The inversion gave no finite score."
+RECOMPRESSED = (
+    "Out of a lossy file: told by its pixels among recompressed images; versions of the model, and "
+    "others trained on the same data, are not told apart."
+)
+
+
+class Lane:
+    """Scores for one attributor; the same bytes under many keys are scored once.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    ledger : Ledger
+    batch_size : int
+        Halved, for good, whenever a batch does not fit into memory.
+
+    Attributes
+    ----------
+    found, screened : int
+        Images attributed, and images that needed no inversion to be ruled out.
+    """
+
+    def __init__(self, scorer: Scorer, ledger: Ledger, batch_size: int) -> None:
+        self.scorer, self.ledger, self.batch_size = scorer, ledger, batch_size
+        self.name, self.shape = label(scorer), scorer.image_shape
+        self.found = self.screened = 0
+        self._pixels: dict[str, Pixels] = {}
+        self._rows: dict[str, Members] = {}
+
+    def add(self, row: Row, position: int, pixels: Pixels) -> None:
+        """Take one image; scores when a batch is full."""
+        same = self._rows.get(row.sha256)
+        if same is not None:
+            same.append((row, position))
+            return
+        before = self.ledger.by_content(self.name, row.sha256)
+        if before is not None:
+            self._put(row, position, *before)
+            return
+        self._pixels[row.sha256] = pixels
+        self._rows[row.sha256] = [(row, position)]
+        if len(self._pixels) >= self.batch_size:
+            self.flush()
+
+    def flush(self) -> None:
+        """Score what is waiting."""
+        if not self._pixels:
+            return
+        rows, pixels = list(self._rows.values()), np.stack(list(self._pixels.values()))
+        self._pixels.clear()
+        self._rows.clear()
+        self.enter(rows, self.score(pixels))
+
+    def enter(self, rows: Sequence[Members], batch: ScoreBatch) -> None:
+        """Put the scores of a batch into the ledger, for all keys of each image."""
+        if batch.screened is not None:
+            self.screened += int(batch.screened.sum())
+        recompressed = flags(batch.recompressed, batch)
+        for index, members in enumerate(rows):
+            if np.isnan(batch.score[index]):
+                for row, position in members:
+                    failed = replace_row(row, outcome="failed", reason=NO_SCORE)
+                    self.ledger.add(failed, position)
+                continue
+            values = (
+                float(batch.score[index]),
+                float(batch.p[index]),
+                bool(batch.attributed[index]),
+                bool(batch.converged[index]),
+            )
+            told = (self.scorer.card.basis, RECOMPRESSED if recompressed[index] else "")
+            for row, position in members:
+                self._put(row, position, *values, " ".join(filter(None, (row.reason, *told))))
+        self.ledger.commit()  # a batch is dear: no later crash may lose it
+
+    def _put(
+        self,
+        row: Row,
+        position: int,
+        score: float,
+        p: float,
+        attributed: bool,
+        converged: bool,
+        reason: str,
+    ) -> None:
+        self.found += attributed
+        scored = replace_row(
+            row, score=score, p=p, attributed=attributed, converged=converged, reason=reason
+        )
+        self.ledger.add(scored, position)
+
+    def score(self, pixels: Pixels) -> ScoreBatch:
+        """Scores of a batch, in halves where it does not fit into memory; NaN for none."""
+
+        def shrink(size: int) -> None:
+            self.batch_size = min(self.batch_size, size)
+
+        def attempt(part: slice) -> list[ScoreBatch]:
+            return [self.scorer.score(as_pixels(pixels[part]))]
+
+        return in_halves(attempt, slice(0, len(pixels)), shrink, lambda part: [unscored(1)])[0]
+
+
+def in_halves(
+    attempt: Callable[[slice], list[ScoreBatch]],
+    part: slice,
+    shrink: Callable[[int], None],
+    unscored: Callable[[slice], list[ScoreBatch]],
+) -> list[ScoreBatch]:
+    """Batches for `part` of the images, in halves where it cannot be done at once.
+
+    Parameters
+    ----------
+    attempt : callable
+        Scores a part of the images by one or several attributors.
+    shrink : callable
+        Told the size that a batch may have from now on when memory ran out.
+    unscored : callable
+        What stands for a single image whose inversion fails.
+    """
+    count = part.stop - part.start
+    try:
+        return attempt(part)
+    except (MemoryError, RuntimeError) as error:
+        if count < 2 or not _out_of_memory(error):
+            raise
+        smaller = True
+    except InversionError:
+        if count < 2:
+            return unscored(part)
+        smaller = False  # one image is at fault: find it
+    # Outside the except block: its traceback would keep the failed batch's tensors alive.
+    middle = part.start + (count + 1) // 2
+    if smaller:
+        shrink(middle - part.start)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    halves = [
+        in_halves(attempt, half, shrink, unscored)
+        for half in (slice(part.start, middle), slice(middle, part.stop))
+    ]
+    return [join(batches) for batches in zip(*halves, strict=True)]
+
+
+def join(parts: Sequence[ScoreBatch]) -> ScoreBatch:
+    """Consecutive batches as one."""
+    return ScoreBatch(
+        score=np.concatenate([part.score for part in parts]),
+        p=np.concatenate([part.p for part in parts]),
+        attributed=np.concatenate([part.attributed for part in parts]),
+        converged=np.concatenate([part.converged for part in parts]),
+        screened=np.concatenate([flags(part.screened, part) for part in parts]),
+        recompressed=np.concatenate([flags(part.recompressed, part) for part in parts]),
+    )
+
+
+def flags(given: NDArray[np.bool_] | None, batch: ScoreBatch) -> NDArray[np.bool_]:
+    """Flags of a batch, (n,); False where the scorer gives none."""
+    return np.zeros(len(batch.score), bool) if given is None else given
+
+
+def unscored(count: int) -> ScoreBatch:
+    """Images without a score; NaN marks them."""
+    no = np.zeros(count, bool)
+    return ScoreBatch(np.full(count, np.nan), np.ones(count), no, no, no)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text

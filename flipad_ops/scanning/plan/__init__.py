@@ -1,0 +1,1 @@
+"""What a scan is asked for, and what it would read."""

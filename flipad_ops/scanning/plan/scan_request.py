@@ -1,0 +1,97 @@
+"""What a scan is asked to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flipad_ops.common.errors import UsageError
+from flipad_ops.samples.decode import DecodeLimits
+from flipad_ops.samples.size_rule import SizeRule
+from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.decisions.rules import grouping
+from flipad_ops.storage import LocalTarget, ManifestTarget, S3Target
+from flipad_ops.storage.frames import FramesTarget
+from flipad_ops.storage.selection import Selection
+from flipad_ops.storage.target import Target
+
+#: Why a flagged finding does not count, or "".
+Suppress = Callable[[Finding], str]
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """What to scan and how to decide.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+    fdr : float
+        False discovery rate over the scan, per attributor.
+    batch_size : int
+    size_rule : {"reject", "centre-crop", "resize"}
+    limits : DecodeLimits
+    max_errors : int
+        More failed objects than this make the scan incomplete.
+    selection : Selection
+        Which listed objects are read.
+    workers : int or None
+        Decoding processes; 0 decodes in this process, None takes one per core, at most 8.
+    decode_seconds : float
+        Time limit for decoding one image.
+    suppress : callable
+        Says of a flagged finding why it does not count, or "".
+    group : str
+        Regular expression over keys: what is tested together; "" for folders.
+    """
+
+    targets: Sequence[Target]
+    fdr: float = 0.01
+    batch_size: int = 64
+    size_rule: SizeRule = "reject"
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+    max_errors: int = 0
+    selection: Selection = field(default_factory=Selection)
+    workers: int | None = None
+    decode_seconds: float = 20.0
+    suppress: Suppress = lambda finding: ""
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        uris = [target.uri for target in self.targets]
+        if len(set(uris)) < len(uris):
+            raise UsageError("A target is named twice.")
+        if self.batch_size < 1:
+            raise UsageError("The batch size must be at least 1.")
+        grouping(self.group)
+
+    @property
+    def processes(self) -> int:
+        """Decoding processes to start."""
+        if self.workers is None:
+            return min(8, len(os.sched_getaffinity(0)))
+        return self.workers
+
+    def fingerprint(self, attributors: dict[str, str]) -> dict[str, Any]:
+        """What a ledger's rows depend on; `attributors` maps name/version to file hash."""
+        return {
+            "targets": [target.uri for target in self.targets],
+            "models": attributors,
+            "filters": self.selection.describe(),
+            "size rule": self.size_rule,
+            "limits": vars(self.limits),
+        }
+
+
+def with_frames(request: ScanRequest) -> ScanRequest:
+    """The request with frames of animations, if its selection asks for them."""
+    frames, limit = request.selection.frames, request.limits.max_bytes
+    if frames is None:
+        return request
+    return replace(request, targets=[
+        FramesTarget(target, frames, limit)
+        if isinstance(target, LocalTarget | ManifestTarget | S3Target) else target
+        for target in request.targets
+    ])  # fmt: skip

@@ -1,0 +1,188 @@
+"""What runs on the cluster: reads and decodes some objects, or scores one batch."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer
+from flipad_ops.common.errors import EngineError, FlipadError
+from flipad_ops.samples.decoder import Decoded, Decoder
+from flipad_ops.samples.sample_kinds import Values, array_shape, array_type
+from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, join
+from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
+from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.setup import image_shapes, make_decoders, plumbing
+from flipad_ops.storage import Item, LocalTarget, S3Target, Target
+from flipad_ops.storage.frames import FramesTarget
+from flipad_ops.version import __version__
+
+#: Gives the attributors on a device; travels to the workers.
+Loader = Callable[[str], Sequence[Scorer]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came of one object.
+
+    Parameters
+    ----------
+    outcome, reason, sha256
+        As in `Fetched`.
+    item : Item
+        As it was when read.
+    fits : tuple of int or str
+        For each shape the row of its pixels, or why there are none.
+    notes : tuple of str
+        As in `Decoded`.
+    """
+
+    item: Item
+    outcome: str = ""
+    reason: str = ""
+    sha256: str = ""
+    fits: tuple[int | str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Worker:
+    """One process of the cluster, with the attributors on one device.
+
+    Parameters
+    ----------
+    request : ScanRequest
+    loader : callable
+    device : str
+        "cuda" is the GPU that Ray gave to this process.
+    version : str
+        flipad_ops of the driver.
+    """
+
+    def __init__(self, request: ScanRequest, loader: Loader, device: str, version: str) -> None:
+        self.request, self.loader, self.device, self.version = request, loader, device, version
+        self._targets: dict[str, Target] = {}
+
+    def start(self) -> str:
+        """Load everything; the name of the machine.
+
+        Raises
+        ------
+        EngineError
+            This machine cannot do its part; the message names it.
+        """
+        host = socket.gethostname()
+        if self.version != __version__:
+            raise EngineError(
+                f"Ray worker on {host}: flipad_ops is {__version__} there and {self.version} here."
+            )
+        try:
+            for target in self.request.targets:
+                _reach(target)
+            scorers = self.loader(self.device)
+        except FlipadError as error:
+            raise EngineError(f"Ray worker on {host}: {error}") from error
+        self.shapes = image_shapes(scorers)
+        # The ledger is the driver's; a lane here only scores.
+        self.lanes = [Lane(scorer, Ledger(), self.request.batch_size) for scorer in scorers]
+        self.places = [self.shapes.index(lane.shape) for lane in self.lanes]
+        self.decoders = [_Lasting(decoder) for decoder in make_decoders(self.request, self.shapes)]
+        return host
+
+    def read(self, target: Target, items: Sequence[Item]) -> tuple[list[Reading], list[Values]]:
+        """Fetch and decode objects of one target.
+
+        Returns
+        -------
+        readings : list of Reading
+            One for each item.
+        pixels : list of (k, ...) arrays
+            For each shape those that there are.
+        """
+        target = self._targets.setdefault(target.uri, target)  # the first keeps its connections
+        picked = ((target, item) for item in items)
+        sizes = plumbing(self.request, self.shapes, [target])
+        stacks: list[list[Pixels]] = [[] for _ in self.shapes]
+        readings = []
+        with Pipeline(picked, None, list(self.decoders), sizes) as pipeline:
+            for got in pipeline.results(lambda: False):
+                if isinstance(got, Fetched):
+                    readings.append(_reading(got, stacks))
+            if pipeline.listing_error is not None:
+                raise pipeline.listing_error
+        return readings, [
+            np.stack(stack) if stack else np.empty((0, *array_shape(shape)), array_type(shape))
+            for stack, shape in zip(stacks, self.shapes, strict=True)
+        ]
+
+    def score(
+        self, lane: int, picks: Sequence[tuple[int, int]], *sources: list[Values]
+    ) -> ScoreBatch:
+        """Score one batch of the `lane`-th attributor.
+
+        Parameters
+        ----------
+        picks : sequence of (source, row)
+            Which images of `sources`, results of `read`.
+        """
+        subject, place = self.lanes[lane], self.places[lane]
+        pixels = np.stack([sources[source][place][row] for source, row in picks])
+        # A smaller size than the driver's is what memory turned out to allow.
+        starts = range(0, len(pixels), subject.batch_size)
+        size = subject.batch_size
+        return join([subject.score(pixels[start : start + size]) for start in starts])
+
+
+class _Lasting:
+    """A decoder that outlives the pipeline it is lent to."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+
+    def start(self) -> None:
+        """As the decoder does."""
+        self.decoder.start()
+
+    def decode(self, blobs: Sequence[bytes]) -> Iterator[Decoded]:
+        """As the decoder does."""
+        return self.decoder.decode(blobs)
+
+    def close(self) -> None:
+        """Nothing: the next pipeline goes on with it."""
+
+
+def for_workers(request: ScanRequest, device: str) -> ScanRequest:
+    """The request as it travels: one decoding process beside each CPU worker by default."""
+    workers = 1 if request.workers is None and device == "cpu" else request.workers
+    return replace(request, suppress=_nothing, workers=workers)
+
+
+def _nothing(finding: Finding) -> str:
+    return ""
+
+
+def _reading(got: Fetched, stacks: list[list[Pixels]]) -> Reading:
+    if got.outcome or got.decoded is None:
+        return Reading(got.item, got.outcome, got.reason, got.sha256)
+    fits: list[int | str] = []
+    for fit, stack in zip(got.decoded.fits, stacks, strict=True):
+        if isinstance(fit, str):
+            fits.append(fit)
+        else:
+            fits.append(len(stack))
+            stack.append(fit)
+    return Reading(got.item, sha256=got.sha256, fits=tuple(fits), notes=got.decoded.notes)
+
+
+def _reach(target: Target) -> None:
+    """Raise what keeps this machine from reading a target, before it looks like empty objects."""
+    if isinstance(target, FramesTarget):
+        _reach(target.target)
+    elif isinstance(target, S3Target):
+        target.open()
+    elif isinstance(target, LocalTarget) and not target.path.exists():
+        raise EngineError(f"there is no {target.path}; every worker must see it under this path.")

@@ -1,0 +1,188 @@
+"""A folder of images as one tensor: how a fit gets its foreign images.
+
+With `patches=True` an image larger than the wanted size gives patches of that size instead of
+being skipped: first the tiles of a grid, which do not overlap, then, when `limit` asks for
+more, further patches at seeded random places. A few photographs then give thousands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from flipad_ops.common.errors import DataError, ImageError, UsageError
+from flipad_ops.samples.decode import DEFAULT_LIMITS, DecodedImage, DecodeLimits, decode
+from flipad_ops.samples.patches import choose_places
+from flipad_ops.samples.sample_kinds import Values
+from flipad_ops.samples.size_rule import Shape, SizeRule, fit_deep, fit_to, match_channels
+from flipad_ops.samples.tensors import as_pixels
+
+__all__ = ["FolderImages", "image_files", "load_commonest", "load_folder"]
+
+Skips = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class FolderImages:
+    """What a folder held.
+
+    Parameters
+    ----------
+    images : Tensor (count, channels, height, width), float32 in [0, 1], as stored
+    names : tuple of str
+        Path below the folder; a patch adds "#top,left".
+    skipped : tuple of (str, str)
+        Path below the folder and the reason, one sentence.
+    """
+
+    images: Tensor
+    names: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def image_files(path: Path) -> list[Path]:
+    """Every file below `path` in name order, hidden ones left out."""
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(path).parts)
+    )
+
+
+def load_folder(
+    path: str | Path,
+    shape: Shape,
+    limit: int | None = None,
+    seed: int = 0,
+    *,
+    patches: bool = False,
+    size_rule: SizeRule = "reject",
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    deep: bool = False,
+) -> FolderImages:
+    """Read the images of a folder, recursively; unusable files are skipped with a reason.
+
+    Parameters
+    ----------
+    shape : (channels, height, width)
+    limit : int, optional
+        At most this many images, drawn by `seed`; returned in name order.
+    patches : bool
+        Cut larger images into patches instead of applying `size_rule`.
+    deep : bool
+        16-bit greyscale files at full precision, and no others.
+
+    Raises
+    ------
+    UsageError
+        `path` is not a folder.
+    DataError
+        It holds no usable image.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder.")
+    if limit is not None and limit < 1:
+        raise UsageError("The limit on images must be positive.")
+    files = {file.relative_to(root).as_posix(): file for file in image_files(root)}
+    skipped: Skips = []
+    found: dict[str, Values] = {}
+    if patches:
+        sizes = _sizes(files, limits, skipped)
+        for name, places in choose_places(sizes, shape[1:], limit, seed, skipped).items():
+            try:
+                pixels = _channels(_read(files[name], limits), shape[0], deep)
+            except ImageError as error:
+                skipped.append((name, str(error)))
+                continue
+            for top, left in places:
+                patch = pixels[top : top + shape[1], left : left + shape[2]].transpose(2, 0, 1)
+                found[f"{name}#{top},{left}"] = np.ascontiguousarray(patch)
+    else:
+        for name in _order(list(files), limit, seed):
+            try:
+                fit = fit_deep if deep else fit_to
+                found[name] = fit(_read(files[name], limits), shape, size_rule)
+            except ImageError as error:
+                skipped.append((name, str(error)))
+            if len(found) == limit:
+                break
+        found = dict(sorted(found.items()))
+    return _loaded(root, len(files), found, skipped)
+
+
+def load_commonest(path: str | Path, *, deep: bool = False) -> FolderImages:
+    """The images of a folder that have its commonest size, in its commonest number of channels.
+
+    Every file is decoded once, so all are in memory with their 8 or 16 bits. Raises what
+    `load_folder` raises.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder.")
+    skipped: Skips = []
+    decoded: dict[str, DecodedImage] = {}
+    files = image_files(root)
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        try:
+            decoded[name] = _read(file, DEFAULT_LIMITS)
+        except ImageError as error:
+            skipped.append((name, str(error)))
+    shapes = Counter((image.pixels.shape[2], *image.size) for image in decoded.values())
+    found: dict[str, Values] = {}
+    for name, image in decoded.items():
+        try:
+            found[name] = (fit_deep if deep else fit_to)(image, shapes.most_common(1)[0][0])
+        except ImageError as error:
+            skipped.append((name, str(error)))
+    return _loaded(root, len(files), found, skipped)
+
+
+def _loaded(root: Path, files: int, found: dict[str, Values], skipped: Skips) -> FolderImages:
+    if not found:
+        why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
+        raise DataError(f"{root} holds no usable image among {files} files{why}.")
+    images = as_pixels(np.stack(list(found.values())))
+    return FolderImages(images, tuple(found), tuple(sorted(skipped)))
+
+
+def _channels(image: DecodedImage, channels: int, deep: bool) -> Values:
+    """(height, width, channels), whole."""
+    if not deep:
+        return match_channels(image.pixels, channels)
+    return fit_deep(image, (channels, *image.size)).transpose(1, 2, 0)
+
+
+def _read(file: Path, limits: DecodeLimits) -> DecodedImage:
+    if file.stat().st_size > limits.max_bytes:
+        return decode(file.open("rb").read(limits.max_bytes + 1), limits)
+    return decode(file.read_bytes(), limits)
+
+
+def _sizes(
+    files: dict[str, Path], limits: DecodeLimits, skipped: Skips
+) -> dict[str, tuple[int, int]]:
+    # Decoding twice keeps one photograph in memory at a time instead of a folder of them.
+    sizes = {}
+    for name, file in files.items():
+        try:
+            sizes[name] = _read(file, limits).size
+        except ImageError as error:
+            skipped.append((name, str(error)))
+    return sizes
+
+
+def _order(names: list[str], limit: int | None, seed: int) -> Iterator[str]:
+    if limit is None:
+        yield from names
+    else:
+        yield from (names[i] for i in np.random.default_rng(seed).permutation(len(names)))

@@ -1,0 +1,1 @@
+"""Whole jobs as library calls: fit, scan, verify, evaluate; their tracking and data quality."""

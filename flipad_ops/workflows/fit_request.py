@@ -1,0 +1,154 @@
+"""What a fit is asked for and what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.common.errors import UsageError
+from flipad_ops.common.untrusted_json import parse
+
+Status = Literal["fitted", "exists", "reused"]
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """One fit.
+
+    Parameters
+    ----------
+    uri : str
+        The generator version: `models:/NAME/3`, `NAME@alias` or `NAME`.
+    negatives : tuple of str
+        Folders or `s3://BUCKET/PREFIX` of images known not to be the generator's own; larger
+        images give patches. For rows of a table, .csv or .parquet files.
+    negatives_models : tuple of str
+        Registered generators to sample foreign images from, `NAME` or `NAME/VERSION`.
+        With neither, the other registered versions that give images of the same size.
+    recipe, seed, fnr
+        See `flipad_ops.attribution.fit_settings`; `settings` overrides all three.
+    force : bool
+        Fit although this version has an attributor of this configuration, and let the new one
+        take the aliases whatever its validation says.
+    """
+
+    uri: str
+    negatives: tuple[str, ...] = ()
+    negatives_models: tuple[str, ...] = ()
+    recipe: str = "default"
+    seed: int = 0
+    fnr: float | None = None
+    settings: FitSettings | None = None
+    device: str = "cpu"
+    force: bool = False
+    allow_pickle: bool = False
+    tracking_uri: str | None = None
+    experiment: str = "flipad"
+
+    def fit_settings(self) -> FitSettings:
+        """The settings of the recipe with the overrides; UsageError for an unknown recipe."""
+        if self.settings is not None:
+            return self.settings
+        changes: dict[str, Any] = {"seed": self.seed}
+        if self.fnr is not None:
+            changes["fnr"] = self.fnr
+        return recipe(self.recipe, **changes)
+
+    def config_sha256(self) -> str:
+        """What makes two fits of one version the same: settings and named negatives."""
+        fields = {
+            "settings": self.fit_settings().to_dict(),
+            "negatives": sorted(self.negatives),
+            "negatives_models": sorted(self.negatives_models),
+        }
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def read_settings(path: str | Path) -> FitSettings:
+    """Settings from a JSON file, as the `attributor.json` of a fit holds them.
+
+    Raises
+    ------
+    UsageError
+        No such file, not JSON, or an unknown or wrong setting.
+    """
+    try:
+        values = parse(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a readable JSON file.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} is not a JSON object of fit settings.")
+    try:
+        return FitSettings.from_dict(values)
+    except (TypeError, KeyError) as error:
+        raise UsageError(f"{path} holds a setting of the wrong type: {error}.") from error
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """What a fit left in the registry.
+
+    Parameters
+    ----------
+    status : {"fitted", "exists", "reused"}
+        Fitted now; found, same configuration; or taken over from a version with the same
+        final layer.
+    attributor, version : str
+        The registered attributor.
+    evaluation : mapping
+        Held-out figures, see `flipad_ops.attribution.evaluation`; empty unless fitted now.
+    champion : bool
+        Whether the aliases point at it.
+    notes : tuple of str
+        What the user should know: sources left out, images dropped.
+    """
+
+    status: Status
+    generator: str
+    generator_version: str
+    attributor: str
+    version: str
+    run_id: str = ""
+    threshold: float = float("nan")
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    champion: bool = True
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**vars(self), "evaluation": dict(self.evaluation), "timings": dict(self.timings)}
+
+    def text(self) -> str:
+        """A few lines for a terminal."""
+        generator = f"models:/{self.generator}/{self.generator_version}"
+        attributor = f"{self.attributor}/{self.version}"
+        if self.status == "exists":
+            return f"{attributor} is the attributor of {generator} already; --force fits again\n"
+        if self.status == "reused":
+            return (
+                f"{generator} shares its final layer with other versions and cannot be told apart "
+                f"from them; it uses their attributor {attributor}\n"
+            )
+        tpr = self.evaluation["tpr"]
+        lines = [
+            f"{attributor} fitted for {generator}",
+            f"  own images recognised   {_rate(tpr)}",
+        ]
+        for name, stratum in sorted(self.evaluation["strata"].items()):
+            lines.append(f"  wrongly attributed      {_rate(stratum['fpr'])}  {name}")
+        lines.append(f"  threshold               {self.threshold:8.4g}")
+        if not self.champion:
+            lines.append("  an earlier attributor of this version was better and stays current")
+        return "\n".join(lines) + "\n"
+
+
+def _rate(rate: Mapping[str, Any]) -> str:
+    return (
+        f"{rate['value']:8.2%}  ({rate['low']:.2%} to {rate['high']:.2%}, {rate['count']} held out)"
+    )

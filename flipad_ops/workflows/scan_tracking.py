@@ -1,0 +1,126 @@
+"""A scan as an MLflow run: parameters, counts, histogram, report, and the attributors it asked."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flipad_ops.common.errors import UsageError
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import summarise, verdict
+from flipad_ops.scanning.outputs import write_outputs
+from flipad_ops.scanning.report.charts import Series, score_histogram
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "flipad scans"
+#: An MLflow parameter holds this many characters at most.
+PARAMETER_LENGTH = 6000
+
+_COUNTS = ("scored", "leak", "review", "clear", "suppressed", "skipped", "failed", "reused",
+           "not_converged", "seconds")  # fmt: skip
+
+
+def log_scan(
+    outcome: ScanOutcome, tracking_uri: str | None = None, experiment: str = EXPERIMENT
+) -> str:
+    """Log a finished scan; returns the run id.
+
+    Raises
+    ------
+    UsageError
+        The tracking server cannot be reached or refuses.
+    """
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client = MlflowClient(tracking_uri)
+        found = client.get_experiment_by_name(experiment)
+        where = found.experiment_id if found else client.create_experiment(experiment)
+        run = client.create_run(where, run_name=f"scan: {verdict(outcome)}")
+        run_id = str(run.info.run_id)
+        status = "KILLED" if outcome.interrupted else "FINISHED" if outcome.complete else "FAILED"
+        try:
+            _fill(client, run_id, outcome)
+        except BaseException:
+            status = "FAILED"
+            raise
+        finally:
+            client.set_terminated(run_id, status)
+    except (MlflowException, OSError) as error:
+        raise UsageError(f"The scan cannot be logged to MLflow: {error}.") from error
+    return run_id
+
+
+def _fill(client: MlflowClient, run_id: str, outcome: ScanOutcome) -> None:
+    summary = summarise(outcome)
+    parameters = {
+        "targets": " ".join(summary["targets"]),
+        "fdr": summary["fdr"],
+        "max_errors": summary["max_errors"],
+        "size_rule": outcome.request.size_rule,
+        "attributors": " ".join(outcome.cards),
+        **summary["selection"],
+    }
+    for name, value in parameters.items():
+        client.log_param(run_id, name, str(value)[:PARAMETER_LENGTH])
+    for name in _COUNTS:
+        client.log_metric(run_id, name, float(summary[name]))
+    client.set_tag(run_id, "flipad.verdict", summary["verdict"])
+    client.set_tag(run_id, "flipad.complete", str(summary["complete"]).lower())
+    client.log_dict(run_id, summary, "summary.json")
+    for name, card in outcome.cards.items():
+        chart = _histogram(outcome, name)
+        if chart:
+            client.log_text(run_id, chart, f"scores/{card.attributor_name}.svg")
+    with tempfile.TemporaryDirectory(prefix="flipad-") as folder:
+        report = Path(folder, "report.html")
+        write_outputs(outcome, [("html", report)])
+        client.log_artifact(run_id, str(report))
+    _link(client, run_id, outcome)
+
+
+def _histogram(outcome: ScanOutcome, name: str) -> str:
+    card = outcome.cards[name]
+    found = (f.row.score for f in outcome.findings if f.row.attributor == name)
+    scores = np.fromiter(found, dtype=np.float64)
+    null = [value for values in card.null_scores.values() for value in values]
+    chart = score_histogram(
+        [
+            Series("own, calibration", card.own_scores, "own"),
+            Series("foreign, calibration", null, "foreign"),
+            Series("this scan", scores, "scan"),
+        ],
+        card.threshold,
+    )
+    style = (
+        "<style>.own{fill:#1b7f5c}.foreign{fill:#9aa4b1}.scan{fill:#2f5fd0}.series{fill-opacity:.4}"
+        ".axis,.tick,.cut{stroke:#555}text{font:11px sans-serif}</style>"
+    )
+    alone = str(chart).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    head, end, rest = alone.partition(">")
+    return head + end + style + rest if chart else ""
+
+
+def _link(client: MlflowClient, run_id: str, outcome: ScanOutcome) -> None:
+    """Tag the run with its attributors, and enter those of the registry as inputs."""
+    from mlflow.entities import LoggedModelInput
+    from mlflow.exceptions import MlflowException
+
+    inputs: list[Any] = []
+    for name, card in outcome.cards.items():
+        client.set_tag(run_id, f"flipad.attributor.{card.attributor_name}", name)
+        try:
+            version = client.get_model_version(card.attributor_name, card.attributor_version)
+        except MlflowException:
+            continue  # loaded from a folder, or another registry
+        source = str(version.source or "")
+        if source.startswith("models:/m-"):
+            inputs.append(LoggedModelInput(source.removeprefix("models:/")))
+    if inputs:
+        client.log_inputs(run_id, models=inputs)
