@@ -26,6 +26,7 @@ SHOWN = {
     "reporting.md": "SECURITY.md",
 }
 RESULTS = "benchmarks/results"
+ALONE = "    options: {show_submodules: false}\n"
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -77,7 +78,9 @@ def _shown() -> dict[str, str]:
 
 
 def _api(package: str) -> str:
-    return f"# `{package}`\n\n::: {package}\n"
+    # The root's own names; its packages have pages of their own.
+    alone = "" if "." in package or package == "registry_hooks" else ALONE
+    return f"# `{package}`\n\n::: {package}\n{alone}"
 
 
 def _nav(entry: object) -> list[str]:

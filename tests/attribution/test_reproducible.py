@@ -13,7 +13,7 @@ import numpy as np
 from flipad_ops.attribution.serialisation import JSON_NAME, TENSORS_NAME
 from flipad_ops.scanning.outcome.verifier import TOLERANCE
 
-MAKE = Path(__file__).parent / "fixtures" / "make.py"
+MAKE = Path(__file__).parents[1] / "fixtures" / "make.py"
 ROOT = MAKE.parents[2]
 
 

@@ -20,7 +20,7 @@ from flipad_ops.scanning.outputs.structured import write_jsonl
 from registry_hooks.records import Base
 from registry_hooks.table import WorkTable
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 FORMATS = (3, 4, 5)
 #: Since format 3 the solver stops at other iterates within the same gap (31ad668, b101d52):
 #: scores moved by up to 3.6% here, p-values not at all.

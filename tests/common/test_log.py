@@ -13,7 +13,7 @@ from flipad_ops.common.log import scrub
 
 SCRIPT = """
 import logging, sys, threading, warnings
-from flipad_ops.cli import log
+from flipad_ops.common import log
 log.from_environment(sys.argv[1:])
 log.service_log()
 log.context(model="faces/3")

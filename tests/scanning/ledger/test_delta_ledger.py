@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from flipad_ops.scanning.ledger.sqlite_ledger.delta import delta_ledger as ledger
-from flipad_ops.scanning.ledger.sqlite_ledger.delta import delta_table as table
 from torch import Tensor
 
 from flipad_ops.attribution.scorer import ScoreBatch
 from flipad_ops.common.errors import StateError, UsageError
+from flipad_ops.scanning.ledger.delta import delta_ledger as ledger
+from flipad_ops.scanning.ledger.delta import delta_table as table
 from flipad_ops.scanning.ledger.open_ledger import open_ledger
 from flipad_ops.scanning.outcome.summary import exit_code
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
