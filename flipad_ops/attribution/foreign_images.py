@@ -114,7 +114,7 @@ def split_foreign(
     left = {name: len(source) - caps[name] for name, source in sources.items()}
     extra = _fair_shares(left, more, 0)
     return {
-        name: _split(source, caps[name], extra[name], stream(seed, "split", index))
+        name: _split(source, caps[name], extra[name], stream(seed, "foreign split", index))
         for index, (name, source) in enumerate(sorted(sources.items()))
     }
 

@@ -82,11 +82,11 @@ def training_set(
     visible = settings.fusion and can_view_pixels(generator.sample_shape)
     augmented = round(settings.recompressed * len(own)) if visible else 0
     rows = unrelated.nonzero()[:, 0]
-    order = torch.Generator().manual_seed(stream(seed, "order of unrelated"))
+    order = torch.Generator().manual_seed(stream(seed, "foreign order"))
     strangers = foreign[rows[torch.randperm(len(rows), generator=order)]]
     more = strangers
     if augmented and len(more):  # cheap here, as nothing of it is inverted
-        wider = widen(more, len(own) // 2, stream(seed, "widened unrelated"))
+        wider = widen(more, len(own) // 2, stream(seed, "foreign widened for pixels"))
         more = torch.cat([more, wider])
     inverted = [
         own,
@@ -122,7 +122,7 @@ def _foreign(
     given, seed, count = torch.cat(parts), settings.seed, len(own)
     if len(generator.sample_shape) == 3:
         wider = round(settings.widened * count)
-        parts.append(widen(given, wider, stream(seed, "widened"), generator.grid))
+        parts.append(widen(given, wider, stream(seed, "foreign widened"), generator.grid))
         if generator.layer.inverts:
             misses = round(settings.near_misses * count)
             parts.append(near_misses(generator, misses, stream(seed, "near misses")))
