@@ -101,6 +101,12 @@ class CropInverter:
         reached = LayerOperator(plain).apply(outside)[0, :, rows, columns] > 0.5
         self.inner.free = reached.expand(part.output_shape).to(device)
 
+    @property
+    def activation_shape(self) -> tuple[int, ...]:
+        """Of one recovered activation: the window's."""
+        sides = (core.stop - core.start for core in self.cores)
+        return (self.layer.input_shape[0], *sides)
+
     def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
         """Invert (batch, *layer.output_shape); z is (batch, channels, height, width) of the window,
         the residual zero outside it."""

@@ -27,6 +27,11 @@ class Inverter(Protocol):
 
     layer: FinalLayer
 
+    @property
+    def activation_shape(self) -> tuple[int, ...]:
+        """Of one recovered activation."""
+        ...
+
     def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
         """Invert pixels (batch, *layer.output_shape) in [0, 1]."""
         ...
@@ -74,6 +79,11 @@ class FinalLayerInverter:
         self.offset = layer(self.anchor[None].double()).float()
         self.solver = solver or self.make_solver()
         self.free: Tensor | None = None
+
+    @property
+    def activation_shape(self) -> tuple[int, ...]:
+        """Of one recovered activation: all that the layer takes."""
+        return tuple(self.layer.input_shape)
 
     def make_operator(self) -> LinearOperator:
         """W, as the solver sees it."""
