@@ -151,14 +151,6 @@ def read_weights(path: Path, key: str | None = None) -> Mapping[str, Tensor]:
     return state
 
 
-def numbers(text: str, *, whole: bool, option: str) -> list[float]:
-    """Comma-separated numbers; a UsageError names `option`."""
-    try:
-        return [int(part) if whole else float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"{option}: {text!r} is not a list of numbers such as 100,1,1.") from error
-
-
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)

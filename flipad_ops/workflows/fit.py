@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["FitOutcome", "FitRequest", "run_fit"]
+__all__ = ["FitOutcome", "FitRequest", "fit"]
 
 NO_LINEAGE = "not allowed to enter the generator as an input of the run (EDIT on logged models)"
 
 
-def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
+def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     """Load, split, gather, gate, fit, evaluate, log, register.
 
     Repeating it is safe: a version that has an attributor of this configuration is left as it
