@@ -177,18 +177,17 @@ def scan(
     from flipad_ops.common.errors import StateError, UsageError
     from flipad_ops.common.progress import counter
     from flipad_ops.samples.decode import DecodeLimits
-    from flipad_ops.scanning.decisions.suppress import load_suppressions
     from flipad_ops.scanning.ledger.open_ledger import open_ledger
     from flipad_ops.scanning.outcome.exhibits import collect_exhibits, reference_exhibit
     from flipad_ops.scanning.outcome.summary import exit_code, summary_line
+    from flipad_ops.scanning.outcome.suppress import load_suppressions
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
     from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
     from flipad_ops.scanning.pipeline.stop import stop_signals
     from flipad_ops.scanning.plan.dry_run import preview, write_preview
-    from flipad_ops.scanning.plan.scan_request import with_frames
+    from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
     from flipad_ops.storage import S3Access, open_target
     from flipad_ops.storage.selection import Selection, parse_size
-    from flipad_ops.storage.table_target import with_tables
 
     if not model and not all_models:
         raise UsageError("Name an attributor with --model NAME, or use --all-models.")

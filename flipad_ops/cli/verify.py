@@ -63,9 +63,8 @@ def verify(
     from flipad_ops.scanning.outcome.evidence import Evidence
     from flipad_ops.scanning.outcome.saved import load_outcome
     from flipad_ops.scanning.outcome.verifier import Verifier
-    from flipad_ops.scanning.plan.scan_request import with_frames
+    from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
     from flipad_ops.storage import S3Access
-    from flipad_ops.storage.table_target import with_tables
 
     if public_key is not None:  # an empty one is an unset variable, and refused
         from flipad_ops.scanning.outcome import signing

@@ -1,4 +1,4 @@
-"""A table whose rows are the samples, as a scan target; and how it is told from a manifest.
+"""A table whose rows are the samples, as a scan target.
 
 Every row is an object with a key `FILE/rows-FIRST-LAST/NUMBER`, so that rows of one Parquet row
 group (or of a thousand lines of CSV) stand under one prefix and are tested together like a folder.
@@ -12,22 +12,15 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flipad_ops.attribution.scorer import Scorer, label
-from flipad_ops.common.errors import DataError, ObjectGone, TargetError, UsageError
-from flipad_ops.samples.columns import Columns
+from flipad_ops.common.errors import DataError, ObjectGone, TargetError
 from flipad_ops.samples.row import write_row
-from flipad_ops.scanning.plan.scan_request import ScanRequest
-from flipad_ops.storage.local import LocalTarget
-from flipad_ops.storage.manifest import NAMES, ManifestTarget
-from flipad_ops.storage.s3 import S3Target
 from flipad_ops.storage.s3_object import S3Object
-from flipad_ops.storage.table_files import SUFFIXES, blocks, header
-from flipad_ops.storage.target import GONE, Content, Item, Target
+from flipad_ops.storage.table_files import blocks
+from flipad_ops.storage.target import GONE, Content, Item
 
 #: Blocks kept while their rows are on their way.
 KEPT = 4
@@ -128,56 +121,3 @@ def _stamp(file: Path | S3Object) -> str:
 
 def _etag(stamp: str, data: bytes) -> str:
     return stamp + hashlib.sha256(data).hexdigest()[:32]
-
-
-def with_tables(request: ScanRequest, scorers: Sequence[Scorer]) -> ScanRequest:
-    """The request, with tables of samples in place of what looked like manifests.
-
-    A file that has all columns of an attributor is a table of samples; else one with a column of
-    addresses is a manifest.
-
-    Raises
-    ------
-    UsageError
-        It is neither.
-    """
-    wanted = {label(s): s.image_shape for s in scorers if isinstance(s.image_shape, Columns)}
-    return replace(request, targets=[_told(target, wanted) for target in request.targets])
-
-
-def _told(target: Target, wanted: dict[str, Columns]) -> Target:
-    file = _file(target, wanted)
-    if file is None:
-        return target
-    try:
-        names = header(file)
-    except DataError as error:
-        raise TargetError(str(error)) from error
-    fits = [columns for columns in wanted.values() if not columns.missing(names)]
-    if fits:
-        every = dict.fromkeys(name for columns in fits for name in columns.names)
-        return TableTarget(file if isinstance(file, S3Object) else target.uri, list(every))
-    if isinstance(file, S3Object) or not set(NAMES) & set(names):
-        raise UsageError(_neither(target.uri, names, wanted))
-    return target
-
-
-def _file(target: Target, wanted: dict[str, Columns]) -> Path | S3Object | None:
-    """What may be a table. In a bucket only where one is wanted, as asking costs requests."""
-    if isinstance(target, ManifestTarget | LocalTarget):
-        path = target.path
-        return path if path.suffix in SUFFIXES and path.is_file() else None
-    if isinstance(target, S3Target) and wanted and target.uri.endswith(SUFFIXES):
-        with suppress(ObjectGone):  # a folder may be called like a table
-            return S3Object(target.uri, target.access).pinned()
-    return None
-
-
-def _neither(uri: str, names: Sequence[str], wanted: dict[str, Columns]) -> str:
-    sentence = f"{uri} is no manifest (it has none of the columns {', '.join(NAMES)})"
-    if not wanted:
-        return f"{sentence}, and no attributor of this scan takes rows of a table."
-    name, columns = next(iter(wanted.items()))
-    lacking = columns.missing(names)
-    shown = ", ".join(map(repr, lacking[:5])) + (", ..." if len(lacking) > 5 else "")
-    return f"{sentence} and no table of samples for {name} (it lacks {shown})."

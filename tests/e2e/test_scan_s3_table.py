@@ -19,12 +19,13 @@ from torch import Tensor
 from flipad_ops.attribution.scorer import ScoreBatch
 from flipad_ops.common.errors import ObjectGone, TargetError, UsageError
 from flipad_ops.samples.columns import Column, Columns
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.evidence import Evidence
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.plan.samples_within import with_tables
 from flipad_ops.storage import S3Access, S3Target, open_target, s3_object
 from flipad_ops.storage.s3_object import S3Object
-from flipad_ops.storage.table_target import TableTarget, with_tables
+from flipad_ops.storage.table_target import TableTarget
 from tests.e2e.s3_server import S3Server, s3_server
 from tests.scanning.fakes import DarkIsOurs
 
@@ -92,7 +93,7 @@ def test_rows_are_scanned_by_ranges(
     original = s3_object.ask
     monkeypatch.setattr(s3_object, "ask", ask)
     request, scorer = told("s3://public/in/t.parquet"), LowIsOurs()
-    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+    with closing(SqliteLedger(tmp_path / "ledger.db")) as ledger:
         outcome = run_scan(request, [scorer], ledger=ledger)
         found = list(outcome.findings)
         assert [f.row.key for f in found[9:11]] == [

@@ -17,10 +17,10 @@ import pytest
 
 from flipad_ops.common.errors import UsageError
 from flipad_ops.scanning.decisions.records import Finding, Row
-from flipad_ops.scanning.decisions.suppress import Suppressions, load_suppressions, read_ignore_file
 from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code, summarise
+from flipad_ops.scanning.outcome.suppress import Suppressions, load_suppressions, read_ignore_file
 from flipad_ops.scanning.outputs import FORMATS, WRITERS, parse_output, write_outputs
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.storage import open_target

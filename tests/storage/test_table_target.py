@@ -16,9 +16,10 @@ from flipad_ops.common.errors import ObjectGone, TargetError, UsageError
 from flipad_ops.samples.columns import Column, Columns
 from flipad_ops.samples.row import read_row
 from flipad_ops.scanning.decisions.rules import grouping, prefix_tests
+from flipad_ops.scanning.plan.samples_within import with_tables
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 from flipad_ops.storage import Item, ManifestTarget, open_target
-from flipad_ops.storage.table_target import KEPT, TableTarget, with_tables
+from flipad_ops.storage.table_target import KEPT, TableTarget
 
 COLUMNS = Columns((Column("a", 0.0, 100.0), Column("b", 0.0, 1.0)))
 SCORER = cast(Any, SimpleNamespace(name="x", version="1", image_shape=COLUMNS))

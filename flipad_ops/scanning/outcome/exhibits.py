@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,29 +15,11 @@ from flipad_ops.samples.decode import decode
 from flipad_ops.samples.sample_kinds import array_shape, take
 from flipad_ops.samples.size_rule import fit_to
 from flipad_ops.samples.tensors import as_pixels
-from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
 from flipad_ops.storage import Item
 
 #: The report shows at most this many.
 SHOWN = 50
-
-
-@dataclass(frozen=True, eq=False)
-class Exhibit:
-    """One pictured finding.
-
-    Parameters
-    ----------
-    finding : Finding
-    pixels : (height, width, channels) uint8
-    residual : (height, width) float32
-        Mean absolute inversion residual over channels, in target units.
-    """
-
-    finding: Finding
-    pixels: NDArray[np.uint8]
-    residual: NDArray[np.float32]
 
 
 def collect_exhibits(

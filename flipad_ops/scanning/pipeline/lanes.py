@@ -13,7 +13,7 @@ from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label
 from flipad_ops.common.errors import InversionError
 from flipad_ops.samples.tensors import as_pixels
 from flipad_ops.scanning.decisions.records import Row, replace_row
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.ledger import Ledger
 
 Pixels = NDArray[Any]
 #: Rows with the same content, each with its position in the listing.

@@ -17,7 +17,7 @@ from torch import Tensor
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer, SharingScorer
 from flipad_ops.samples.tensors import as_pixels
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, in_halves, unscored
 
 

@@ -11,10 +11,10 @@ from typing import Any, cast
 from flipad_ops.common.errors import FlipadError, UsageError
 from flipad_ops.samples.decoder import Decoded
 from flipad_ops.scanning.ledger.lookup import Kept
-from flipad_ops.scanning.pipeline.engine import Source, Task
+from flipad_ops.scanning.pipeline.engine import Source
 from flipad_ops.scanning.pipeline.pipeline import Fetched
-from flipad_ops.scanning.pipeline.run import Work
-from flipad_ops.scanning.plan.setup import image_shapes, window
+from flipad_ops.scanning.pipeline.sizes import image_shapes, window
+from flipad_ops.scanning.pipeline.work import Task, Work
 from flipad_ops.scanning.ray.calls import LOST, Call, Entry, Image, ReadCall, ScoreCall
 from flipad_ops.scanning.ray.cluster import joined
 from flipad_ops.scanning.ray.crew import Crew

@@ -13,11 +13,11 @@ from flipad_ops.common.errors import EngineError, FlipadError
 from flipad_ops.samples.decoder import Decoded, Decoder
 from flipad_ops.samples.sample_kinds import Values, array_shape, array_type
 from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, join
 from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
+from flipad_ops.scanning.pipeline.sizes import image_shapes, make_decoders, plumbing
 from flipad_ops.scanning.plan.scan_request import ScanRequest
-from flipad_ops.scanning.plan.setup import image_shapes, make_decoders, plumbing
 from flipad_ops.storage import Item, LocalTarget, S3Target, Target
 from flipad_ops.storage.frames import FramesTarget
 from flipad_ops.version import __version__
@@ -88,7 +88,7 @@ class Worker:
             raise EngineError(f"Ray worker on {host}: {error}") from error
         self.shapes = image_shapes(scorers)
         # The ledger is the driver's; a lane here only scores.
-        self.lanes = [Lane(scorer, Ledger(), self.request.batch_size) for scorer in scorers]
+        self.lanes = [Lane(scorer, SqliteLedger(), self.request.batch_size) for scorer in scorers]
         self.places = [self.shapes.index(lane.shape) for lane in self.lanes]
         self.decoders = [_Lasting(decoder) for decoder in make_decoders(self.request, self.shapes)]
         return host

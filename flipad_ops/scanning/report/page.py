@@ -11,8 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flipad_ops.samples.png import thumbnail_uri
 from flipad_ops.scanning.decisions.rules import most_telling
-from flipad_ops.scanning.outcome.exhibits import Exhibit
-from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
 from flipad_ops.scanning.report.heat import bar_uri, heat_uri

@@ -24,11 +24,11 @@ from flipad_ops.samples.decoding_client import WorkerDecoder
 from flipad_ops.samples.png import encode_png
 from flipad_ops.samples.size_rule import fit_to
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
+from flipad_ops.scanning.pipeline import sizes
 from flipad_ops.scanning.pipeline.budget import Budget
 from flipad_ops.scanning.pipeline.pipeline import Pipeline, Plumbing
 from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanRequest, run_scan
-from flipad_ops.scanning.plan import setup
 from flipad_ops.storage import Content, Item
 from tests.scanning.fakes import DarkIsOurs
 
@@ -118,7 +118,7 @@ class Starting(InlineDecoder):
 def test_decoders_start_ahead_unless_nothing_may_have_changed(
     target: Slow, tmp_path: Path, seen_before: bool
 ) -> None:
-    ledger = Ledger(tmp_path / "s.db")
+    ledger = SqliteLedger(tmp_path / "s.db")
     for _ in range(1 + seen_before):
         ledger.begin({})
     decoder = Starting(DecodeJob(((3, 8, 8),), "reject", DecodeLimits()))
@@ -297,7 +297,7 @@ def test_an_image_that_kills_its_decoder_is_an_error_not_a_clean_skip(
                 killer = data == target.objects["020.png"]
                 yield Decoded(("It died.",), "It died.") if killer else self.job.run(data)
 
-    monkeypatch.setattr(setup, "WorkerDecoder", Mortal)
+    monkeypatch.setattr(sizes, "WorkerDecoder", Mortal)
     outcome = run_scan(ScanRequest([target], workers=1, max_errors=1), [DarkIsOurs()])
     assert {row.key: row.reason for row in outcome.failed} == {
         "010.png": "Broken.",
