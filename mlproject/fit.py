@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from flipad_ops.common.exit_codes import end_process
+from flipad_ops.common.parameters import flag, items, whole
 from flipad_ops.common.progress import stages
-from mlproject.options import flag, items, run, whole
 
 
 def main() -> int:
     """Read the parameters, fit, print the outcome."""
-    parser = argparse.ArgumentParser(prog="mlproject.fit")
+    parser = argparse.ArgumentParser(prog="mlproject/fit.py")
     parser.add_argument("--model-uri", required=True)
     for name, default in (
         ("negatives", ""),
@@ -46,4 +47,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run(main)
+    end_process(main)

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from flipad_ops.common import log
 from flipad_ops.common.child_process import limit_memory
+from flipad_ops.common.redaction import scrub
 
 if TYPE_CHECKING:
     from registry_hooks.settings import HookSettings
@@ -56,7 +57,7 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
         return _run_here(settings, str(order["uri"]))
     except FlipadError as error:
         log.end(str(error), 1)
-        return {"error": type(error).__name__, "message": log.scrub(str(error))}
+        return {"error": type(error).__name__, "message": scrub(str(error))}
     except KeyboardInterrupt:
         return {"error": "Interrupted", "message": "The fit was interrupted."}
     except Exception as error:  # the worker decides about another try
@@ -64,7 +65,7 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
         message = str(error).strip().splitlines() or ["no message"]
         return {
             "error": type(error).__name__,
-            "message": log.scrub(f"{type(error).__name__}: {message[0]}")[:300],
+            "message": scrub(f"{type(error).__name__}: {message[0]}")[:300],
         }
 
 

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from flipad_ops.common.log import LogFormat, LogFormatChoice, context
+from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
+from flipad_ops.common.log import context
 
 
 class RecipeChoice(StrEnum):

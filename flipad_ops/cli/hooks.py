@@ -18,9 +18,10 @@ from flipad_ops.cli.hooks_config import (
     config_file,
     hook_settings,
 )
+from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
 from flipad_ops.cli.schedule import notify, schedule
 from flipad_ops.common.errors import UsageError
-from flipad_ops.common.log import LogFormat, LogFormatChoice, service_log
+from flipad_ops.common.log import service_log
 
 if TYPE_CHECKING:
     from registry_hooks.records import Row

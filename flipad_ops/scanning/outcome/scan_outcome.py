@@ -97,6 +97,8 @@ class ScanOutcome:
         Scores whose inversion did not reach its tolerance; counted when not given.
     reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
         An own sample and its residual map, beside which findings are read.
+    run_id : str
+        The MLflow run it was logged to.
     """
 
     request: ScanRequest
@@ -118,6 +120,7 @@ class ScanOutcome:
     suspects: Collection[Finding] | None = None
     unconverged: int | None = None
     reference: tuple[Pixels, NDArray[np.float32]] | None = None
+    run_id: str = ""
 
     @property
     def interrupted(self) -> bool:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable
-
-from flipad_ops.common.errors import FlipadError, UsageError
-from flipad_ops.common.exit_codes import exit_code
+from flipad_ops.common.errors import UsageError
 
 
 def items(text: str) -> tuple[str, ...]:
@@ -23,6 +18,14 @@ def flag(name: str, text: str) -> bool:
     return value == "true"
 
 
+def number(name: str, text: str) -> float:
+    """A number; a UsageError names the parameter."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(f"Parameter {name} must be a number, not {text!r}.") from error
+
+
 def whole(name: str, text: str) -> int:
     """A whole number; `mlflow run` may hand 0 over as 0.0."""
     try:
@@ -32,15 +35,3 @@ def whole(name: str, text: str) -> int:
     except (ValueError, OverflowError) as error:
         raise UsageError(f"Parameter {name} must be a whole number, not {text!r}.") from error
     return int(value)
-
-
-def run(main: Callable[[], int]) -> None:
-    """Exit with `main`'s code; a deliberate error is one sentence on stderr."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    try:
-        code = main()
-    except FlipadError as error:
-        sys.stderr.write(f"flipadops: {error}\n")
-        code = exit_code(error)
-    sys.exit(code)
