@@ -49,7 +49,7 @@ class Alone:
     """A scorer that keeps its inversions to itself."""
 
     def __init__(self, scorer: Any) -> None:
-        for name in ("name", "version", "image_shape", "threshold", "p_floor", "card", "score"):
+        for name in ("name", "version", "space", "threshold", "p_floor", "card", "score"):
             setattr(self, name, getattr(scorer, name))
 
 

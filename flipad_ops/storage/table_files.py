@@ -73,6 +73,12 @@ def header(file: TableFile) -> list[str]:
         raise DataError(f"{file} cannot be read as a table: {_line(error)}.") from error
 
 
+def missing(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Wanted columns that a table with these names lacks."""
+    there = set(names)
+    return [name for name in wanted if name not in there]
+
+
 def blocks(file: TableFile, names: Sequence[str]) -> Iterator[Block]:
     """The chosen columns, block by block; raises what `header` raises."""
     start = 0

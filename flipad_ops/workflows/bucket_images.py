@@ -12,7 +12,7 @@ from random import Random
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.common.errors import DataError, ImageTooLarge, ObjectGone
 from flipad_ops.samples.decode import DEFAULT_LIMITS
-from flipad_ops.samples.size_rule import Shape
+from flipad_ops.samples.space import SampleSpace
 from flipad_ops.storage import Item, S3Target
 from flipad_ops.storage.image_folder import load_folder
 from flipad_ops.storage.selection import Selection
@@ -34,11 +34,10 @@ class BucketImages:
 
 def load_prefix(
     uri: str,
-    shape: Shape,
+    space: SampleSpace,
     limit: int,
     seed: int,
     max_bytes: int = MAX_BYTES,
-    deep: bool = False,
 ) -> BucketImages:
     """Read at most `limit` images below `uri`; larger ones give patches, as in `load_folder`.
 
@@ -48,15 +47,13 @@ def load_prefix(
     ----------
     uri : str
         `s3://BUCKET/PREFIX`.
-    shape : (channels, height, width)
+    space : SampleSpace
     limit : int
         Of objects as of images.
     seed : int
         Draws the objects when there are more, and the patches.
     max_bytes : int
         Of all objects together.
-    deep : bool
-        See `load_folder`.
 
     Raises
     ------
@@ -80,7 +77,7 @@ def load_prefix(
         files = {f"{index:08d}": item for index, item in enumerate(items)}
         unread = _fetch(target, files, Path(folder))
         try:
-            loaded = load_folder(folder, shape, limit, seed, patches=True, deep=deep)
+            loaded = load_folder(folder, space, limit, seed, patches=True)
         except DataError as error:
             raise DataError(
                 f"{uri} holds no usable image among {len(items)} objects read."

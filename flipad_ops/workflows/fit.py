@@ -109,10 +109,8 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
                 progress("gate", 0, 0)
                 checked = generator.latent.at_most(OWN_CHECKED)
                 own = generator.sample(checked, own_seed(settings))
-                manifest = build_manifest(gathered, own)
-                failures = check_manifest(
-                    manifest, generator.sample_shape, settings, folder / "data_docs"
-                )
+                manifest = build_manifest(gathered, own, generator.space)
+                failures = check_manifest(manifest, generator.space, settings, folder / "data_docs")
                 log_data(gathered, manifest, folder / "data_docs")
                 require(failures)
                 result = fit_attributor(

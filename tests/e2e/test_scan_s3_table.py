@@ -38,7 +38,7 @@ class LowIsOurs(DarkIsOurs):
 
     def __init__(self) -> None:
         super().__init__()
-        self.image_shape = cast(Any, COLUMNS)
+        self.space = cast(Any, COLUMNS)
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
         return super().score(pixels[:, None, None], residual)

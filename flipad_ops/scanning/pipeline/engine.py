@@ -9,7 +9,7 @@ from typing import Protocol
 from flipad_ops.common.errors import FlipadError
 from flipad_ops.scanning.ledger.lookup import Kept
 from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
-from flipad_ops.scanning.pipeline.sizes import image_shapes, make_decoders, plumbing
+from flipad_ops.scanning.pipeline.sizes import make_decoders, plumbing, sample_spaces
 from flipad_ops.scanning.pipeline.work import Task, Work
 
 
@@ -34,9 +34,9 @@ Engine = Callable[[Task], AbstractContextManager[tuple[Source, Work]]]
 def local_engine(task: Task) -> Iterator[tuple[Source, Work]]:
     """Threads that read, processes that decode, and scores in this thread."""
     request, scorers = task.request, task.scorers
-    shapes = image_shapes(scorers)
+    spaces = sample_spaces(scorers)
     picked = request.selection.pick(request.targets)
-    decoders = make_decoders(request, shapes)
-    sizes = plumbing(request, shapes, request.targets)
+    decoders = make_decoders(request, spaces)
+    sizes = plumbing(request, spaces, request.targets)
     with Pipeline(picked, task.ledger.reader(), decoders, sizes) as pipeline:
         yield pipeline, Work(task)

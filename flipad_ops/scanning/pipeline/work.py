@@ -12,7 +12,7 @@ from flipad_ops.scanning.ledger.lookup import Kept
 from flipad_ops.scanning.pipeline.lanes import Lane
 from flipad_ops.scanning.pipeline.pipeline import Fetched
 from flipad_ops.scanning.pipeline.sharing import make_lanes
-from flipad_ops.scanning.pipeline.sizes import image_shapes
+from flipad_ops.scanning.pipeline.sizes import sample_spaces
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 
 COMMIT_SECONDS = 1.0
@@ -47,8 +47,8 @@ class Work:
     def __init__(self, task: Task, lanes: Sequence[Lane] | None = None) -> None:
         self.ledger, self.progress = task.ledger, task.progress
         self.lanes = lanes or make_lanes(task.scorers, task.ledger, task.request.batch_size)
-        shapes = image_shapes(task.scorers)
-        self.places = [shapes.index(lane.shape) for lane in self.lanes]
+        spaces = sample_spaces(task.scorers)
+        self.places = [spaces.index(lane.space) for lane in self.lanes]
         self.done = self.reused = 0
 
     def take(self, result: Fetched | Kept | None) -> None:

@@ -9,15 +9,17 @@ from pathlib import Path
 
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.common.errors import DataError, ObjectGone, TargetError, UsageError
-from flipad_ops.samples.columns import Columns
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 from flipad_ops.storage import LocalTarget, ManifestTarget, S3Target
 from flipad_ops.storage.frames import FramesTarget
 from flipad_ops.storage.manifest import NAMES
 from flipad_ops.storage.s3_object import S3Object
-from flipad_ops.storage.table_files import SUFFIXES, header
+from flipad_ops.storage.table_files import SUFFIXES, header, missing
 from flipad_ops.storage.table_target import TableTarget
 from flipad_ops.storage.target import Target
+
+#: The columns that each attributor for rows of a table takes, by its label.
+Wanted = dict[str, tuple[str, ...]]
 
 
 def with_frames(request: ScanRequest) -> ScanRequest:
@@ -43,11 +45,11 @@ def with_tables(request: ScanRequest, scorers: Sequence[Scorer]) -> ScanRequest:
     UsageError
         It is neither.
     """
-    wanted = {label(s): s.image_shape for s in scorers if isinstance(s.image_shape, Columns)}
+    wanted = {label(s): s.space.fields for s in scorers if s.space.fields}
     return replace(request, targets=[_told(target, wanted) for target in request.targets])
 
 
-def _told(target: Target, wanted: dict[str, Columns]) -> Target:
+def _told(target: Target, wanted: Wanted) -> Target:
     file = _file(target, wanted)
     if file is None:
         return target
@@ -55,16 +57,16 @@ def _told(target: Target, wanted: dict[str, Columns]) -> Target:
         names = header(file)
     except DataError as error:
         raise TargetError(str(error)) from error
-    fits = [columns for columns in wanted.values() if not columns.missing(names)]
+    fits = [fields for fields in wanted.values() if not missing(fields, names)]
     if fits:
-        every = dict.fromkeys(name for columns in fits for name in columns.names)
+        every = dict.fromkeys(name for fields in fits for name in fields)
         return TableTarget(file if isinstance(file, S3Object) else target.uri, list(every))
     if isinstance(file, S3Object) or not set(NAMES) & set(names):
         raise UsageError(_neither(target.uri, names, wanted))
     return target
 
 
-def _file(target: Target, wanted: dict[str, Columns]) -> Path | S3Object | None:
+def _file(target: Target, wanted: Wanted) -> Path | S3Object | None:
     """What may be a table. In a bucket only where one is wanted, as asking costs requests."""
     if isinstance(target, ManifestTarget | LocalTarget):
         path = target.path
@@ -75,11 +77,11 @@ def _file(target: Target, wanted: dict[str, Columns]) -> Path | S3Object | None:
     return None
 
 
-def _neither(uri: str, names: Sequence[str], wanted: dict[str, Columns]) -> str:
+def _neither(uri: str, names: Sequence[str], wanted: Wanted) -> str:
     sentence = f"{uri} is no manifest (it has none of the columns {', '.join(NAMES)})"
     if not wanted:
         return f"{sentence}, and no attributor of this scan takes rows of a table."
-    name, columns = next(iter(wanted.items()))
-    lacking = columns.missing(names)
+    name, fields = next(iter(wanted.items()))
+    lacking = missing(fields, names)
     shown = ", ".join(map(repr, lacking[:5])) + (", ..." if len(lacking) > 5 else "")
     return f"{sentence} and no table of samples for {name} (it lacks {shown})."

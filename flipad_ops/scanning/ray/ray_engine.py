@@ -13,7 +13,7 @@ from flipad_ops.samples.decoder import Decoded
 from flipad_ops.scanning.ledger.lookup import Kept
 from flipad_ops.scanning.pipeline.engine import Source
 from flipad_ops.scanning.pipeline.pipeline import Fetched
-from flipad_ops.scanning.pipeline.sizes import image_shapes, window
+from flipad_ops.scanning.pipeline.sizes import sample_spaces, window
 from flipad_ops.scanning.pipeline.work import Task, Work
 from flipad_ops.scanning.ray.calls import LOST, Call, Entry, Image, ReadCall, ScoreCall
 from flipad_ops.scanning.ray.cluster import joined
@@ -100,7 +100,7 @@ class RemoteSource:
         self.crew = Crew(ray, hire, size, self._gone)
         self.work = RemoteWork(task, self.crew)
         self.places = self.work.places
-        self._window = window(task.request, image_shapes(task.scorers), size)
+        self._window = window(task.request, sample_spaces(task.scorers), size)
         self._chunk = min(CHUNK, task.request.batch_size)
         self._held = 0
         self._line: deque[Kept | Entry] = deque()

@@ -21,8 +21,8 @@ from flipad_ops.common.errors import ImageError, InversionError, TargetError
 from flipad_ops.samples.decode import DecodeLimits, decode
 from flipad_ops.samples.decoder import Decoded, DecodeJob, InlineDecoder
 from flipad_ops.samples.decoding_client import WorkerDecoder
+from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import encode_png
-from flipad_ops.samples.size_rule import fit_to
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline import sizes
@@ -72,7 +72,7 @@ def plain(target: Slow, scorer: DarkIsOurs) -> dict[str, float]:
     scores = {}
     for key, data in target.objects.items():
         try:
-            pixels = fit_to(decode(data), scorer.image_shape).copy()
+            pixels = scorer.space.fit(decode(data)).copy()
         except ImageError:
             continue
         if key not in target.broken:
@@ -121,7 +121,7 @@ def test_decoders_start_ahead_unless_nothing_may_have_changed(
     ledger = SqliteLedger(tmp_path / "s.db")
     for _ in range(1 + seen_before):
         ledger.begin({})
-    decoder = Starting(DecodeJob(((3, 8, 8),), "reject", DecodeLimits()))
+    decoder = Starting(DecodeJob((Images((3, 8, 8)),), "reject", DecodeLimits()))
     plumbing = Plumbing(fetchers=2, window=8, max_bytes=1000)
     picked = [(target, item) for item in target.list()]
     with Pipeline(picked, ledger.reader(), [decoder], plumbing) as pipeline:
@@ -254,7 +254,7 @@ def test_a_hanging_read_does_not_keep_a_stopped_scan_from_ending(target: Slow) -
     assert outcome.signal == signal.SIGINT
 
 
-JOB = DecodeJob(((3, 8, 8),), "reject", DecodeLimits())
+JOB = DecodeJob((Images((3, 8, 8)),), "reject", DecodeLimits())
 
 
 def test_a_killed_worker_costs_one_image() -> None:

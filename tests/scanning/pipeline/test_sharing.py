@@ -36,7 +36,7 @@ class Alone:
 
     def __init__(self, scorer: LoadedScorer) -> None:
         self.name, self.version, self.card = scorer.name, scorer.version, scorer.card
-        self.image_shape, self.threshold = scorer.image_shape, scorer.threshold
+        self.space, self.threshold = scorer.space, scorer.threshold
         self.p_floor, self.score = scorer.p_floor, scorer.score
 
 
