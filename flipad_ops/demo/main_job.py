@@ -125,7 +125,7 @@ def _register(generators: list[Generator], progress: Progress) -> None:
 
 
 def _fit(plan: DemoPlan, progress: Progress) -> tuple[FitOutcome, ...]:
-    from flipad_ops.workflows.fit import run_fit
+    from flipad_ops.workflows.fit import fit
     from flipad_ops.workflows.fit_request import FitRequest
 
     fits = []
@@ -136,7 +136,7 @@ def _fit(plan: DemoPlan, progress: Progress) -> tuple[FitOutcome, ...]:
             negatives_models=(f"{MODEL}/{other}",),
             settings=replace(plan.settings, seed=plan.seed),
         )
-        fits.append(run_fit(request, _prefixed(progress, f"fit version {version}: ")))
+        fits.append(fit(request, _prefixed(progress, f"fit version {version}: ")))
     return tuple(fits)
 
 
