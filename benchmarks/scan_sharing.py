@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 
-from flipad_ops.storage import Content, Item
+from flipad_ops.storage import Content, Item, Target
 
 RESULTS = Path(__file__).parent / "results" / "scan_sharing.json"
 SIZE, IMAGES, REPEATS = 32, 128, 3
 
 
-class Memory:
+class Memory(Target):
     """Encoded images as a scan target."""
 
     uri, concurrency = "memory", 1

@@ -12,40 +12,43 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flipad_ops.common.errors import DataError, ObjectGone, TargetError
 from flipad_ops.samples.row import write_row
-from flipad_ops.storage.s3_object import S3Object
-from flipad_ops.storage.table_files import blocks
-from flipad_ops.storage.target import GONE, Content, Item
+from flipad_ops.storage.table_files import VersionedFile, blocks
+from flipad_ops.storage.target import GONE, Content, Item, Target
 
 #: Blocks kept while their rows are on their way.
 KEPT = 4
 
 
-class TableTarget:
+class TableTarget(Target):
     """Rows of a Parquet or CSV file.
 
     Parameters
     ----------
-    file : str, Path or S3Object
+    file : str, Path or VersionedFile
     names : sequence of str
         Columns that are read: those of the attributors.
+    uri : str
+        As the user spelled the file's.
     """
 
-    concurrency = 1
+    concurrency, holds_files = 1, False
 
-    def __init__(self, file: str | Path | S3Object, names: Sequence[str]) -> None:
-        self.file = file if isinstance(file, S3Object) else Path(file)
-        self.uri, self.names = str(file), tuple(names)
+    def __init__(
+        self, file: str | Path | VersionedFile, names: Sequence[str], uri: str = ""
+    ) -> None:
+        self.file = Path(file) if isinstance(file, str) else file
+        self.uri, self.names = uri or str(file), tuple(names)
+        self.versioned = not isinstance(self.file, Path)
         self._lock = threading.Lock()
         self._blocks: OrderedDict[str, tuple[str, dict[str, bytes]]] = OrderedDict()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        file = self.file if isinstance(self.file, S3Object) else self.file.absolute()
+        file = self.file.absolute() if isinstance(self.file, Path) else self.file
         return TableTarget, (file, self.names), {"uri": self.uri}
 
     def list(self) -> Iterator[Item]:
@@ -58,7 +61,7 @@ class TableTarget:
                 yield Item(f"{folder}/{key}", len(data), modified, _etag(_stamp(file), data))
 
     def read(self, item: Item, max_bytes: int) -> Content:
-        """The row's bytes, see `images.row`."""
+        """The row's bytes, see `samples.row`."""
         folder, _, key = item.key.rpartition("/")
         with self._lock:
             if folder not in self._blocks:
@@ -69,26 +72,19 @@ class TableTarget:
             raise ObjectGone(GONE)
         return Content(rows[key], _etag(stamp, rows[key]))
 
-    def earlier(self, item: Item) -> Iterator[bytes]:
-        """The row in the version of the object that the item's ETag names, if it names one.
-
-        Raises
-        ------
-        ObjectGone
-            That version was deleted.
-        TargetError
-        """
+    def earlier(self, item: Item, max_bytes: int) -> Iterator[bytes]:
+        """The row in the version of the object that the item's ETag names, if it names one."""
         _, version, *rest = [*item.etag.split(" "), ""]
-        if isinstance(self.file, S3Object) and version and rest[0]:
-            file = replace(self.file, version=version).pinned()
+        if not isinstance(self.file, Path) and version and rest[0]:
+            file = self.file.at(version)
             folder, _, key = item.key.rpartition("/")
             rows = self._block(file, folder)
             yield from [rows[key]] if key in rows else []
 
-    def _block(self, file: Path | S3Object, folder: str) -> dict[str, bytes]:
+    def _block(self, file: Path | VersionedFile, folder: str) -> dict[str, bytes]:
         return next((rows for found, rows in self._read(file) if found == folder), {})
 
-    def _read(self, file: Path | S3Object) -> Iterator[tuple[str, dict[str, bytes]]]:
+    def _read(self, file: Path | VersionedFile) -> Iterator[tuple[str, dict[str, bytes]]]:
         try:
             for block in blocks(file, self.names):
                 rows = {str(block.start + n): write_row(row) for n, row in enumerate(block.rows)}
@@ -101,9 +97,9 @@ class TableTarget:
         while len(self._blocks) > KEPT:
             self._blocks.popitem(last=False)
 
-    def _now(self) -> tuple[Path | S3Object, float]:
+    def _now(self) -> tuple[Path | VersionedFile, float]:
         """The file as it is now, and when it was written."""
-        if isinstance(self.file, S3Object):
+        if not isinstance(self.file, Path):
             pinned = self.file.pinned()
             return pinned, pinned.modified
         try:
@@ -112,9 +108,9 @@ class TableTarget:
             raise TargetError(f"Cannot read {self.uri}: {error.strerror}.") from error
 
 
-def _stamp(file: Path | S3Object) -> str:
+def _stamp(file: Path | VersionedFile) -> str:
     """ETag and version of an object, each followed by a space; "" for a local file."""
-    if not isinstance(file, S3Object):
+    if isinstance(file, Path):
         return ""
     return "".join(f"{part} " for part in (file.etag.strip('"'), file.version) if part)
 

@@ -13,11 +13,10 @@ from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.common.errors import DataError, ImageTooLarge, ObjectGone
 from flipad_ops.samples.decode import DEFAULT_LIMITS
 from flipad_ops.samples.space import SampleSpace
-from flipad_ops.storage import Item, S3Target
+from flipad_ops.storage import Item, Target, open_target
 from flipad_ops.storage.image_folder import load_folder
 from flipad_ops.storage.selection import Selection
 
-SCHEME = "s3://"
 #: Bytes read for one fit: photographs beyond that many add patches that no fit needs.
 MAX_BYTES = 2 * 1024**3
 
@@ -64,7 +63,7 @@ def load_prefix(
     DataError
         No usable image.
     """
-    target = S3Target(uri)
+    target = open_target(uri)
     drawn = [item for _, item in Selection(sample=limit, seed=seed).pick([target])]
     items = _within(drawn, max_bytes, seed)
     if not items:
@@ -100,7 +99,7 @@ def _within(items: Sequence[Item], max_bytes: int, seed: int) -> list[Item]:
     return sorted(kept, key=lambda item: item.key)
 
 
-def _fetch(target: S3Target, files: dict[str, Item], folder: Path) -> int:
+def _fetch(target: Target, files: dict[str, Item], folder: Path) -> int:
     """Write each object to its file; the number of those too large or deleted meanwhile."""
 
     def one(name: str) -> int:

@@ -32,9 +32,8 @@ from flipad_ops.registry.classes import (
 from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import ensure_experiment, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
-from flipad_ops.storage.s3 import split_uri
+from flipad_ops.storage import open_target
 from flipad_ops.storage.table_files import SUFFIXES
-from flipad_ops.workflows.bucket_images import SCHEME
 from flipad_ops.workflows.data_quality import OWN_CHECKED, build_manifest, check_manifest, require
 from flipad_ops.workflows.earlier_runs import PROCESS, close_killed, finish, this_process
 from flipad_ops.workflows.fit_evidence import log_data, log_request, log_result
@@ -236,10 +235,8 @@ def _leave_reason(client: MlflowClient, version: ModelVersion, error: BaseExcept
 
 def _check_places(request: FitRequest) -> None:
     for place in request.negatives:
-        if place.startswith(SCHEME):
-            split_uri(place)
-        elif "://" in place:
-            raise UsageError(f"Cannot read {place!r}: give a folder or s3://BUCKET/PREFIX.")
+        if "://" in place:
+            open_target(place)
         elif not (Path(place).is_dir() or (Path(place).is_file() and place.endswith(SUFFIXES))):
             raise UsageError(f"{place} is not a folder.")
 

@@ -33,7 +33,7 @@ from flipad_ops.registry.uris import parse_model, quoted, resolve
 from flipad_ops.samples.row import write_row
 from flipad_ops.storage.image_folder import image_files, load_folder
 from flipad_ops.storage.table_files import SUFFIXES, blocks, header, missing
-from flipad_ops.workflows.bucket_images import SCHEME, load_prefix
+from flipad_ops.workflows.bucket_images import load_prefix
 from flipad_ops.workflows.fit_request import FitRequest
 
 if TYPE_CHECKING:
@@ -129,10 +129,10 @@ def gather(
     """
     found = Gathered()
     for place in request.negatives:
-        if generator.space.fields or (not place.startswith(SCHEME) and Path(place).is_file()):
+        if generator.space.fields or ("://" not in place and Path(place).is_file()):
             _table(found, place, generator, settings)
         else:
-            read = _prefix if place.startswith(SCHEME) else _folder
+            read = _prefix if "://" in place else _folder
             read(found, place, generator, settings)
         progress("negatives", len(found.images), 0)
     named = [resolve(client, parse_model(text)) for text in request.negatives_models]
@@ -258,7 +258,7 @@ def _folder(found: Gathered, folder: str, generator: SplitGenerator, settings: F
 
 def _prefix(found: Gathered, uri: str, generator: SplitGenerator, settings: FitSettings) -> None:
     loaded = load_prefix(uri, generator.space, most_images(generator, settings), settings.seed)
-    name = _unused(found, uri.removeprefix(SCHEME).strip("/"))
+    name = _unused(found, uri.partition("://")[2].strip("/"))
     found.files[name] = (loaded.usable, loaded.unusable)
     found.notes += loaded.notes
     found.add(name, uri, loaded.images.images, list(loaded.images.groups or ()))

@@ -23,8 +23,9 @@ from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.evidence import Evidence
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.scanning.plan.samples_within import with_tables
-from flipad_ops.storage import S3Access, S3Target, open_target, s3_object
-from flipad_ops.storage.s3_object import S3Object
+from flipad_ops.storage import S3Access, S3Target, open_target
+from flipad_ops.storage.s3 import ranges
+from flipad_ops.storage.s3.ranges import S3Object
 from flipad_ops.storage.table_target import TableTarget
 from tests.e2e.s3_server import S3Server, s3_server
 from tests.scanning.fakes import DarkIsOurs
@@ -86,12 +87,12 @@ def test_rows_are_scanned_by_ranges(
 ) -> None:
     asked: list[tuple[int, int]] = []
 
-    def ask(store: Any, key: str, where: str, options: dict[str, Any]) -> Any:
+    def ask(store: Any, key: str, where: str, use: Any, options: dict[str, Any]) -> Any:
         asked.append(options.get("range", (0, 0)))
-        return original(store, key, where, options)
+        return original(store, key, where, use, options)
 
-    original = s3_object.ask
-    monkeypatch.setattr(s3_object, "ask", ask)
+    original = ranges.ask
+    monkeypatch.setattr(ranges, "ask", ask)
     request, scorer = told("s3://public/in/t.parquet"), LowIsOurs()
     with closing(SqliteLedger(tmp_path / "ledger.db")) as ledger:
         outcome = run_scan(request, [scorer], ledger=ledger)

@@ -10,7 +10,7 @@ from pathlib import Path
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.ledger.lock import only_one
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
-from flipad_ops.storage.s3_access import AS_CONFIGURED, S3Access
+from flipad_ops.storage.s3.access import AS_CONFIGURED, S3Access
 
 
 @contextmanager

@@ -159,6 +159,11 @@ class ScanOutcome:
         chosen = [finding for finding in self.notable() if not finding.suppressed]
         return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
 
+    def address(self, row: Row) -> str:
+        """Where the object of a row is, as a URI reference."""
+        targets = {target.uri: target for target in self.request.targets}
+        return targets[row.target].address(row.key)
+
     def notable(self) -> Iterable[Finding]:
         """Findings that are not clear, suppressed ones too, in the order of `findings`."""
         if self.suspects is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any, TextIO
-from urllib.parse import quote
 
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
@@ -68,7 +67,7 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(row.target, row.key)},
+                    "artifactLocation": {"uri": outcome.address(row)},
                     "region": {"startLine": 1},
                 }
             }
@@ -79,12 +78,3 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
     if finding.suppressed:
         result["suppressions"] = [{"kind": "external", "justification": finding.suppressed}]
     return result
-
-
-def _uri(target: str, key: str) -> str:
-    encoded = quote(key.encode("utf-8", "surrogateescape"))
-    if target.startswith("s3://"):
-        return f"{target.rstrip('/')}/{encoded}"
-    if key.startswith("s3://"):
-        return quote(key, safe="/:")
-    return f"{quote(target)}/{encoded}" if not target.endswith(f"/{key}") else quote(target)

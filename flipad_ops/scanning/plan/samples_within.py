@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from flipad_ops.attribution.scorer import Scorer, label
-from flipad_ops.common.errors import DataError, ObjectGone, TargetError, UsageError
+from flipad_ops.common.errors import DataError, TargetError, UsageError
 from flipad_ops.scanning.plan.scan_request import ScanRequest
-from flipad_ops.storage import LocalTarget, ManifestTarget, S3Target
 from flipad_ops.storage.frames import FramesTarget
 from flipad_ops.storage.manifest import NAMES
-from flipad_ops.storage.s3_object import S3Object
-from flipad_ops.storage.table_files import SUFFIXES, header, missing
+from flipad_ops.storage.table_files import header, missing
 from flipad_ops.storage.table_target import TableTarget
 from flipad_ops.storage.target import Target
 
@@ -28,8 +24,7 @@ def with_frames(request: ScanRequest) -> ScanRequest:
     if frames is None:
         return request
     return replace(request, targets=[
-        FramesTarget(target, frames, limit)
-        if isinstance(target, LocalTarget | ManifestTarget | S3Target) else target
+        FramesTarget(target, frames, limit) if target.holds_files else target
         for target in request.targets
     ])  # fmt: skip
 
@@ -50,7 +45,9 @@ def with_tables(request: ScanRequest, scorers: Sequence[Scorer]) -> ScanRequest:
 
 
 def _told(target: Target, wanted: Wanted) -> Target:
-    file = _file(target, wanted)
+    remote = "://" in target.uri
+    # A remote one is asked only where a table is wanted, as that costs requests.
+    file = target.table() if wanted or not remote else None
     if file is None:
         return target
     try:
@@ -60,21 +57,10 @@ def _told(target: Target, wanted: Wanted) -> Target:
     fits = [fields for fields in wanted.values() if not missing(fields, names)]
     if fits:
         every = dict.fromkeys(name for fields in fits for name in fields)
-        return TableTarget(file if isinstance(file, S3Object) else target.uri, list(every))
-    if isinstance(file, S3Object) or not set(NAMES) & set(names):
+        return TableTarget(file, list(every), target.uri)
+    if remote or not set(NAMES) & set(names):
         raise UsageError(_neither(target.uri, names, wanted))
     return target
-
-
-def _file(target: Target, wanted: Wanted) -> Path | S3Object | None:
-    """What may be a table. In a bucket only where one is wanted, as asking costs requests."""
-    if isinstance(target, ManifestTarget | LocalTarget):
-        path = target.path
-        return path if path.suffix in SUFFIXES and path.is_file() else None
-    if isinstance(target, S3Target) and wanted and target.uri.endswith(SUFFIXES):
-        with suppress(ObjectGone):  # a folder may be called like a table
-            return S3Object(target.uri, target.access).pinned()
-    return None
 
 
 def _neither(uri: str, names: Sequence[str], wanted: Wanted) -> str:

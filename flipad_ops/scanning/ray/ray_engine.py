@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, cast
 
 from flipad_ops.common.errors import FlipadError, UsageError
@@ -21,8 +20,6 @@ from flipad_ops.scanning.ray.crew import Crew
 from flipad_ops.scanning.ray.listing import Listing
 from flipad_ops.scanning.ray.ray_lanes import RemoteLane
 from flipad_ops.scanning.ray.ray_worker import Loader, Reading, Worker, for_workers
-from flipad_ops.storage import LocalTarget
-from flipad_ops.storage.frames import FramesTarget, file_key
 from flipad_ops.storage.target import GONE
 from flipad_ops.version import __version__
 
@@ -214,18 +211,10 @@ def fetched(entry: Entry) -> Fetched:
     """What a lane takes: in place of pixels it says where they are."""
     reading = cast(Reading, entry.reading)
     outcome, reason = reading.outcome, reading.reason
-    if reason == GONE and _is_here(entry):
+    if reason == GONE and entry.target.is_here(entry.item):  # then the folder is not shared
         outcome, reason = "failed", ELSEWHERE
     fits = tuple(fit if isinstance(fit, str) else (entry, fit) for fit in reading.fits)
     decoded = Decoded(cast(Any, fits), notes=reading.notes) if fits else None
     return Fetched(
         entry.position, entry.target, reading.item, outcome, reason, reading.sha256, decoded
     )
-
-
-def _is_here(entry: Entry) -> bool:
-    """Whether a file that a worker missed is still there: then the folder is not shared."""
-    target, item = entry.target, entry.item
-    if isinstance(target, FramesTarget):
-        target, item = target.target, replace(item, key=file_key(item.key))
-    return isinstance(target, LocalTarget) and target.place(item).is_file()

@@ -18,8 +18,7 @@ from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, join
 from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
 from flipad_ops.scanning.pipeline.sizes import make_decoders, plumbing, sample_spaces
 from flipad_ops.scanning.plan.scan_request import ScanRequest
-from flipad_ops.storage import Item, LocalTarget, S3Target, Target
-from flipad_ops.storage.frames import FramesTarget
+from flipad_ops.storage import Item, Target
 from flipad_ops.version import __version__
 
 #: Gives the attributors on a device; travels to the workers.
@@ -82,7 +81,7 @@ class Worker:
             )
         try:
             for target in self.request.targets:
-                _reach(target)
+                target.check_reach()
             scorers = self.loader(self.device)
         except FlipadError as error:
             raise EngineError(f"Ray worker on {host}: {error}") from error
@@ -176,13 +175,3 @@ def _reading(got: Fetched, stacks: list[list[Pixels]]) -> Reading:
             fits.append(len(stack))
             stack.append(fit)
     return Reading(got.item, sha256=got.sha256, fits=tuple(fits), notes=got.decoded.notes)
-
-
-def _reach(target: Target) -> None:
-    """Raise what keeps this machine from reading a target, before it looks like empty objects."""
-    if isinstance(target, FramesTarget):
-        _reach(target.target)
-    elif isinstance(target, S3Target):
-        target.open()
-    elif isinstance(target, LocalTarget) and not target.path.exists():
-        raise EngineError(f"there is no {target.path}; every worker must see it under this path.")

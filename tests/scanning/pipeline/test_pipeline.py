@@ -29,7 +29,7 @@ from flipad_ops.scanning.pipeline import sizes
 from flipad_ops.scanning.pipeline.budget import Budget
 from flipad_ops.scanning.pipeline.pipeline import Pipeline, Plumbing
 from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanRequest, run_scan
-from flipad_ops.storage import Content, Item
+from flipad_ops.storage import Content, Item, Target
 from tests.scanning.fakes import DarkIsOurs
 
 
@@ -38,7 +38,7 @@ def png(level: float, seed: int, size: int = 8) -> bytes:
     return encode_png((noise.clip(0, 1) * 255).astype(np.uint8))
 
 
-class Slow:
+class Slow(Target):
     """Objects in memory whose reads take random times and sometimes fail."""
 
     uri, concurrency = "slow", 8
