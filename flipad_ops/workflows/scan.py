@@ -14,7 +14,7 @@ from flipad_ops.common.tracing import span
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
+from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
 from flipad_ops.scanning.plan.scan_request import ScanRequest as Plan
 from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.storage.selection import Selection
@@ -170,7 +170,7 @@ def scan(
         with span("scan read and score"):
             outcome = run_scan(plan, scorers, progress, ledger=ledger, stop=stop, engine=engine)
         outcome.command = scrub(request.command)
-        if request.track or any(name == "html" for name, _ in outputs):
+        if request.track or any(output_format(name).pictures for name, _ in outputs):
             _picture(request, outcome, scorers)
         outcome.warnings += suppressions.warnings() if outcome.complete else []
         if request.check_scores:

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.outputs.text_table import printable
 from flipad_ops.version import __version__
 
@@ -78,3 +79,6 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
     if finding.suppressed:
         result["suppressions"] = [{"kind": "external", "justification": finding.suppressed}]
     return result
+
+
+SARIF = OutputFormat(write_sarif)
