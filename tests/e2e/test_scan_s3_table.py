@@ -128,17 +128,17 @@ def test_an_object_that_changes_is_not_mixed(server: S3Server) -> None:
     client = server.client()
     client.put_object(Bucket="public", Key="moving.parquet", Body=rows(LEVELS))
     pinned = S3Object("s3://public/moving.parquet").pinned()
-    target = pickle.loads(pickle.dumps(TableTarget(pinned, COLUMNS.names)))
+    target = pickle.loads(pickle.dumps(TableTarget(pinned, COLUMNS.fields)))
     (first, *_), stream = list(target.list()), pinned.open()
     client.put_object(Bucket="public", Key="moving.parquet", Body=rows(LEVELS[::-1]))
     with pytest.raises(TargetError, match="was changed while it was read"):
         stream.read(4)
     # A worker that reads a row later records the state that it read.
-    late = TableTarget(pinned, COLUMNS.names).read(first, 10**6)
+    late = TableTarget(pinned, COLUMNS.fields).read(first, 10**6)
     assert late.etag != first.etag
     client.delete_object(Bucket="public", Key="moving.parquet")
     with pytest.raises(ObjectGone):
-        TableTarget(pinned, COLUMNS.names).read(first, 10**6)
+        TableTarget(pinned, COLUMNS.fields).read(first, 10**6)
 
 
 def test_evidence_is_found_in_the_version_that_was_scanned(server: S3Server) -> None:
