@@ -66,7 +66,14 @@ __all__ = [
     "TookTooLong",
     "UsageError",
     "WrongImageSize",
+    "first_line",
 ]
+
+
+def first_line(error: BaseException) -> str:
+    """The first line that an error has to say; its type's name if it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
 
 
 class FlipadError(Exception):
