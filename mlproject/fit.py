@@ -26,7 +26,7 @@ def main() -> int:
     ):
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
-    from flipad_ops.workflows.fit import FitRequest, run_fit
+    from flipad_ops.workflows.fit import FitRequest, fit
     from flipad_ops.workflows.fit_request import read_settings
 
     request = FitRequest(
@@ -41,7 +41,7 @@ def main() -> int:
         allow_pickle=flag("allow_pickle", given.allow_pickle),
     )
     with stages() as progress:
-        outcome = run_fit(request, progress)
+        outcome = fit(request, progress)
     sys.stdout.write(outcome.text())
     return 0
 

@@ -68,10 +68,10 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
 def _run_here(settings: HookSettings, uri: str) -> dict[str, Any]:
     from flipad_ops.common.progress import stages
     from flipad_ops.common.tracing import fit_span
-    from flipad_ops.workflows.fit import run_fit
+    from flipad_ops.workflows.fit import fit
 
     with stages() as shown, fit_span(shown, model=uri) as progress:
-        outcome = run_fit(settings.request(uri), progress)
+        outcome = fit(settings.request(uri), progress)
     sys.stdout.write(outcome.text())
     return {"attributor": f"{outcome.attributor}/{outcome.version}", "status": outcome.status}
 

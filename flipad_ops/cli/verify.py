@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from flipad_ops.cli import verify_options as opt
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
 from flipad_ops.cli.write_columns import write_columns
 from flipad_ops.common.exit_codes import FINDINGS, INCOMPLETE
@@ -18,37 +18,21 @@ if TYPE_CHECKING:
 
 
 def verify(
-    saved: Annotated[
-        Path, typer.Argument(help="What `flipadops scan -o jsonl=FILE` wrote.", metavar="RUN.jsonl")
-    ],
-    key: Annotated[
-        list[str] | None, typer.Option(help="Only the finding of this key; repeatable.")
-    ] = None,
-    copies: Annotated[
-        Path | None, typer.Option(help="Folder with copies, found by their content.")
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", help="Folder of an attributor that is in no registry."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="The first N findings.")] = None,
-    tolerance: Annotated[
-        float, typer.Option(min=0.0, help="Relative difference of scores that counts as none.")
-    ] = 1e-4,
-    public_key: Annotated[
-        str | None,
-        typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    saved: opt.Saved,
+    key: opt.Key = None,
+    copies: opt.Copies = None,
+    model: opt.Model = None,
+    limit: opt.Limit = None,
+    tolerance: opt.Tolerance = 1e-4,
+    public_key: opt.PublicKey = None,
+    as_json: opt.AsJson = False,
+    device: opt.Device = "cpu",
     profile: Profile = "",
     role_arn: RoleArn = "",
     region: Region = "",
     endpoint_url: EndpointUrl = "",
     no_sign_request: NoSignRequest = False,
-    tracking_uri: Annotated[
-        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
-    ] = None,
+    tracking_uri: opt.TrackingUri = None,
 ) -> None:
     """Check recorded findings again: content, attributor, score and decision.
 

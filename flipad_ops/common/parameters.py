@@ -1,4 +1,4 @@
-"""Parameters of `mlflow run` are text of no checked type: read them here, in one sentence."""
+"""Options and parameters that come as text of no checked type, read in one sentence."""
 
 from __future__ import annotations
 
@@ -35,3 +35,11 @@ def whole(name: str, text: str) -> int:
     except (ValueError, OverflowError) as error:
         raise UsageError(f"Parameter {name} must be a whole number, not {text!r}.") from error
     return int(value)
+
+
+def numbers(text: str, *, whole: bool, option: str) -> list[float]:
+    """Comma-separated numbers; a UsageError names `option`."""
+    try:
+        return [int(part) if whole else float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"{option}: {text!r} is not a list of numbers such as 100,1,1.") from error

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from flipad_ops.common.errors import UsageError
 from flipad_ops.generators import split_generator
 from flipad_ops.registry import tags as keys
-from flipad_ops.registry.formats import JSON_NAME
+from flipad_ops.registry.model_folder import JSON_NAME
 from flipad_ops.registry.registering import ensure_model, quiet_mlflow
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model

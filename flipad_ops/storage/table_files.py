@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Literal, Protocol
 
-from flipad_ops.common.errors import DataError
+from flipad_ops.common.errors import DataError, first_line
 
 #: Rows of a block of a CSV file.
 BLOCK = 1000
@@ -70,7 +70,9 @@ def header(file: TableFile) -> list[str]:
         with _text(file) as stream:
             return next(csv.reader(stream), [])
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read as a table: {_line(error)}.") from error
+        raise DataError(
+            f"{file} cannot be read as a table: {first_line(error).rstrip('.')}."
+        ) from error
 
 
 def blocks(file: TableFile, names: Sequence[str]) -> Iterator[Block]:
@@ -98,7 +100,9 @@ def blocks(file: TableFile, names: Sequence[str]) -> Iterator[Block]:
             if rows:
                 yield Block(start, rows)
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read as a table: {_line(error)}.") from error
+        raise DataError(
+            f"{file} cannot be read as a table: {first_line(error).rstrip('.')}."
+        ) from error
 
 
 @contextmanager
@@ -118,7 +122,3 @@ def _parquet(file: TableFile) -> Iterator[Any]:
 def _text(file: TableFile) -> Iterator[IO[str]]:
     with file.open("rb") as binary, io.TextIOWrapper(binary, "utf-8-sig", newline="") as stream:
         yield stream
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

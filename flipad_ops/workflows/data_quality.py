@@ -16,7 +16,7 @@ from torch import Tensor
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import GateFailed
 from flipad_ops.workflows.expectations import great_expectations
-from flipad_ops.workflows.foreign_sources import Gathered, pixel_hashes
+from flipad_ops.workflows.gathered import Gathered, pixel_hashes
 
 #: Own samples checked for repetitions; a collapsed generator shows in far fewer.
 OWN_CHECKED = 256

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flipad_ops.attribution.fitting import FitResult, fit_attributor, own_seed
 from flipad_ops.attribution.inversion_runs import Progress, silent
 from flipad_ops.common.devices import check_device
-from flipad_ops.common.errors import FlipadError, NotAttributable, UsageError
+from flipad_ops.common.errors import FlipadError, NotAttributable, UsageError, first_line
 from flipad_ops.common.time_limit import last_words
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import (
@@ -30,7 +30,7 @@ from flipad_ops.registry.classes import (
     reused_attributor,
 )
 from flipad_ops.registry.generators import load_version
-from flipad_ops.registry.store import ensure_experiment, first_line, registry_errors, tracking
+from flipad_ops.registry.store import ensure_experiment, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 from flipad_ops.storage.s3 import split_uri
 from flipad_ops.storage.table_files import SUFFIXES
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["FitOutcome", "FitRequest", "run_fit"]
+__all__ = ["FitOutcome", "FitRequest", "fit"]
 
 NO_LINEAGE = "not allowed to enter the generator as an input of the run (EDIT on logged models)"
 
 
-def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
+def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     """Load, split, gather, gate, fit, evaluate, log, register.
 
     Repeating it is safe: a version that has an attributor of this configuration is left as it
