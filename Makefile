@@ -17,6 +17,7 @@ test: $(STAMP)  ## lint, types and every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 coverage: $(STAMP)  ## every test, and the lines they run, in child processes too
@@ -25,6 +26,7 @@ coverage: $(STAMP)  ## every test, and the lines they run, in child processes to
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 
 types: $(STAMP)
 	$(BIN)/mypy

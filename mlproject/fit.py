@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from flipad_ops.common.exit_codes import end_process
+from flipad_ops.common.parameters import flag, items, whole
 from flipad_ops.common.progress import stages
-from mlproject.options import flag, items, run, whole
 
 
 def main() -> int:
     """Read the parameters, fit, print the outcome."""
-    parser = argparse.ArgumentParser(prog="mlproject.fit")
+    parser = argparse.ArgumentParser(prog="mlproject/fit.py")
     parser.add_argument("--model-uri", required=True)
     for name, default in (
         ("negatives", ""),
@@ -25,7 +26,7 @@ def main() -> int:
     ):
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
-    from flipad_ops.workflows.fit import FitRequest, run_fit
+    from flipad_ops.workflows.fit import FitRequest, fit
     from flipad_ops.workflows.fit_request import read_settings
 
     request = FitRequest(
@@ -40,10 +41,10 @@ def main() -> int:
         allow_pickle=flag("allow_pickle", given.allow_pickle),
     )
     with stages() as progress:
-        outcome = run_fit(request, progress)
+        outcome = fit(request, progress)
     sys.stdout.write(outcome.text())
     return 0
 
 
 if __name__ == "__main__":
-    run(main)
+    end_process(main)

@@ -1,50 +1,53 @@
-"""Entry point `scan`: `flipadops scan`, its report and counts logged in the MLflow run."""
+"""Entry point `scan`: a scan whose records and report are logged in the run of `mlflow run`."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from mlproject.options import items, run
+from flipad_ops.common.errors import FlipadError, UsageError
+from flipad_ops.common.exit_codes import end_process, exit_code
+from flipad_ops.common.parameters import items, number
+from flipad_ops.common.progress import counter
 
 
 def main() -> int:
-    """Scan in a process of its own, log what it wrote, pass its exit code on."""
-    parser = argparse.ArgumentParser(prog="mlproject.scan")
+    """Scan, log what was written, and end with the code of `flipadops scan`."""
+    parser = argparse.ArgumentParser(prog="mlproject/scan.py")
     for name in ("target", "model"):
         parser.add_argument(f"--{name}", required=True)
     for name, default in (("fdr", "0.01"), ("fail-on", "never"), ("device", "cpu")):
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
+    if given.fail_on not in ("leak", "review", "never"):
+        raise UsageError(f"Parameter fail_on is leak, review or never, not {given.fail_on!r}.")
     import mlflow
 
-    with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
-        folder = Path(temporary)
-        command = [sys.executable, "-m", "flipad_ops", "scan", *items(given.target)]
-        for model in items(given.model):
-            command += ["--model", model]
-        command += ["--fdr", given.fdr, "--fail-on", given.fail_on, "--device", given.device]
-        for output in (f"json={folder / 'scan.json'}", f"html={folder / 'report.html'}", "table"):
-            command += ["-o", output]
-        code = subprocess.run(command, check=False).returncode
-        with mlflow.start_run():
-            mlflow.set_tag("flipad.exit_code", str(code))
-            mlflow.log_artifacts(str(folder), "scan")
-            if (folder / "scan.json").is_file():
-                summary = json.loads((folder / "scan.json").read_text()).get("summary", {})
-                mlflow.log_metrics(
-                    {
-                        name: float(value)
-                        for name, value in summary.items()
-                        if isinstance(value, (int, float))
-                    }
-                )
+    from flipad_ops.scanning.outcome import summary
+    from flipad_ops.workflows.scan import ScanRequest, scan
+
+    with tempfile.TemporaryDirectory(prefix="flipad-") as temporary, mlflow.start_run() as run:
+        records = Path(temporary)
+        request = ScanRequest(
+            targets=items(given.target),
+            models=items(given.model),
+            fdr=number("fdr", given.fdr),
+            device=given.device,
+            outputs=(f"json={records / 'scan.json'}", f"html={records / 'report.html'}", "table"),
+            track=True,
+        )
+        client = mlflow.MlflowClient()
+        try:
+            with counter("images") as progress:
+                code = summary.exit_code(scan(request, progress, signals=True), given.fail_on)
+        except FlipadError as error:
+            client.set_tag(run.info.run_id, "flipad.exit_code", str(exit_code(error)))
+            raise
+        client.set_tag(run.info.run_id, "flipad.exit_code", str(code))
+        client.log_artifacts(run.info.run_id, str(records), "scan")
     return code
 
 
 if __name__ == "__main__":
-    run(main)
+    end_process(main)

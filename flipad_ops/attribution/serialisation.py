@@ -23,6 +23,7 @@ from flipad_ops.common.errors import (
     AttributorError,
     AttributorUncalibrated,
     FlipadError,
+    first_line,
 )
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.detection import FeatureMap, stored_detector, view_configs
@@ -113,7 +114,7 @@ def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
         RuntimeError,
         SafetensorError,
     ) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise AttributorCorrupt(f"The attributor's files do not fit together: {reason}") from error
 
 

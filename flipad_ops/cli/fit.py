@@ -5,73 +5,36 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from flipad_ops.common.log import LogFormat, LogFormatChoice, context
+from flipad_ops.cli import fit_options as opt
+from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
+from flipad_ops.common.log import context
 
-
-class RecipeChoice(StrEnum):
-    """Named settings, see `flipad_ops.attribution.fit_settings.recipe`."""
-
-    default = "default"
-    immunised = "immunised"
-    fast = "fast"
-    paper = "paper"
+if TYPE_CHECKING:
+    from flipad_ops.workflows.fit_request import FitOutcome, FitRequest
 
 
 def fit(
-    uri: Annotated[
-        str | None,
-        typer.Argument(help="models:/NAME/VERSION, NAME@ALIAS or NAME.", metavar="[MODEL]"),
-    ] = None,
-    all_missing: Annotated[
-        bool, typer.Option("--all-missing", help="Every version without an attributor instead.")
-    ] = False,
-    negatives: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Folder or s3://BUCKET/PREFIX of images that are not the model's own; for a "
-            "table a .csv or .parquet file of such rows; repeatable."
-        ),
-    ] = None,
-    negatives_model: Annotated[
-        list[str] | None,
-        typer.Option(help="Registered generator to sample, NAME or NAME/VERSION; repeatable."),
-    ] = None,
-    recipe: Annotated[RecipeChoice, typer.Option(help="Named settings.")] = RecipeChoice.default,
-    settings: Annotated[
-        Path | None, typer.Option(help="JSON file of settings; overrides recipe, seed and fnr.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    fnr: Annotated[
-        float | None,
-        typer.Option(help="Share of own images that may be missed (recipes: 0.005)."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    force: Annotated[
-        bool, typer.Option("--force", help="Fit again and let the new attributor take over.")
-    ] = False,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Load a pickled model whose owner opted in.")
-    ] = False,
-    experiment: Annotated[str, typer.Option(help="MLflow experiment of the run.")] = "flipad",
-    tracking_uri: Annotated[
-        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(min=1, help="Seconds until the fit of a version is given up; default none."),
-    ] = None,
-    memory_limit: Annotated[
-        float | None,
-        typer.Option(min=1, help="GiB of address space for this process; not with CUDA."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    uri: opt.Uri = None,
+    all_missing: opt.AllMissing = False,
+    negatives: opt.Negatives = None,
+    negatives_model: opt.NegativesModel = None,
+    recipe: opt.Recipe = opt.RecipeChoice.default,
+    settings: opt.Settings = None,
+    seed: opt.Seed = 0,
+    fnr: opt.Fnr = None,
+    device: opt.Device = "cpu",
+    force: opt.Force = False,
+    allow_pickle: opt.AllowPickle = False,
+    experiment: opt.Experiment = "flipad",
+    tracking_uri: opt.TrackingUri = None,
+    time_limit: opt.TimeLimit = None,
+    memory_limit: opt.MemoryLimit = None,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
     log_format: LogFormat = LogFormatChoice.text,
 ) -> None:
     """Fit, validate, calibrate and register the attributor of a generator version.
@@ -82,18 +45,15 @@ def fit(
     Exit codes: 0 fitted (or there already), 2 it cannot be, 4 the time limit passed; with
     --all-missing 4 if any cannot.
     """
-    from flipad_ops.common import time_limit as limit
     from flipad_ops.common.child_process import limit_memory
     from flipad_ops.common.errors import FlipadError, UsageError
     from flipad_ops.common.exit_codes import INCOMPLETE
-    from flipad_ops.common.progress import stages
-    from flipad_ops.common.tracing import fit_span
-    from flipad_ops.workflows.fit import FitRequest, run_fit
-    from flipad_ops.workflows.fit_request import read_settings
+    from flipad_ops.registry.inventory import missing_attributors
+    from flipad_ops.workflows.fit_request import FitRequest, read_settings
 
     if (uri is None) != all_missing:
         raise UsageError("Name one version, models:/NAME/VERSION, or use --all-missing.")
-    uris = [uri] if uri is not None else _missing(tracking_uri)
+    uris = [uri] if uri is not None else missing_attributors(tracking_uri)
     request = FitRequest(
         uri="",
         negatives=tuple(negatives or ()),
@@ -115,12 +75,7 @@ def fit(
         if all_missing and not quiet:
             sys.stderr.write(f"{each} ({position + 1} of {len(uris)})\n")
         try:
-            with (
-                limit.time_limit(time_limit, f"The fit of {each}", INCOMPLETE),
-                stages(quiet=quiet) as shown,
-                fit_span(shown, model=each) as progress,
-            ):
-                outcome = run_fit(replace(request, uri=each), progress)
+            outcome = _fit_one(replace(request, uri=each), quiet, time_limit)
         except FlipadError as error:
             if not all_missing:
                 raise
@@ -129,12 +84,10 @@ def fit(
             continue
         for note in outcome.notes:
             sys.stderr.write(f"note: {note}\n")
-        if as_json:
-            # One object per line with --all-missing, so that a reader need not wait for the last.
-            indent = None if all_missing else 2
-            sys.stdout.write(json.dumps(outcome.to_dict(), indent=indent) + "\n")
-        else:
-            sys.stdout.write(outcome.text())
+        # One object per line with --all-missing, so that a reader need not wait for the last.
+        indent = None if all_missing else 2
+        text = json.dumps(outcome.to_dict(), indent=indent) + "\n" if as_json else outcome.text()
+        sys.stdout.write(text)
     if all_missing:
         context(model=None)
         done = len(uris) - failed
@@ -143,7 +96,16 @@ def fit(
         raise typer.Exit(INCOMPLETE)
 
 
-def _missing(tracking_uri: str | None) -> list[str]:
-    from flipad_ops.registry.inventory import inventory
+def _fit_one(request: FitRequest, quiet: bool, time_limit: float | None) -> FitOutcome:
+    from flipad_ops.common import time_limit as limit
+    from flipad_ops.common.exit_codes import INCOMPLETE
+    from flipad_ops.common.progress import stages
+    from flipad_ops.common.tracing import fit_span
+    from flipad_ops.workflows.fit import fit
 
-    return [entry.uri for entry in inventory(None, tracking_uri) if entry.missing]
+    with (
+        limit.time_limit(time_limit, f"The fit of {request.uri}", INCOMPLETE),
+        stages(quiet=quiet) as shown,
+        fit_span(shown, model=request.uri) as progress,
+    ):
+        return fit(request, progress)

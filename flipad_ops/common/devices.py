@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import UsageError, first_line
 
 
 def check_device(name: str) -> str:
@@ -18,6 +18,6 @@ def check_device(name: str) -> str:
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].split(" device type at")[0]
+        reason = first_line(error).split(" device type at")[0]
         raise UsageError(f"There is no device {name!r} here: {reason.rstrip('.')}.") from error
     return name

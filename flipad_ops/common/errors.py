@@ -66,7 +66,18 @@ __all__ = [
     "TookTooLong",
     "UsageError",
     "WrongImageSize",
+    "first_line",
 ]
+
+
+#: Characters of another library's message that are repeated.
+LONGEST = 300
+
+
+def first_line(error: BaseException) -> str:
+    """The first line that an error has to say; its type's name if it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:LONGEST]
 
 
 class FlipadError(Exception):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
+
 from flipad_ops.common.errors import (
     AttributorError,
     DataError,
@@ -45,3 +49,16 @@ _CODES: tuple[tuple[type[FlipadError], int], ...] = (
 def exit_code(error: FlipadError) -> int:
     """The exit code of a deliberate error (see `docs/scan.md` for the table)."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), CRASH)
+
+
+def end_process(main: Callable[[], int]) -> None:
+    """Exit with `main`'s code; a deliberate error is one sentence on stderr."""
+    # Third parties must not phone home.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    try:
+        code = main()
+    except FlipadError as error:
+        sys.stderr.write(f"flipadops: {error}\n")
+        code = exit_code(error)
+    sys.exit(code)

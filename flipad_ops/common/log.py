@@ -12,14 +12,13 @@ import io
 import json
 import logging
 import os
-import re
 import sys
 import threading
 import time
 from enum import StrEnum
-from typing import Annotated, Any, TextIO
+from typing import Any, TextIO
 
-import typer
+from flipad_ops.common.redaction import scrub
 
 #: Children inherit the format by it.
 FORMAT = "FLIPADOPS_LOG_FORMAT"
@@ -28,19 +27,6 @@ SCHEDULE = "FLIPADOPS_SCHEDULE"
 #: Of log records, besides those that every one has.
 FIELDS = ("model", "version", "schedule", "channel", "exit_code")
 
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)[^\s/?#'\"]*@")
-_SIGNED = re.compile(
-    r"\b((?:X-(?:Amz|Goog)-[A-Za-z\-]+|Signature|AWSAccessKeyId|GoogleAccessId|Credential|sig)=)"
-    r"[^&\s\"'<>,;]+",
-    re.IGNORECASE,
-)
-_SECRETS = (
-    "FLIPADOPS_WEBHOOK_SECRET", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-    "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
-)  # fmt: skip
-#: Shorter values would hide words.
-_SHORTEST = 8
-_HIDDEN = "***"
 _LEVELS = (
     ("warning:", "warning"),
     ("error:", "error"),
@@ -54,16 +40,6 @@ class LogFormatChoice(StrEnum):
 
     text = "text"
     json = "json"
-
-
-def scrub(text: str) -> str:
-    """`text` without users and passwords of URLs, signatures, and secrets of the environment."""
-    text = _SIGNED.sub(rf"\1{_HIDDEN}", _USERINFO.sub(rf"\1{_HIDDEN}@", text))
-    for name in _SECRETS:
-        secret = os.environ.get(name, "")
-        if len(secret) >= _SHORTEST:
-            text = text.replace(secret, _HIDDEN)
-    return text
 
 
 class _Lines(io.TextIOBase):
@@ -225,15 +201,3 @@ def end(message: str, code: int) -> None:
         sys.stderr.entry("error", "flipadops", message, exit_code=code)
     else:
         sys.stderr.write(f"flipadops: {scrub(message)}\n")
-
-
-LogFormat = Annotated[
-    LogFormatChoice,
-    typer.Option(
-        "--log-format",
-        envvar=FORMAT,
-        is_eager=True,
-        callback=set_up,
-        help="Lines on stderr: text, or a JSON object each.",
-    ),
-]

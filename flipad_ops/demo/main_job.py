@@ -12,7 +12,7 @@ from flipad_ops.demo.gan import Generator, train_gan
 from flipad_ops.demo.material import KINDS, LATENTS, write_found, write_negatives
 from flipad_ops.demo.output_folder import claim, inside
 from flipad_ops.demo.photos import photo_patches
-from flipad_ops.scanning.pipeline.run import ScanOutcome
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
 if TYPE_CHECKING:
     from flipad_ops.workflows.fit_request import FitOutcome
@@ -125,7 +125,7 @@ def _register(generators: list[Generator], progress: Progress) -> None:
 
 
 def _fit(plan: DemoPlan, progress: Progress) -> tuple[FitOutcome, ...]:
-    from flipad_ops.workflows.fit import run_fit
+    from flipad_ops.workflows.fit import fit
     from flipad_ops.workflows.fit_request import FitRequest
 
     fits = []
@@ -136,29 +136,22 @@ def _fit(plan: DemoPlan, progress: Progress) -> tuple[FitOutcome, ...]:
             negatives_models=(f"{MODEL}/{other}",),
             settings=replace(plan.settings, seed=plan.seed),
         )
-        fits.append(run_fit(request, _prefixed(progress, f"fit version {version}: ")))
+        fits.append(fit(request, _prefixed(progress, f"fit version {version}: ")))
     return tuple(fits)
 
 
 def _scan(plan: DemoPlan, progress: Progress) -> ScanOutcome:
-    from flipad_ops.registry.scorers import load_scorers
-    from flipad_ops.scanning.outcome.exhibits import collect_exhibits, reference_exhibit
-    from flipad_ops.scanning.outputs import write_outputs
-    from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
-    from flipad_ops.storage import open_target
+    from flipad_ops.workflows.scan import ScanRequest, scan
 
-    total = len(KINDS) * plan.scanned
-    progress("scan the mixed folder", 0, total)
-    scorers = load_scorers([f"{MODEL}/{VERSIONS[0]}"])
-    request = ScanRequest(targets=[open_target("found")], fdr=plan.fdr)
-    outcome = run_scan(
-        request, scorers, lambda done, found: progress("scan the mixed folder", done, total)
+    total, stage = len(KINDS) * plan.scanned, "scan the mixed folder"
+    progress(stage, 0, total)
+    request = ScanRequest(
+        targets=("found",),
+        models=(f"{MODEL}/{VERSIONS[0]}",),
+        fdr=plan.fdr,
+        outputs=("html=report.html", "jsonl=scan.jsonl"),
     )
-    progress("write the report", 0, 0)
-    outcome.exhibits = collect_exhibits(outcome, scorers)
-    outcome.reference = reference_exhibit(scorers)
-    write_outputs(outcome, [("html", Path("report.html")), ("jsonl", Path("scan.jsonl"))])
-    return outcome
+    return scan(request, lambda done, found: progress(stage, done, total))
 
 
 def count_by_kind(outcome: ScanOutcome, fits: tuple[FitOutcome, ...]) -> DemoResult:

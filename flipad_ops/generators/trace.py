@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, NotAttributable
+from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, NotAttributable, first_line
 from flipad_ops.generators.layer import FinalLayer, LayerKind, Pair
 
 Generator = Callable[[Tensor], Any]
@@ -214,9 +214,8 @@ def run_traced(
     except FlipadError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise GeneratorUnreadable(
-            f"The generator failed on latents of shape {tuple(latents.shape)}: {reason[0]}"
+            f"The generator failed on latents of shape {tuple(latents.shape)}: {first_line(error)}"
         ) from error
     output = getattr(output, "sample", output)
     if isinstance(output, (tuple, list)) and output:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, UsageError
+from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, UsageError, first_line
 from flipad_ops.common.size_limits import SizeGuard, check_archive
-from flipad_ops.registry.store import first_line
+from flipad_ops.registry.known import find_factory
 
 
 def build_generator(
@@ -46,8 +43,6 @@ def build_generator(
     GeneratorUnreadable
         The weights cannot be read or do not fit.
     """
-    from flipad_ops.registry.known import find_factory
-
     positional, named = parse_arguments(arguments)
     return construct(factory, find_factory(factory), positional, named, weights, weights_key)
 
@@ -77,29 +72,6 @@ def construct(
             why = " ".join(str(error).split())[:300]
             raise GeneratorUnreadable(f"{weights.name} does not fit {name}: {why}") from error
     return module.eval()
-
-
-def find_callable(text: str) -> Callable[..., Any]:
-    """`package.module:callable`, the working directory included, as for `python -m`."""
-    module_name, _, attribute = text.partition(":")
-    if not module_name or not attribute:
-        raise UsageError(f"{text!r} is not of the form package.module:callable.")
-    here = os.getcwd()
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # importing runs the user's code
-        raise UsageError(f"{text!r} cannot be imported: {first_line(error)}") from error
-    finally:
-        if added:
-            sys.path.remove(here)
-    if not callable(found):
-        raise UsageError(f"{text!r} is not callable.")
-    return found  # type: ignore[no-any-return]
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:
@@ -149,14 +121,6 @@ def read_weights(path: Path, key: str | None = None) -> Mapping[str, Tensor]:
             f"--weights-key; it has {_keys(state)}."
         )
     return state
-
-
-def numbers(text: str, *, whole: bool, option: str) -> list[float]:
-    """Comma-separated numbers; a UsageError names `option`."""
-    try:
-        return [int(part) if whole else float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"{option}: {text!r} is not a list of numbers such as 100,1,1.") from error
 
 
 def _literal(text: str) -> Any:

@@ -16,11 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from flipad_ops.common.errors import GeneratorUnreadable
+from flipad_ops.common.errors import GeneratorUnreadable, first_line
 from flipad_ops.common.size_limits import SizeGuard
 from flipad_ops.common.untrusted_json import parse
-from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
-from flipad_ops.registry.store import first_line
+from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 
 #: Where pipelines keep their autoencoder.
 SUBFOLDERS = ("vae", "movq", "vqvae")
@@ -47,6 +46,19 @@ class LatentDecoder(nn.Module):
         """(batch, channels, height, width) to images (batch, 3, height, width)."""
         decoded = self.autoencoder.decode(latents * self.scale + self.shift)  # type: ignore[operator]
         return decoded.sample  # type: ignore[no-any-return]
+
+
+def is_diffusers(folder: ModelFolder, metadata: Mapping[str, Any]) -> bool:
+    """The flavour, or a folder written by diffusers."""
+    return "diffusers" in folder.flavors or find_autoencoder(folder.root) is not None
+
+
+def read_diffusers(
+    folder: ModelFolder, metadata: Mapping[str, Any], device: str
+) -> LoadedGenerator:
+    """The decoder of an adapter's base model or of the folder; raises GeneratorError."""
+    read = read_adapter if "diffusers" in folder.flavors else read_autoencoder
+    return read(folder, metadata, device)
 
 
 def read_adapter(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:

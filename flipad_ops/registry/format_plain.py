@@ -13,8 +13,13 @@ from typing import Any
 
 from flipad_ops.common.errors import GeneratorUnreadable, UsageError
 from flipad_ops.registry.factory import construct
-from flipad_ops.registry.formats import HOW_TO_DESCRIBE, LoadedGenerator, ModelFolder
 from flipad_ops.registry.known import trusted_factory
+from flipad_ops.registry.model_folder import HOW_TO_DESCRIBE, LoadedGenerator, ModelFolder
+
+
+def is_plain(folder: ModelFolder, metadata: Mapping[str, Any]) -> bool:
+    """Metadata names a factory."""
+    return "factory" in metadata
 
 
 def read_plain(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:

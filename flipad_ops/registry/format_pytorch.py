@@ -22,11 +22,22 @@ from flipad_ops.common.child_process import bare_environment
 from flipad_ops.common.errors import GeneratorUnreadable
 from flipad_ops.common.size_limits import check_archive, check_entries
 from flipad_ops.generators import LatentSpec
-from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
+from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 
 _PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 #: Seconds a child may take to unpickle and export.
 UNPICKLE_LIMIT = 900.0
+
+
+def is_pytorch(folder: ModelFolder, metadata: Mapping[str, Any]) -> bool:
+    """The flavour."""
+    return "pytorch" in folder.flavors
+
+
+def read_pytorch(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:
+    """A `torch.export` program, or a pickle with consent; raises GeneratorError."""
+    read = read_pickle if folder.is_pickled else read_pt2
+    return read(folder, metadata, device)
 
 
 def read_pt2(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:
@@ -118,7 +129,7 @@ def _checked(path: Path) -> torch.fx.GraphModule:
 def _export_in_child(folder: ModelFolder, shape: tuple[int, ...], out: Path) -> None:
     code = folder.flavors["pytorch"].get("code")
     command = [
-        sys.executable, "-m", "flipad_ops.registry.unpickle", str(folder.data / "model.pth"),
+        sys.executable, "-P", "-m", "flipad_ops.registry.unpickle", str(folder.data / "model.pth"),
         str(out), ",".join(map(str, shape)), str(folder.path(code)) if code else "",
     ]  # fmt: skip
     environment = bare_environment(

@@ -13,7 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from flipad_ops.common.errors import GeneratorUnreadable
-from flipad_ops.registry.formats import LoadedGenerator, ModelFolder
+from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
+
+
+def is_samples(folder: ModelFolder, metadata: Mapping[str, Any]) -> bool:
+    """Metadata names a file of samples."""
+    return "samples" in metadata
 
 
 def read_samples(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:

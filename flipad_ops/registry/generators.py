@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.devices import check_device
-from flipad_ops.common.errors import GeneratorUnreadable, LatentUnknown, PickleRefused
+from flipad_ops.common.errors import GeneratorUnreadable, LatentUnknown, PickleRefused, first_line
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
 from flipad_ops.registry.denials import explain_denial
-from flipad_ops.registry.formats import LoadedGenerator, ModelFolder, read_generator
+from flipad_ops.registry.formats import read_generator
+from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 from flipad_ops.registry.registering import register_generator
-from flipad_ops.registry.store import first_line, no_such_thing, registry_errors, tracking
+from flipad_ops.registry.store import no_such_thing, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 
 if TYPE_CHECKING:

@@ -84,6 +84,11 @@ def inventory(name: str | None = None, tracking_uri: str | None = None) -> list[
     return sorted(entries, key=lambda entry: (entry.name, int(entry.version)))
 
 
+def missing_attributors(tracking_uri: str | None = None) -> list[str]:
+    """`models:/NAME/VERSION` of every version that a fit may help."""
+    return [entry.uri for entry in inventory(None, tracking_uri) if entry.missing]
+
+
 def superseded(client: MlflowClient) -> list[ModelVersion]:
     """Attributor versions that nothing points at: no alias and no generator version's tag."""
     versions = list_versions(client)

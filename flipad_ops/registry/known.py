@@ -8,14 +8,14 @@ A package offers one in its pyproject.toml, and metadata or `--factory` then use
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from flipad_ops.common.errors import GeneratorUnreadable, UsageError
-from flipad_ops.registry.factory import find_callable
-from flipad_ops.registry.store import first_line
+from flipad_ops.common.errors import GeneratorUnreadable, UsageError, first_line
 
 GROUP = "flipad_ops.generators"
 #: Modules whose callables metadata may name, separated by commas; submodules included.
@@ -51,6 +51,29 @@ def find_factory(text: str) -> Callable[..., Any]:
         ) from error
     if not callable(found):
         raise UsageError(f"{text!r} ({known[text].value}) is not callable.")
+    return found  # type: ignore[no-any-return]
+
+
+def find_callable(text: str) -> Callable[..., Any]:
+    """`package.module:callable`, the working directory included, as for `python -m`."""
+    module_name, _, attribute = text.partition(":")
+    if not module_name or not attribute:
+        raise UsageError(f"{text!r} is not of the form package.module:callable.")
+    here = os.getcwd()
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # importing runs the user's code
+        raise UsageError(f"{text!r} cannot be imported: {first_line(error)}") from error
+    finally:
+        if added:
+            sys.path.remove(here)
+    if not callable(found):
+        raise UsageError(f"{text!r} is not callable.")
     return found  # type: ignore[no-any-return]
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from flipad_ops.common.errors import GeneratorUnreadable, UsageError
+from flipad_ops.common.errors import GeneratorUnreadable, UsageError, first_line
 from flipad_ops.generators import LatentSpec, split_generator
 from flipad_ops.registry import tags as keys
 from flipad_ops.registry.denials import denied
-from flipad_ops.registry.store import first_line, no_such_thing, registry_errors, tracking
+from flipad_ops.registry.store import no_such_thing, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import UsageError, first_line
 from flipad_ops.registry.denials import explain_denial
 
 if TYPE_CHECKING:
@@ -69,12 +69,6 @@ def registry_errors(model: str = "") -> Iterator[None]:
     except (MlflowException, RequestException) as error:
         refusal = explain_denial(error, model)
         raise UsageError(refusal or f"MLflow refused: {first_line(error)}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first non-empty line of an error's message, or its class name."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
 
 
 def ensure_experiment(client: MlflowClient, name: str) -> str:

@@ -1,6 +1,6 @@
 """Child process: unpickle a module and export it, so that no other process has to unpickle it.
 
-    python -m flipad_ops.registry.unpickle MODEL.pth OUT.pt2 100,1,1 [CODE_FOLDER]
+    python -P -m flipad_ops.registry.unpickle MODEL.pth OUT.pt2 100,1,1 [CODE_FOLDER]
 
 Unpickling runs whatever code the file asks for. This process has none of its parent's credentials
 in the environment, but the same user's rights: consent is still needed (`generators.check_pickle`).
@@ -8,6 +8,7 @@ in the environment, but the same user's rights: consent is still needed (`genera
 
 from __future__ import annotations
 
+import os
 import sys
 
 import torch
@@ -17,6 +18,7 @@ def main(file: str, out: str, shape: str, code: str = "") -> None:
     """Load `file`, export it for any batch size or else for one latent, write `out`."""
     if code:
         sys.path.insert(0, code)
+    sys.path.append(os.getcwd())  # last: the working folder may add modules, not replace any
     module = torch.load(file, map_location="cpu", weights_only=False)
     if not isinstance(module, torch.nn.Module) or isinstance(module, torch.jit.ScriptModule):
         raise TypeError(f"the file holds a {type(module).__name__}, not a plain torch module")

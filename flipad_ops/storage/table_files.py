@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Literal, Protocol
 
-from flipad_ops.common.errors import DataError
+from flipad_ops.common.errors import DataError, first_line
 
 #: Rows of a block of a CSV file.
 BLOCK = 1000
@@ -31,6 +31,38 @@ class TableFile(Protocol):
 
     def open(self, mode: Literal["rb"]) -> IO[bytes]:
         """A seekable stream."""
+        ...
+
+
+class VersionedFile(TableFile, Protocol):
+    """One whose states can be told apart and kept to."""
+
+    @property
+    def name(self) -> str:
+        """Last part of its address."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """The state, once pinned."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """How the state is asked for; empty where only the present one can be."""
+        ...
+
+    @property
+    def modified(self) -> float:
+        """Seconds since the epoch, once pinned."""
+        ...
+
+    def pinned(self) -> VersionedFile:
+        """The file as it is now; raises ObjectGone and TargetError."""
+        ...
+
+    def at(self, version: str) -> VersionedFile:
+        """The file as it was; raises ObjectGone and TargetError."""
         ...
 
 
@@ -70,7 +102,15 @@ def header(file: TableFile) -> list[str]:
         with _text(file) as stream:
             return next(csv.reader(stream), [])
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read as a table: {_line(error)}.") from error
+        raise DataError(
+            f"{file} cannot be read as a table: {first_line(error).rstrip('.')}."
+        ) from error
+
+
+def missing(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Wanted columns that a table with these names lacks."""
+    there = set(names)
+    return [name for name in wanted if name not in there]
 
 
 def blocks(file: TableFile, names: Sequence[str]) -> Iterator[Block]:
@@ -98,7 +138,9 @@ def blocks(file: TableFile, names: Sequence[str]) -> Iterator[Block]:
             if rows:
                 yield Block(start, rows)
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read as a table: {_line(error)}.") from error
+        raise DataError(
+            f"{file} cannot be read as a table: {first_line(error).rstrip('.')}."
+        ) from error
 
 
 @contextmanager
@@ -118,7 +160,3 @@ def _parquet(file: TableFile) -> Iterator[Any]:
 def _text(file: TableFile) -> Iterator[IO[str]]:
     with file.open("rb") as binary, io.TextIOWrapper(binary, "utf-8-sig", newline="") as stream:
         yield stream
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -13,7 +13,7 @@ from flipad_ops.attribution.fitting import FitResult, fit_attributor
 from flipad_ops.attribution.inversion_runs import Progress, silent
 from flipad_ops.attribution.own_samples import draw_own
 from flipad_ops.common.devices import check_device
-from flipad_ops.common.errors import FlipadError, NotAttributable, UsageError
+from flipad_ops.common.errors import FlipadError, NotAttributable, UsageError, first_line
 from flipad_ops.common.time_limit import last_words
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import (
@@ -31,11 +31,10 @@ from flipad_ops.registry.classes import (
     reused_attributor,
 )
 from flipad_ops.registry.generators import load_version
-from flipad_ops.registry.store import ensure_experiment, first_line, registry_errors, tracking
+from flipad_ops.registry.store import ensure_experiment, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
-from flipad_ops.storage.s3 import split_uri
+from flipad_ops.storage import open_target
 from flipad_ops.storage.table_files import SUFFIXES
-from flipad_ops.workflows.bucket_images import SCHEME
 from flipad_ops.workflows.data_quality import OWN_CHECKED, build_manifest, check_manifest, require
 from flipad_ops.workflows.earlier_runs import PROCESS, close_killed, finish, this_process
 from flipad_ops.workflows.fit_evidence import log_data, log_request, log_result
@@ -46,12 +45,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["FitOutcome", "FitRequest", "run_fit"]
+__all__ = ["FitOutcome", "FitRequest", "fit"]
 
 NO_LINEAGE = "not allowed to enter the generator as an input of the run (EDIT on logged models)"
 
 
-def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
+def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     """Load, split, gather, gate, fit, evaluate, log, register.
 
     Repeating it is safe: a version that has an attributor of this configuration is left as it
@@ -109,10 +108,8 @@ def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
                 folder = Path(temporary)
                 log_request(generator, settings, _named(request, config))
                 progress("gate", 0, 0)
-                manifest = build_manifest(gathered, own.images[:OWN_CHECKED])
-                failures = check_manifest(
-                    manifest, generator.sample_shape, settings, folder / "data_docs"
-                )
+                manifest = build_manifest(gathered, own.images[:OWN_CHECKED], generator.space)
+                failures = check_manifest(manifest, generator.space, settings, folder / "data_docs")
                 log_data(gathered, manifest, folder / "data_docs")
                 require(failures)
                 result = fit_attributor(
@@ -239,10 +236,8 @@ def _leave_reason(client: MlflowClient, version: ModelVersion, error: BaseExcept
 
 def _check_places(request: FitRequest) -> None:
     for place in request.negatives:
-        if place.startswith(SCHEME):
-            split_uri(place)
-        elif "://" in place:
-            raise UsageError(f"Cannot read {place!r}: give a folder or s3://BUCKET/PREFIX.")
+        if "://" in place:
+            open_target(place)
         elif not (Path(place).is_dir() or (Path(place).is_file() and place.endswith(SUFFIXES))):
             raise UsageError(f"{place} is not a folder.")
 

@@ -20,7 +20,7 @@ from flipad_ops.registry.store import registry_errors
 from flipad_ops.version import __version__
 from flipad_ops.workflows import fit_pictures as pictures
 from flipad_ops.workflows.data_quality import Manifest
-from flipad_ops.workflows.foreign_sources import Gathered
+from flipad_ops.workflows.gathered import Gathered
 
 
 def log_request(generator: SplitGenerator, settings: FitSettings, named: Mapping[str, Any]) -> None:

@@ -28,22 +28,23 @@ _COUNTS = ("scored", "leak", "review", "clear", "suppressed", "skipped", "failed
 def log_scan(
     outcome: ScanOutcome, tracking_uri: str | None = None, experiment: str = EXPERIMENT
 ) -> str:
-    """Log a finished scan; returns the run id.
+    """Log a finished scan, in the active run if there is one; returns the run id.
 
     Raises
     ------
     UsageError
         The tracking server cannot be reached or refuses.
     """
-    from mlflow import MlflowClient
+    import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
-        client = MlflowClient(tracking_uri)
-        found = client.get_experiment_by_name(experiment)
-        where = found.experiment_id if found else client.create_experiment(experiment)
-        run = client.create_run(where, run_name=f"scan: {verdict(outcome)}")
-        run_id = str(run.info.run_id)
+        client = mlflow.MlflowClient(tracking_uri)
+        active = mlflow.active_run()
+        if active is not None and tracking_uri in (None, mlflow.get_tracking_uri()):
+            _fill(client, active.info.run_id, outcome)
+            return str(active.info.run_id)  # whoever began it ends it
+        run_id = _new_run(client, experiment, f"scan: {verdict(outcome)}")
         status = "KILLED" if outcome.interrupted else "FINISHED" if outcome.complete else "FAILED"
         try:
             _fill(client, run_id, outcome)
@@ -55,6 +56,12 @@ def log_scan(
     except (MlflowException, OSError) as error:
         raise UsageError(f"The scan cannot be logged to MLflow: {error}.") from error
     return run_id
+
+
+def _new_run(client: MlflowClient, experiment: str, name: str) -> str:
+    found = client.get_experiment_by_name(experiment)
+    where = found.experiment_id if found else client.create_experiment(experiment)
+    return str(client.create_run(where, run_name=name).info.run_id)
 
 
 def _fill(client: MlflowClient, run_id: str, outcome: ScanOutcome) -> None:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from flipad_ops.common.log import scrub
+from flipad_ops.common.redaction import scrub
 
 SCRIPT = """
 import logging, sys, threading, warnings

@@ -86,7 +86,7 @@ def _warm_up(store: str, folder: Path) -> None:
 
 
 def _fit(store: str, place: str) -> None:
-    from flipad_ops.workflows.fit import FitRequest, run_fit
+    from flipad_ops.workflows.fit import FitRequest, fit
     from tests.registry.tiny import small_settings
 
     if place in REQUESTS:
@@ -96,7 +96,7 @@ def _fit(store: str, place: str) -> None:
         if stage == place:
             _die()
 
-    run_fit(FitRequest("tiny/1", settings=small_settings(), tracking_uri=store), progress)
+    fit(FitRequest("tiny/1", settings=small_settings(), tracking_uri=store), progress)
 
 
 def _die_after(method: str, value: str | None) -> None:

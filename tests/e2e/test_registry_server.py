@@ -26,7 +26,8 @@ from flipad_ops.registry.generators import register_generator
 from flipad_ops.registry.inventory import inventory
 from flipad_ops.registry.scorers import load_scorers
 from flipad_ops.registry.store import tracking
-from flipad_ops.workflows.fit import NO_LINEAGE, FitRequest, run_fit
+from flipad_ops.workflows.fit import NO_LINEAGE, FitRequest
+from flipad_ops.workflows.fit import fit as run_fit
 from tests.e2e.auth_server import AuthServer, auth_server
 from tests.registry.tiny import small_settings, tiny_generator
 

@@ -96,13 +96,13 @@ def registered(tiny_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def fitted_database(tiny_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with `tiny` 1 and 2 and an attributor of version 1, fitted against version 2."""
     from flipad_ops.registry.generators import register_generator
-    from flipad_ops.workflows.fit import FitRequest, run_fit
+    from flipad_ops.workflows.fit import FitRequest, fit
 
     uri = copy_store(tiny_database, tmp_path_factory.mktemp("fitted"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         register_generator("tiny", *tiny_generator(seed=2), tracking_uri=uri)
-        run_fit(FitRequest("tiny/1", settings=tiny_settings(), tracking_uri=uri))
+        fit(FitRequest("tiny/1", settings=tiny_settings(), tracking_uri=uri))
     return Path(uri.removeprefix("sqlite:///"))
 
 

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from flipad_ops.cli.register import register
 from flipad_ops.common.errors import GeneratorUnreadable, UsageError
-from flipad_ops.registry.factory import build_generator, find_callable, parse_arguments
+from flipad_ops.registry.factory import build_generator, parse_arguments
 from flipad_ops.registry.generators import load_generator
+from flipad_ops.registry.known import find_callable
 from tests.registry.tiny import tiny_generator
 
 FACTORY = "tests.registry.tiny:TinyDcgan"

@@ -18,8 +18,9 @@ from flipad_ops.generators import split_generator
 from flipad_ops.registry import known
 from flipad_ops.registry.diagnosis import diagnose
 from flipad_ops.registry.factory import build_generator
-from flipad_ops.registry.formats import ModelFolder, read_generator
+from flipad_ops.registry.formats import read_generator
 from flipad_ops.registry.generators import METADATA_TAG
+from flipad_ops.registry.model_folder import ModelFolder
 from tests.registry import formats
 from tests.registry.tiny import LATENT, tiny_generator
 

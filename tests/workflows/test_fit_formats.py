@@ -12,7 +12,7 @@ from flipad_ops.registry import tags
 from flipad_ops.registry.diagnosis import diagnose
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
-from flipad_ops.workflows.fit import FitRequest, run_fit
+from flipad_ops.workflows.fit import FitRequest, fit
 from tests.registry import formats
 from tests.registry.tiny import tiny_settings
 
@@ -90,9 +90,7 @@ def test_register_doctor_fit_score(
     assert "note" not in found.facts
     for label in ("latent", "final layer sha256", "decoder sha256", "equivalence class"):
         assert found.facts[label]
-    outcome = run_fit(
-        FitRequest("gan/1", negatives=(str(photos),), settings=SMALL, tracking_uri=store)
-    )
+    outcome = fit(FitRequest("gan/1", negatives=(str(photos),), settings=SMALL, tracking_uri=store))
     assert outcome.status == "fitted"
     assert outcome.evaluation["tpr"]["value"] >= 0.6  # of 20
     assert outcome.evaluation["strata"]["photos"]["auc"] > 0.9

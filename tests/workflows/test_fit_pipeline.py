@@ -19,7 +19,7 @@ from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_generator, register_generator
 from flipad_ops.registry.scorers import load_scorers
 from flipad_ops.samples.png import save_png
-from flipad_ops.workflows.fit import FitRequest, run_fit
+from flipad_ops.workflows.fit import FitRequest, fit
 from tests.registry.tiny import tiny_generator, tiny_settings
 
 
@@ -76,13 +76,13 @@ def test_what_the_run_holds(fitted: str) -> None:
 
 def test_a_second_fit_does_nothing(fitted: str) -> None:
     before = len(MlflowClient(fitted).search_runs(["1"]))
-    assert run_fit(request(fitted)).status == "exists"
+    assert fit(request(fitted)).status == "exists"
     assert len(MlflowClient(fitted).search_runs(["1"])) == before
     assert len(attributors(fitted)) == 1
 
 
 def test_force_fits_again_and_takes_over(fitted: str) -> None:
-    outcome = run_fit(request(fitted, force=True))
+    outcome = fit(request(fitted, force=True))
     assert (outcome.status, outcome.version, outcome.champion) == ("fitted", "2", True)
     assert (
         MlflowClient(fitted).get_model_version_by_alias("tiny-attributor", "current").version == 2
@@ -97,7 +97,7 @@ def test_folder_negatives(registered: str, photos: Path) -> None:
     (photos / "again.png").write_bytes((photos / "0.png").read_bytes())
     (photos / "notes.txt").write_text("not an image")
     settings = tiny_settings(max_negatives=400)
-    outcome = run_fit(request(registered, negatives=(str(photos),), settings=settings))
+    outcome = fit(request(registered, negatives=(str(photos),), settings=settings))
     assert set(outcome.evaluation["strata"]) == {"photos"}
     assert any("repeated images left out" in note for note in outcome.notes)
     assert "photos: 5 own samples left out" in outcome.notes
@@ -115,7 +115,7 @@ def test_a_failed_fit_leaves_its_reason_only(
     registered: str, fields: Any, error: type[FlipadError], reason: str
 ) -> None:
     with pytest.raises(error, match=reason):
-        run_fit(request(registered, **fields))
+        fit(request(registered, **fields))
     version = MlflowClient(registered).get_model_version("tiny", "1")
     assert version.tags[tags.STATUS] == tags.FAILED
     assert reason in version.tags[tags.REASON]
@@ -132,7 +132,7 @@ def test_gate_refuses_a_folder_of_other_things(registered: str, photos: Path) ->
     for index in range(10):
         (photos / f"{index}.dat").write_text("something else")
     with pytest.raises(GateFailed, match="decode_ok"):
-        run_fit(request(registered, negatives=(str(photos),)))
+        fit(request(registered, negatives=(str(photos),)))
     version = MlflowClient(registered).get_model_version("tiny", "1")
     run_id = version.tags[tags.RUN]
     assert "gate failed" in version.tags[tags.REASON]
@@ -147,15 +147,15 @@ def test_usage_errors_touch_nothing(registered: str) -> None:
         request(registered, "tiny/1/2"),
     ):
         with pytest.raises(UsageError):
-            run_fit(wrong)
+            fit(wrong)
     assert tags.STATUS not in MlflowClient(registered).get_model_version("tiny", "1").tags
 
 
 def test_one_class_one_attributor(fitted: str) -> None:
     register_generator("twin", *tiny_generator(seed=1), tracking_uri=fitted)
-    outcome = run_fit(request(fitted, "twin/1"))
+    outcome = fit(request(fitted, "twin/1"))
     assert (outcome.status, outcome.attributor) == ("reused", "tiny-attributor")
-    assert run_fit(request(fitted, "twin/1")).status == "reused"
+    assert fit(request(fitted, "twin/1")).status == "reused"
     client = MlflowClient(fitted)
     for name in ("tiny", "twin", "tiny-attributor"):
         assert client.get_model_version(name, "1").tags[tags.CLASS] == "tiny/1, twin/1"
@@ -172,7 +172,7 @@ def test_cut_short_and_started_again(fitted: str, stage: str) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_fit(request(fitted, "tiny/2"), stop)
+        fit(request(fitted, "tiny/2"), stop)
     version = MlflowClient(fitted).get_model_version("tiny", "2")
     assert version.tags[tags.REASON] == "interrupted"
     assert MlflowClient(fitted).get_run(version.tags[tags.RUN]).info.status == "KILLED"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import UsageError, first_line
 
 #: Shared memory of a cluster started here: pixels under way, not the data set.
 STORE_BYTES = 512 * 2**20
@@ -84,8 +84,9 @@ def joined(address: str = "", cpus: int | None = None) -> Iterator[Any]:
                 **where, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True
             )
     except (OSError, ValueError, RuntimeError) as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"Ray cannot be used at {address or 'this machine'}: {text}") from error
+        raise UsageError(
+            f"Ray cannot be used at {address or 'this machine'}: {first_line(error)}"
+        ) from error
     try:
         with redirect_stdout(sys.stderr):  # Ray prints what it has to say; stdout is for results
             yield ray

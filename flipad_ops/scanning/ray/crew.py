@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from flipad_ops.common.errors import EngineError
+from flipad_ops.common.errors import EngineError, first_line
 from flipad_ops.scanning.ray.calls import Call
 
 #: Calls of one kind that a worker may have.
@@ -118,7 +118,7 @@ class Crew:
             if ready:
                 ready, _ = self.ray.wait(references, num_returns=len(references), timeout=0)
         except self.ray.exceptions.RayError as error:
-            raise EngineError(f"The Ray cluster is gone: {_first(error)}") from error
+            raise EngineError(f"The Ray cluster is gone: {first_line(error)}") from error
         return list(ready)
 
     def _calls(self) -> int:
@@ -170,7 +170,7 @@ class Crew:
                 self.gone(call)
             elif isinstance(error, errors.RayTaskError):
                 raise (
-                    cause if isinstance(cause, Exception) else EngineError(_first(error))
+                    cause if isinstance(cause, Exception) else EngineError(first_line(error))
                 ) from error
             else:
                 self._bury(member, error)
@@ -205,7 +205,7 @@ class Crew:
         if not begun:
             self._idle_deaths += 1
             if self._idle_deaths > self.size:
-                raise EngineError(f"Ray's workers die before they do anything: {_first(error)}")
+                raise EngineError(f"Ray's workers die before they do anything: {first_line(error)}")
 
     def _suspect(self, call: Call) -> None:
         call.deaths += 1
@@ -228,9 +228,3 @@ class Crew:
                 f"No Ray worker could be started in {PATIENCE:g} s: the cluster is busy, or too "
                 "small for one."
             )
-
-
-def _first(error: Exception) -> str:
-    """One line of Ray's long messages."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:200]

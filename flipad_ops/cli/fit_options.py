@@ -1,0 +1,68 @@
+"""Options of `flipadops fit`, and what they may be."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class RecipeChoice(StrEnum):
+    """Named settings, see `flipad_ops.attribution.fit_settings.recipe`."""
+
+    default = "default"
+    immunised = "immunised"
+    fast = "fast"
+    paper = "paper"
+
+
+Uri = Annotated[
+    str | None,
+    typer.Argument(help="models:/NAME/VERSION, NAME@ALIAS or NAME.", metavar="[MODEL]"),
+]
+AllMissing = Annotated[
+    bool, typer.Option("--all-missing", help="Every version without an attributor instead.")
+]
+Negatives = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Folder or s3://BUCKET/PREFIX of images that are not the model's own; for a "
+        "table a .csv or .parquet file of such rows; repeatable."
+    ),
+]
+NegativesModel = Annotated[
+    list[str] | None,
+    typer.Option(help="Registered generator to sample, NAME or NAME/VERSION; repeatable."),
+]
+Recipe = Annotated[RecipeChoice, typer.Option(help="Named settings.")]
+Settings = Annotated[
+    Path | None, typer.Option(help="JSON file of settings; overrides recipe, seed and fnr.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Fnr = Annotated[
+    float | None,
+    typer.Option(help="Share of own images that may be missed (recipes: 0.005)."),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Fit again and let the new attributor take over.")
+]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Load a pickled model whose owner opted in.")
+]
+Experiment = Annotated[str, typer.Option(help="MLflow experiment of the run.")]
+TrackingUri = Annotated[
+    str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(min=1, help="Seconds until the fit of a version is given up; default none."),
+]
+MemoryLimit = Annotated[
+    float | None,
+    typer.Option(min=1, help="GiB of address space for this process; not with CUDA."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

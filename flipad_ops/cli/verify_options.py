@@ -1,0 +1,31 @@
+"""Options of `flipadops verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Saved = Annotated[
+    Path, typer.Argument(help="What `flipadops scan -o jsonl=FILE` wrote.", metavar="RUN.jsonl")
+]
+Key = Annotated[list[str] | None, typer.Option(help="Only the finding of this key; repeatable.")]
+Copies = Annotated[Path | None, typer.Option(help="Folder with copies, found by their content.")]
+Model = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", help="Folder of an attributor that is in no registry."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="The first N findings.")]
+Tolerance = Annotated[
+    float, typer.Option(min=0.0, help="Relative difference of scores that counts as none.")
+]
+PublicKey = Annotated[
+    str | None,
+    typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
+TrackingUri = Annotated[
+    str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
+]

@@ -1,0 +1,119 @@
+"""Bring a generator into the registry without code of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flipad_ops.common.errors import UsageError
+
+__all__ = ["RegisterRequest", "RegisterResult", "register"]
+
+
+@dataclass(frozen=True)
+class RegisterRequest:
+    """A factory and its weights, or samples in place of a model.
+
+    Parameters
+    ----------
+    name : str
+        Of the registered model.
+    factory : str or None
+        Callable that builds the generator: package.module:callable, or a name that an installed
+        package offers. It is code that runs.
+    latent : tuple of int or None
+        Shape of one latent.
+    samples : Path or None
+        Folder of own images in place of a model whose weights are not at hand.
+    weights, weights_key
+        State dict (.safetensors, or a torch file that is read without unpickling objects), and
+        where it sits inside a checkpoint.
+    arguments : tuple of str
+        Of the factory, key=value or just value.
+    activation : {"tanh", "sigmoid", "identity"} or None
+        Found by itself if None.
+    output_range : tuple of float or None
+        Outputs that are black and white, when not the usual.
+    bits : {8, 16}
+        Of the stored images.
+    columns : Path or None
+        For a table: JSON list of {name, low, high, step}, one for each output.
+    """
+
+    name: str
+    factory: str | None = None
+    latent: tuple[int, ...] | None = None
+    samples: Path | None = None
+    weights: Path | None = None
+    weights_key: str | None = None
+    arguments: tuple[str, ...] = ()
+    distribution: Literal["normal", "uniform"] = "normal"
+    activation: Literal["tanh", "sigmoid", "identity"] | None = None
+    output_range: tuple[float, ...] | None = None
+    bits: int = 8
+    columns: Path | None = None
+    tracking_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class RegisterResult:
+    """The new version; of samples also how many were used and left out."""
+
+    name: str
+    version: str
+    samples_used: int = 0
+    samples_left_out: int = 0
+
+    @property
+    def uri(self) -> str:
+        """models:/NAME/VERSION."""
+        return f"models:/{self.name}/{self.version}"
+
+
+def register(request: RegisterRequest) -> RegisterResult:
+    """Build the generator, load its weights, check its split, log it; or log its samples.
+
+    Raises
+    ------
+    UsageError
+        Neither a factory with a latent nor samples, or both.
+    GeneratorError
+        It cannot be built, loaded or split.
+    DataError
+        The samples cannot serve.
+    """
+    name, uri = request.name, request.tracking_uri
+    if request.samples is not None:
+        if request.factory or request.latent or request.weights or request.columns:
+            raise UsageError("--samples stands in place of a model: no --factory, --latent, ...")
+        from flipad_ops.registry.register_samples import register_samples
+
+        found = register_samples(name, request.samples, bits=request.bits, tracking_uri=uri)
+        return RegisterResult(name, *found)
+    if request.factory is None or request.latent is None:
+        raise UsageError("Name a generator with --factory and --latent, or its --samples.")
+    from flipad_ops.registry.factory import build_generator
+    from flipad_ops.registry.generators import register_generator
+
+    metadata = _metadata(request, request.latent)
+    module = build_generator(
+        request.factory, list(request.arguments), request.weights, request.weights_key
+    )
+    return RegisterResult(name, register_generator(name, module, metadata, tracking_uri=uri))
+
+
+def _metadata(request: RegisterRequest, latent: tuple[int, ...]) -> dict[str, Any]:
+    from flipad_ops.generators.latent import LatentSpec
+    from flipad_ops.samples.columns import read_columns
+
+    metadata: dict[str, Any] = {"latent": LatentSpec(latent, request.distribution).to_dict()}
+    if request.activation is not None:
+        metadata["activation"] = request.activation
+    if request.output_range is not None:
+        metadata["output_range"] = list(request.output_range)
+    if request.bits != 8:
+        metadata["bits"] = request.bits
+    if request.columns is not None:
+        metadata["columns"] = read_columns(request.columns).to_list()
+    return metadata

@@ -1,1 +1,0 @@
-"""What MLproject's entry points run."""
