@@ -101,6 +101,22 @@ class CropInverter:
         reached = LayerOperator(plain).apply(outside)[0, :, rows, columns] > 0.5
         self.inner.free = reached.expand(part.output_shape).to(device)
 
+    @classmethod
+    def can(cls, layer: FinalLayer, window: int) -> bool:
+        """Where the layer takes more than the window wanted."""
+        size = layer.input_shape[1:]
+        return window > 0 and len(size) == 2 and window < max(size)
+
+    @classmethod
+    def of(
+        cls, layer: FinalLayer, output_map: OutputMap, anchor: Tensor,
+        settings: InversionSettings, window: int, device: str,
+    ) -> CropInverter:  # fmt: skip
+        """For the central window."""
+        height, width = layer.input_shape[1:]
+        centre = Window.centre((height, width), window)
+        return cls(layer, output_map, anchor, settings, centre, device=device)
+
     @property
     def activation_shape(self) -> tuple[int, ...]:
         """Of one recovered activation: the window's."""
