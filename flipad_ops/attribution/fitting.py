@@ -42,6 +42,11 @@ def fit_attributor(
 ) -> FitResult:
     """Fit, calibrate and evaluate (FLIPAD, section 4, with the calibration of METHOD 4.5).
 
+    Memory is bounded by images and features, not by activations, which lie in a temporary file
+    (`ActivationFile`). It holds at a time: all images given and made, float32, those trained on up
+    to six times; DeepSAD's features twice, `channels` times at most 32x32 float32 an image; and
+    about 2 GiB of the activations at hand, the solver's states and the statistics' sums.
+
     Parameters
     ----------
     generator : SplitGenerator

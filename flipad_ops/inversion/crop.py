@@ -92,13 +92,13 @@ class CropInverter:
         full = layer(anchor[None].double()).float().to(device)
         self.inner.offset = full[..., rows, columns].contiguous()
         # An output is free when an activation outside the window reaches it.
-        plain = replace(
+        ones = replace(
             layer, weight=torch.ones(1, 1, *layer.weight.shape[2:]), bias=None, groups=1,
             input_shape=(1, *layer.input_shape[1:]), output_shape=(1, *layer.output_shape[1:]),
         )  # fmt: skip
-        outside = torch.ones(1, *plain.input_shape)
+        outside = torch.ones(1, *ones.input_shape)
         outside[..., spans[0], spans[1]] = 0.0
-        reached = LayerOperator(plain).apply(outside)[0, :, rows, columns] > 0.5
+        reached = LayerOperator(ones).apply(outside)[0, :, rows, columns] > 0.5
         self.inner.free = reached.expand(part.output_shape).to(device)
 
     @classmethod
