@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -85,11 +86,11 @@ def fit_attributor(
     run = Inversions(inverter, layer.output_shape, progress, generator.grid.step)
     with clock.stage("invert"):
         run.begin("invert", len(training.inverted))
-        recovered = run.recover(training.inverted)
+        training = replace(training, activations=run.recover(training.inverted))
     with clock.stage("train"):
-        trained = train(training, recovered, settings, device, progress)
+        trained = train(training, settings, device, progress)
     altered = training.counts[2]
-    del training, recovered
+    del training
     scoring = Scoring(run, trained.features, trained.detector, device)
     with clock.stage("calibrate"):
         calibration = calibrate(plan, scoring, altered)

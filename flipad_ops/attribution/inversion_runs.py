@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from flipad_ops.attribution.activation_file import ActivationFile
-from flipad_ops.detection import Recovered
 from flipad_ops.detection.recovered import chunk_size
 from flipad_ops.inversion import Inverter
 
@@ -73,12 +72,12 @@ class Inversions:
             few = chunk_size(one)
             yield from zip(torch.split(result.z.cpu(), few), torch.split(chunk, few), strict=True)
 
-    def recover(self, images: Tensor) -> Recovered:
-        """Activations of all images, at least one, in a temporary file."""
+    def recover(self, images: Tensor) -> ActivationFile:
+        """Activations of all images, at least one."""
         file = ActivationFile(len(images), self.inverter.activation_shape)
         for activations, _ in self.stream(images):
             file.append(activations)
-        return Recovered(images, file, torch.arange(len(images)))
+        return file
 
     def skip(self, count: int) -> None:
         """Images that need no inversion."""
