@@ -26,10 +26,10 @@ from flipad_ops.common.errors import (
     first_line,
 )
 from flipad_ops.common.untrusted_json import parse
+from flipad_ops.common.version import __version__
 from flipad_ops.detection import FeatureMap, stored_detector, view_configs
 from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
 from flipad_ops.samples.columns import Columns
-from flipad_ops.version import __version__
 
 FORMAT = 4
 #: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
