@@ -1,6 +1,5 @@
 """Detection: features, DeepSAD, calibration."""
 
-from flipad_ops.detection.alteration_gate import AlterationGate
 from flipad_ops.detection.calibration import (
     Rate,
     auc,
@@ -11,20 +10,19 @@ from flipad_ops.detection.calibration import (
 from flipad_ops.detection.deepsad import DeepSad, train_deepsad
 from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import FeatureMap, fit_features
-from flipad_ops.detection.fusion import Branch, Detector, Screen
+from flipad_ops.detection.fusion import Branch, Detector
 from flipad_ops.detection.lossy_traces import jpeg_quality, lossy_trace
 from flipad_ops.detection.material import DetectorSettings, Material, TrainingData
 from flipad_ops.detection.pixel import PixelView, can_view_pixels, fit_pixels
 from flipad_ops.detection.recovered import Recovered
-from flipad_ops.detection.row_view import RowView, fit_rows
-from flipad_ops.detection.spectral import SpectralView, fit_spectral, has_spectrum
-from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
+from flipad_ops.detection.row_view import fit_rows
+from flipad_ops.detection.spectral import fit_spectral, has_spectrum
+from flipad_ops.detection.statistics import fit_statistics
 from flipad_ops.detection.training import fit_detector
 from flipad_ops.detection.view import Inputs, Stored, View
 from flipad_ops.detection.views import every_view, stored_detector, view_configs
 
 __all__ = [
-    "AlterationGate",
     "Branch",
     "DeepSad",
     "DeepSadSettings",
@@ -36,10 +34,6 @@ __all__ = [
     "PixelView",
     "Rate",
     "Recovered",
-    "RowView",
-    "Screen",
-    "SpectralView",
-    "StatisticsHead",
     "Stored",
     "TrainingData",
     "View",
