@@ -20,8 +20,8 @@ from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
 
 LATENT = 64
 BATCH = 32
-#: Widths: of the judge's first layer, and at most of a student's layers.
-JUDGE_WIDTH, MAX_WIDTH = 16, 256
+#: Widths: of the discriminator's first layer, and at most of a student's layers.
+DISCRIMINATOR_WIDTH, MAX_WIDTH = 16, 256
 
 
 class Student(nn.Module):
@@ -104,21 +104,24 @@ def student_samples(
         for module in student.modules():
             if isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, 0.0, 0.02)
-        judge = _judge(generator.sample_shape)
+        discriminator = _discriminator(generator.sample_shape)
         moves = {"lr": 2e-4, "betas": (0.5, 0.999)}
         fake_step = torch.optim.Adam(student.parameters(), **moves)  # type: ignore[arg-type]
-        real_step = torch.optim.Adam(judge.parameters(), **moves)  # type: ignore[arg-type]
+        real_step = torch.optim.Adam(discriminator.parameters(), **moves)  # type: ignore[arg-type]
         for step in range(steps):
             real = 2 * images[torch.randint(len(images), (BATCH,))] - 1
             fake = 2 * _pixels(output_map, student(torch.randn(BATCH, LATENT))) - 1
-            loss = F.softplus(-judge(real)).mean() + F.softplus(judge(fake.detach())).mean()
+            loss = (
+                F.softplus(-discriminator(real)).mean()
+                + F.softplus(discriminator(fake.detach())).mean()
+            )
             real_step.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             real_step.step()
             fake_step.zero_grad(set_to_none=True)
-            judge.requires_grad_(False)
-            F.softplus(-judge(fake)).mean().backward()  # type: ignore[no-untyped-call]
-            judge.requires_grad_(True)
+            discriminator.requires_grad_(False)
+            F.softplus(-discriminator(fake)).mean().backward()  # type: ignore[no-untyped-call]
+            discriminator.requires_grad_(True)
             fake_step.step()
             report(step + 1, steps)
         student.eval()
@@ -135,9 +138,9 @@ def _pixels(output_map: OutputMap, output: Tensor) -> Tensor:
     return (output - output_map.low) / (output_map.high - output_map.low)
 
 
-def _judge(shape: tuple[int, ...]) -> nn.Sequential:
+def _discriminator(shape: tuple[int, ...]) -> nn.Sequential:
     channels, *sides = shape
-    width = JUDGE_WIDTH
+    width = DISCRIMINATOR_WIDTH
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
     sides = [side // 2 for side in sides]
     while min(sides) >= 8:
