@@ -27,9 +27,9 @@ from benchmarks.hook_parts.house import (
     running,
     stage,
 )
+from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.install import install
-from registry_hooks.records import DONE, FAILED
-from registry_hooks.table import WorkTable
+from registry_hooks.schema import DONE, FAILED
 from tests.registry_hooks.servers import SETTINGS
 
 RESULTS = Path(__file__).parent / "results" / "hook_burst.json"
@@ -53,7 +53,7 @@ def burst(folder: Path, versions: int, workers: int, patience: float) -> dict[st
             for version in range(1, versions + 1):
                 client.copy_model_version(f"models:/staged/{version}", "gan")
             registered = time.monotonic() - begin
-            table = WorkTable(service.table)
+            table = FitQueue(service.table)
             while time.monotonic() - begin < patience:
                 rows = table.rows()
                 if sum(row.state in (DONE, FAILED) for row in rows) == versions:

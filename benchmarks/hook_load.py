@@ -19,8 +19,8 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.hook_parts.house import SECRET, Service, machine
+from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP, sign
-from registry_hooks.table import WorkTable
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -97,7 +97,7 @@ def main() -> None:
             metrics = service.metrics()
         finally:
             service.stop()
-        table = WorkTable(service.table)
+        table = FitQueue(service.table)
         rows = {(row.model, row.version) for row in table.rows()}
         count, states = len(table.rows()), table.counts()
         table.close()

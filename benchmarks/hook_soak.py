@@ -36,9 +36,9 @@ from benchmarks.hook_parts.soak_parts import (
     kill,
     ledger_keys,
 )
+from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.install import install
-from registry_hooks.records import DONE
-from registry_hooks.table import WorkTable
+from registry_hooks.schema import DONE
 from tests.registry_hooks.servers import SETTINGS
 
 RESULTS = Path(__file__).parent / "results" / "soak.json"
@@ -73,7 +73,7 @@ def soak(folder: Path, minutes: float, seed: int) -> dict[str, Any]:
         found, memory = Folder(folder / "found", seed), Memory()
         found.add(40)
         service.up("--workers", "1")
-        table = WorkTable(service.table)
+        table = FitQueue(service.table)
         try:
             install(client, f"http://127.0.0.1:{service.port}/mlflow", SECRET)
             killed: Counter[str] = Counter()
@@ -125,7 +125,7 @@ def soak(folder: Path, minutes: float, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _settle(table: WorkTable, service: Service, versions: int, folder: Path, found: Folder) -> bool:
+def _settle(table: FitQueue, service: Service, versions: int, folder: Path, found: Folder) -> bool:
     """Wait until every version is done and a scan has seen every image; whether that came."""
     end = time.monotonic() + 600
     while time.monotonic() < end:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import TemplateSyntaxError
+from pydantic.dataclasses import dataclass
 
 from flipad_ops.common.errors import UsageError
+from registry_hooks.config_tables import STRICT, Above0, AtLeast1, read_tables
 from registry_hooks.messages import BODY, TITLE, compiled
 from registry_hooks.schedules import NAME
-from registry_hooks.tables_file import checked_fields, read_tables
-
-KINDS = ("webhook", "slack", "apprise")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Channel:
     """One place that is told.
 
@@ -40,7 +39,7 @@ class Channel:
     """
 
     name: str
-    kind: str
+    kind: Literal["webhook", "slack", "apprise"]
     url: str = ""
     url_env: str = ""
     url_file: str = ""
@@ -48,14 +47,12 @@ class Channel:
     secret_file: str = ""
     title: str = ""
     body: str = ""
-    per_hour: int = 20
-    timeout: float = 15.0
+    per_hour: AtLeast1 = 20
+    timeout: Above0 = 15.0
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise UsageError(f"A channel cannot be called {self.name!r}.")
-        if self.kind not in KINDS:
-            raise UsageError(f"[[notify]] {self.name}: kind is {', '.join(KINDS)}.")
         if self.url and self.kind != "webhook":
             raise UsageError(
                 f"[[notify]] {self.name}: this URL is a secret: use url_env or url_file."
@@ -68,8 +65,6 @@ class Channel:
                 f"[[notify]] {self.name}: a webhook needs secret_env or secret_file, and "
                 "no other kind takes one."
             )
-        if self.per_hour < 1 or not self.timeout > 0:
-            raise UsageError(f"[[notify]] {self.name}: per_hour and timeout must be above 0.")
         try:
             compiled(self.title or TITLE)
             compiled(self.body or BODY)
@@ -116,8 +111,7 @@ def load_channels(path: Path | None) -> dict[str, Channel]:
     UsageError
     """
     found: dict[str, Channel] = {}
-    for table in read_tables(path, "notify"):
-        channel = Channel(**checked_fields("notify", table, fields(Channel)))
+    for channel in read_tables(path, "notify", Channel):
         if channel.name in found:
             raise UsageError(f"Two channels are called {channel.name}.")
         found[channel.name] = channel

@@ -1,4 +1,4 @@
-"""What a worker starts for each fit: `python -m registry_hooks.fit_entry`.
+"""What a worker starts for each fit: `python -P -m registry_hooks.fit_entry`.
 
 Reads one JSON line from stdin (nothing secret shows in the process list), fits, and leaves the
 outcome in a file. When stdin closes, the worker is gone, and so is this process and its group.
@@ -11,17 +11,16 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common import log
-from flipad_ops.common.child_process import limit_memory
+from flipad_ops.common.child_process import end_with, limit_memory
 from flipad_ops.common.redaction import scrub
 
 if TYPE_CHECKING:
-    from registry_hooks.settings import HookSettings
+    from registry_hooks.hook_settings import HookSettings
 
 
 def main() -> int:
@@ -34,7 +33,7 @@ def main() -> int:
     order = json.loads(sys.stdin.readline())
     log.from_environment()
     log.context(model=order["uri"])
-    threading.Thread(target=die_with, args=(sys.stdin,), daemon=True).start()
+    end_with(sys.stdin)
     limit_memory(float(order["settings"]["memory_limit_gb"]))
     result = Path(order["result"])
     outcome = _fit(order)
@@ -47,8 +46,8 @@ def main() -> int:
 def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
     import traceback
 
-    from flipad_ops.common.errors import FlipadError
-    from registry_hooks.settings import HookSettings
+    from flipad_ops.common.errors import FlipadError, first_line
+    from registry_hooks.hook_settings import HookSettings
 
     settings = HookSettings(**_tuples(order["settings"]))
     try:
@@ -62,11 +61,8 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": "Interrupted", "message": "The fit was interrupted."}
     except Exception as error:  # the worker decides about another try
         traceback.print_exc()
-        message = str(error).strip().splitlines() or ["no message"]
-        return {
-            "error": type(error).__name__,
-            "message": scrub(f"{type(error).__name__}: {message[0]}")[:300],
-        }
+        name = type(error).__name__
+        return {"error": name, "message": scrub(f"{name}: {first_line(error)}")[:300]}
 
 
 def _run_here(settings: HookSettings, uri: str) -> dict[str, Any]:
@@ -133,13 +129,6 @@ def _parameters(settings: HookSettings, uri: str, folder: Path) -> dict[str, Any
         path.write_text(json.dumps(request.fit_settings().to_dict()), encoding="utf-8")
         parameters["settings"] = str(path)
     return parameters
-
-
-def die_with(stdin: IO[str]) -> None:
-    """Read until the pipe ends, then kill this process group."""
-    while stdin.readline():
-        pass
-    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:

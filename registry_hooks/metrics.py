@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import CursorResult, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from registry_hooks import totals
 from registry_hooks.metric_families import families
-from registry_hooks.records import DeliveryCount
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -50,24 +49,12 @@ class Deliveries:
         with self._lock:
             new, self._counts = self._counts, Counter[str]()
         try:
-            try:
-                self._add(new)
-            except IntegrityError:
-                # Another process wrote the first row of an outcome at this moment.
-                self._add(new)
+            with self._sessions.begin() as session:
+                totals.add(session, {(totals.DELIVERIES, "", each): new[each] for each in new})
         except SQLAlchemyError:
             with self._lock:
                 self._counts += new
             raise
-
-    def _add(self, new: Counter[str]) -> None:
-        with self._sessions.begin() as session:
-            for outcome, count in sorted(new.items()):
-                where = DeliveryCount.outcome == outcome
-                more = update(DeliveryCount).where(where).values(count=DeliveryCount.count + count)
-                done = session.execute(more)
-                if not isinstance(done, CursorResult) or done.rowcount != 1:
-                    session.add(DeliveryCount(outcome=outcome, count=count))
 
 
 class Tables(Collector):
@@ -91,8 +78,7 @@ class Tables(Collector):
         try:
             self._deliveries.keep()
             with self._sessions() as session:
-                totals = {row.outcome: row.count for row in session.scalars(select(DeliveryCount))}
-                found = families(session, totals, self._clock())
+                found = families(session, self._clock())
         except SQLAlchemyError:
             found = []
         up.add_sample("flipad_table_up", {}, float(bool(found)))

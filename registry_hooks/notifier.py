@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import os
+import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flipad_ops.common.errors import FlipadError
 from registry_hooks.channels import Channel
+from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.messages import FINDINGS, FIT_FAILED, SCAN_FAILED
-from registry_hooks.outbox import Outbox
-from registry_hooks.records import FAILED, Row, ScanRow
-from registry_hooks.schedules import RECORDS, Schedule
+from registry_hooks.notice_jobs import NoticeQueue
+from registry_hooks.scan_jobs import SUCCESS, ScanQueue
+from registry_hooks.scan_run import read_findings
+from registry_hooks.schedules import Schedule
+from registry_hooks.schema import DONE, FAILED, Fit, Scan
 from registry_hooks.senders import NotSent, send
-from registry_hooks.table import WorkTable
 
 logger = logging.getLogger("flipad.hooks")
 
 #: Seconds between two looks.
 LOOK = 2.0
-_SHOWN = ("key", "target", "attributor", "score", "p", "q", "verdict", "why", "sha256")
 
 
 class Notifier:
@@ -38,17 +40,19 @@ class Notifier:
 
     def __init__(
         self,
-        table: WorkTable,
+        fits: FitQueue,
         channels: Mapping[str, Channel],
         schedules: Sequence[Schedule],
         failed_fits: Sequence[str],
         stop: threading.Event,
         sender: Callable[[Channel, str, Mapping[str, Any]], None] = send,
     ) -> None:
-        self._table, self._channels, self._stop, self._send = table, channels, stop, sender
+        self._fits, self._channels, self._stop, self._send = fits, channels, stop, sender
         self._schedules = {schedule.name: schedule for schedule in schedules}
         self._failed_fits, self._seen = failed_fits, set[str]()
-        self.outbox = Outbox(table.sessions, table.clock)
+        self.outbox = NoticeQueue(fits.sessions, fits.clock)
+        self._scans = ScanQueue(fits.sessions, clock=fits.clock)
+        self._owner = f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self) -> None:
         """Until stopped; a database that is away is waited for."""
@@ -68,28 +72,27 @@ class Notifier:
         for channel in self._channels.values():
             while not self._stop.is_set() and self._deliver(channel):
                 pass
-        self.outbox.tidy()
+        self.outbox.purge()
 
     def _collect_scans(self) -> None:
-        for scan in self.outbox.untold_scans():
+        for scan in self._scans.untold():
             schedule = self._schedules.get(scan.schedule)
-            to = schedule.on_finding if schedule else ()
-            for channel in to if scan.leaks or scan.review else ():
-                items = ((_finding_key(f), {k: f.get(k) for k in _SHOWN}) for f in _flagged(scan))
-                self.outbox.put(channel, FINDINGS, items, {"scan": _facts(scan)})
-            if scan.exit_code not in (0, 3):
-                failure = [(f"scan:{scan.id}", {"reason": scan.reason})]
-                for channel in schedule.on_failure if schedule else ():
-                    self.outbox.put(
-                        channel, SCAN_FAILED, failure, {"scan": _facts(scan)}, "failures"
-                    )
+            facts = {"scan": _facts(scan)}
+            flagged = scan.leaks or scan.review
+            for channel in schedule.on_finding if schedule and flagged else ():
+                items = ((_finding_key(found), found) for found in _findings(scan))
+                self.outbox.put(channel, FINDINGS, items, facts)
+            failed = schedule and scan.exit_code not in SUCCESS
+            for channel in schedule.on_failure if schedule and failed else ():
+                failure = [(f"scan:{scan.schedule}:{scan.started}", {"reason": scan.reason})]
+                self.outbox.put(channel, SCAN_FAILED, failure, facts, "failures")
             # Last: what was told already is not told again when this is repeated.
-            self.outbox.told(scan)
+            self._scans.tell(scan)
 
     def _collect_fits(self) -> None:
         if not self._failed_fits:
             return
-        failed = {_fit_key(row): row for row in self._table.rows() if row.state == FAILED}
+        failed = {_fit_key(row): row for row in self._fits.rows(FAILED)}
         # The database remembers for good; this spares it the question every time.
         unseen = {key: row for key, row in failed.items() if key not in self._seen}
         for channel in self._failed_fits if unseen else ():
@@ -98,45 +101,26 @@ class Notifier:
         self._seen = set(failed)
 
     def _deliver(self, channel: Channel) -> bool:
-        taken = self.outbox.take(channel)
-        if taken is None:
+        notice = self.outbox.take(channel, self._owner)
+        if notice is None:
             return False
-        notice, payload = taken
+        about = {"channel": channel.name}
         try:
-            self._send(channel, f"flipad-{notice.id}-{int(notice.created)}", payload)
+            self._send(channel, str(notice.key), notice.payload or {})
         except (NotSent, FlipadError) as error:
-            state = self.outbox.failed(notice, str(error))
-            logger.warning(
-                "Channel %s: message %d %s: %s",
-                channel.name,
-                notice.id,
-                state,
-                error,
-                extra={"channel": channel.name},
-            )
+            state = self.outbox.retry(notice, str(error))
+            told = "Channel %s: message %d %s: %s"
+            logger.warning(told, channel.name, notice.id, state, error, extra=about)
         else:
-            self.outbox.sent(notice)
-            logger.info(
-                "Channel %s: message %d sent (%s)",
-                channel.name,
-                notice.id,
-                notice.kind,
-                extra={"channel": channel.name},
-            )
+            self.outbox.finish(notice, DONE)
+            told = "Channel %s: message %d sent (%s)"
+            logger.info(told, channel.name, notice.id, notice.event, extra=about)
         return True
 
 
-def _flagged(scan: ScanRow) -> Iterator[dict[str, Any]]:
-    """Findings of a scan, from its records on disk; none when they are gone."""
-    try:
-        with (Path(scan.folder) / RECORDS).open(encoding="utf-8") as lines:
-            for line in lines:
-                found = json.loads(line)
-                flagged = found.get("verdict") in ("leak", "review")
-                if flagged and found.get("type") == "image" and not found.get("suppressed"):
-                    yield found
-    except (OSError, ValueError) as error:
-        logger.warning("Records of scan %d cannot be read: %s", scan.id, type(error).__name__)
+def _findings(scan: Scan) -> Iterable[dict[str, Any]]:
+    """Scans of earlier versions left them in their folder alone."""
+    return scan.findings if scan.findings is not None else read_findings(Path(str(scan.folder)))
 
 
 def _finding_key(found: Mapping[str, Any]) -> str:
@@ -144,16 +128,16 @@ def _finding_key(found: Mapping[str, Any]) -> str:
     return f"finding:{found['attributor']}:{found['sha256'] or found['key']}"
 
 
-def _fit_key(row: Row) -> str:
+def _fit_key(row: Fit) -> str:
     """A failure after another retry is another failure."""
     return f"fit:{row.id}:{row.updated}"
 
 
-def _fit_facts(row: Row) -> dict[str, Any]:
-    names = ("model", "version", "kind", "reason", "attempts")
-    return {name: getattr(row, name) for name in names}
+def _fit_facts(row: Fit) -> dict[str, Any]:
+    named = {name: getattr(row, name) for name in ("model", "version", "reason", "attempts")}
+    return {**named, "kind": row.error}
 
 
-def _facts(scan: ScanRow) -> dict[str, Any]:
+def _facts(scan: Scan) -> dict[str, Any]:
     names = "schedule started ended exit_code verdict scored leaks review reason folder"
     return {name: getattr(scan, name) for name in names.split()}

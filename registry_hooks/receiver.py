@@ -13,13 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
 from flipad_ops.common.untrusted_json import parse
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
 from registry_hooks.intake import Intake
 from registry_hooks.metrics import CONTENT_TYPE, Deliveries, exposition
 from registry_hooks.schedules import Schedule
-from registry_hooks.settings import HookSettings
 from registry_hooks.signature import Forged, verify
 from registry_hooks.status_page import headers, render_status
-from registry_hooks.table import WorkTable
 
 logger = logging.getLogger("flipad.hooks")
 
@@ -33,8 +33,57 @@ class TooLarge(Exception):
     """The body is over the limit."""
 
 
+class Webhook:
+    """What `POST /mlflow` does; parameters as of `create_app`."""
+
+    def __init__(
+        self,
+        fits: FitQueue,
+        settings: HookSettings,
+        secret: str,
+        deliveries: Deliveries,
+        wake: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings, self._secret, self._deliveries = settings, secret, deliveries
+        self._wake, self._clock = wake, clock
+        config = settings.config_sha256()
+        self._intake = Intake(lambda several: fits.receive_all(several, config))
+
+    async def post(self, request: Request) -> Response:
+        """Check a delivery, write it, answer."""
+        try:
+            body = await _read(request)
+            delivery_id = verify(self._secret, request.headers, body, self._clock())
+        except ClientDisconnect:
+            return self._answer(401, "truncated")
+        except TooLarge:
+            return self._answer(413, "too_large")
+        except Forged:
+            return self._answer(401, "refused")
+        try:
+            event = parse(body)
+        except ValueError:
+            event = None  # signed, so MLflow's own: a retry would not change it
+        versions = [v for v in _new_versions(event) if self._settings.wants(v[0])]
+        try:
+            new = await self._intake.put(delivery_id, versions)
+        except SQLAlchemyError as error:
+            logger.warning("The work table does not answer: %s", type(error).__name__)
+            return self._answer(503, "unavailable")
+        if new and not versions:
+            self._wake()
+        return self._answer(202, "duplicate" if not new else "queued" if versions else "ignored")
+
+    def _answer(self, code: int, outcome: str) -> Response:
+        self._deliveries.count(outcome)
+        # Else the server would go on reading what has been refused.
+        end = {"Connection": "close"} if code == 413 else None
+        return PlainTextResponse(_ANSWERS[code], code, headers=end)
+
+
 def create_app(
-    table: WorkTable,
+    fits: FitQueue,
     settings: HookSettings,
     secret: str,
     *,
@@ -53,51 +102,20 @@ def create_app(
         Shown on the status page.
     """
     app = FastAPI(title="flipad_ops hooks", docs_url=None, redoc_url=None, openapi_url=None)
-    deliveries = Deliveries(table.sessions)
-    expose = exposition(table.sessions, deliveries, clock)
-    config = settings.config_sha256()
-
-    def answer(code: int, outcome: str) -> Response:
-        deliveries.count(outcome)
-        # Else the server would go on reading what has been refused.
-        end = {"Connection": "close"} if code == 413 else None
-        return PlainTextResponse(_ANSWERS[code], code, headers=end)
-
-    intake = Intake(lambda deliveries: table.receive_all(deliveries, config))
-
-    async def mlflow(request: Request) -> Response:
-        try:
-            body = await _read(request)
-            delivery_id = verify(secret, request.headers, body, clock())
-        except ClientDisconnect:
-            return answer(401, "truncated")
-        except TooLarge:
-            return answer(413, "too_large")
-        except Forged:
-            return answer(401, "refused")
-        try:
-            event = parse(body)
-        except ValueError:
-            event = None  # signed, so MLflow's own: a retry would not change it
-        versions = [v for v in _new_versions(event) if settings.wants(v[0])]
-        try:
-            new = await intake.put(delivery_id, versions)
-        except SQLAlchemyError as error:
-            logger.warning("The work table does not answer: %s", type(error).__name__)
-            return answer(503, "unavailable")
-        if new and not versions:
-            wake()
-        return answer(202, "duplicate" if not new else "queued" if versions else "ignored")
-
+    deliveries = Deliveries(fits.sessions)
+    # What was counted since the last look must outlive the process.
+    app.state.keep_counts = deliveries.keep
+    expose = exposition(fits.sessions, deliveries, clock)
+    webhook = Webhook(fits, settings, secret, deliveries, wake, clock)
     # A plain route: FastAPI's own would look for parameters in every request.
-    app.add_route("/mlflow", mlflow, methods=["POST"])
+    app.add_route("/mlflow", webhook.post, methods=["POST"])
 
     if settings.status_page:
 
         @app.get("/")
         def status() -> Response:
             try:
-                text = render_status(table, schedules, config)
+                text = render_status(fits, schedules, settings.config_sha256())
             except SQLAlchemyError:
                 return PlainTextResponse("work table away\n", 503)
             return HTMLResponse(text, headers=headers())
@@ -109,13 +127,10 @@ def create_app(
     @app.get("/readyz")
     def readyz() -> Response:
         try:
-            table.counts()
+            fits.counts()
         except SQLAlchemyError:
             return PlainTextResponse("work table away\n", 503)
         return PlainTextResponse("ok\n")
-
-    # What was counted since the last look must outlive the process.
-    app.state.keep_counts = deliveries.keep
 
     @app.get("/metrics")
     def metrics() -> Response:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from flipad_ops.registry import tags
 from flipad_ops.registry.store import registry_errors
-from registry_hooks.records import DONE, FAILED, QUEUED, RUNNING, SKIPPED, Row
+from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, SKIPPED, Fit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from registry_hooks.settings import HookSettings
-    from registry_hooks.table import WorkTable
+    from registry_hooks.fit_jobs import FitQueue
+    from registry_hooks.hook_settings import HookSettings
 
 _PAGE = 1000
 _PROMPT = "mlflow.prompt.is_prompt"
@@ -71,7 +71,7 @@ class _Registry:
         return shared if reused and shared in self.attributors else None
 
 
-def reconcile(client: MlflowClient, table: WorkTable, settings: HookSettings) -> Reconciled:
+def reconcile(client: MlflowClient, queue: FitQueue, settings: HookSettings) -> Reconciled:
     """One pass; safe at any time and beside workers and receivers.
 
     The table is read before the registry: what is registered or fitted in between then looks
@@ -83,7 +83,7 @@ def reconcile(client: MlflowClient, table: WorkTable, settings: HookSettings) ->
         The registry cannot be listed; the table is left as it was.
     """
     config = settings.config_sha256()
-    rows = {(row.model, row.version, row.config): row for row in table.rows()}
+    rows = {(row.model, row.version, row.config): row for row in queue.rows()}
     registry = _survey(_all_versions(client), settings)
     found = Reconciled(versions=len(registry.generators))
     missing, served = [], []
@@ -91,57 +91,55 @@ def reconcile(client: MlflowClient, table: WorkTable, settings: HookSettings) ->
         attributor = registry.attributor(key, config)
         row = rows.get((*key, config))
         if row is not None:
-            _review(table, row, attributor, registry, found)
+            _review(queue, row, attributor, registry, found)
         elif attributor is None:
             missing.append(key)
         else:
             served.append((key, attributor))
     for key, attributor in served:
-        table.enqueue([key], config, state=DONE, attributor=attributor)
-    table.enqueue(missing, config)
+        queue.enqueue([key], config, state=DONE, attributor=attributor)
+    queue.enqueue(missing, config)
     found.queued += [_name(*key) for key in missing]
     found.served += [_name(*key) for key, _ in served]
     for row in rows.values():
-        _retire(table, row, config, registry, found)
+        _retire(queue, row, config, registry, found)
     return found
 
 
 def _review(
-    table: WorkTable, row: Row, attributor: str | None, registry: _Registry, found: Reconciled
+    queue: FitQueue, row: Fit, attributor: str | None, registry: _Registry, found: Reconciled
 ) -> None:
     name = _name(row.model, row.version)
     if attributor is not None:
         # Queued and running work finds its attributor itself.
         known = row.state == DONE and row.attributor == attributor
         if row.state not in (QUEUED, RUNNING) and not known:
-            table.move(row, DONE, attributor=attributor, reason=None, kind=None)
+            queue.move(row, DONE, attributor=attributor, reason=None, error=None)
             found.served.append(name)
     elif row.state == DONE:
-        if table.move(row, QUEUED, attributor=None, reason=f"{row.attributor} vanished."):
+        if queue.move(row, QUEUED, attributor=None, reason=f"{row.attributor} vanished."):
             found.vanished.append(name)
     elif row.state == SKIPPED:
-        if table.move(row, QUEUED, reason=None, kind=None):
+        if queue.move(row, QUEUED, reason=None, error=None):
             found.queued.append(name)
-    elif row.state == FAILED and row.kind in WANTS_NEGATIVES:
+    elif row.state == FAILED and row.error in WANTS_NEGATIVES:
         # What was registered during the last attempt may have come too late for it.
         since = row.started or row.updated
         newer = any(
             int(version.creation_timestamp) / 1000 > since
             for version in registry.generators.values()
         )
-        if newer and table.move(row, QUEUED, reason=row.reason):
+        if newer and queue.move(row, QUEUED, reason=row.reason):
             found.revived.append(name)
 
 
-def _retire(
-    table: WorkTable, row: Row, config: str, registry: _Registry, found: Reconciled
-) -> None:
+def _retire(queue: FitQueue, row: Fit, config: str, registry: _Registry, found: Reconciled) -> None:
     if row.state in (SKIPPED, RUNNING):
         return  # a running fit finds out by itself
     if (row.model, row.version) not in registry.generators:
-        if table.move(row, SKIPPED, reason=DELETED):
+        if queue.move(row, SKIPPED, reason=DELETED):
             found.deleted.append(_name(row.model, row.version))
-    elif row.config != config and row.state != DONE and table.move(row, SKIPPED, reason=SUPERSEDED):
+    elif row.config != config and row.state != DONE and queue.move(row, SKIPPED, reason=SUPERSEDED):
         found.superseded.append(_name(row.model, row.version))
 
 

@@ -19,8 +19,8 @@ from apscheduler.jobstores.base import BaseJobStore, JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry_hooks.scan_process import run_scan
-from registry_hooks.schedule_table import ScheduleTable
+from registry_hooks.scan_jobs import ScanQueue
+from registry_hooks.scan_run import run_scan
 from registry_hooks.schedules import Schedule
 
 logger = logging.getLogger("flipad.hooks")
@@ -33,10 +33,10 @@ class TimesStore(BaseJobStore):  # type: ignore[misc]
     """The `flipad_schedule` table as APScheduler sees it."""
 
     def __init__(
-        self, table: ScheduleTable, schedules: Sequence[Schedule], func: Callable[..., Any]
+        self, queue: ScanQueue, schedules: Sequence[Schedule], func: Callable[..., Any]
     ) -> None:
         super().__init__()
-        self._table, self._func = table, func
+        self._queue, self._func = queue, func
         self._schedules = {schedule.name: schedule for schedule in schedules}
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
@@ -51,7 +51,7 @@ class TimesStore(BaseJobStore):  # type: ignore[misc]
 
     def get_all_jobs(self) -> list[Job]:
         """Every configured schedule; paused ones have no next run."""
-        rows = self._table.rows().items()
+        rows = self._queue.times().items()
         return [self._job(name, row) for name, row in rows if name in self._schedules]
 
     def lookup_job(self, job_id: str) -> Job | None:
@@ -62,19 +62,19 @@ class TimesStore(BaseJobStore):  # type: ignore[misc]
         """After a start: the next one."""
         if job.next_run_time is None:
             raise JobLookupError(job.id)
-        self._table.set_next(job.id, job.kwargs["slot"], job.next_run_time.timestamp())
+        self._queue.set_next(job.id, job.kwargs["slot"], job.next_run_time.timestamp())
 
     def add_job(self, job: Job) -> None:
         """Jobs come from the configuration only."""
-        raise NotImplementedError("ScheduleTable.sync adds schedules")
+        raise NotImplementedError("ScanQueue.sync adds schedules")
 
     def remove_job(self, job_id: str) -> None:
         """As `add_job`."""
-        raise NotImplementedError("ScheduleTable.sync removes schedules")
+        raise NotImplementedError("ScanQueue.sync removes schedules")
 
     def remove_all_jobs(self) -> None:
         """As `add_job`."""
-        raise NotImplementedError("ScheduleTable.sync removes schedules")
+        raise NotImplementedError("ScanQueue.sync removes schedules")
 
     def _job(self, name: str, row: Any) -> Job:
         job = Job(
@@ -101,14 +101,14 @@ class ScanScheduler:
 
     def __init__(
         self,
-        table: ScheduleTable,
+        queue: ScanQueue,
         schedules: Sequence[Schedule],
         logs: Path,
         stop: threading.Event,
         registry: str | None = None,
         run: Callable[..., Any] = run_scan,
     ) -> None:
-        self._table, self._logs, self._stop = table, logs, stop
+        self._queue, self._logs, self._stop = queue, logs, stop
         self._schedules = {schedule.name: schedule for schedule in schedules}
         self._registry, self._run = registry, run
 
@@ -122,7 +122,7 @@ class ScanScheduler:
         scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(max(1, len(self._schedules)))},
-            jobstores={"default": TimesStore(self._table, list(schedules), self._scan)},
+            jobstores={"default": TimesStore(self._queue, list(schedules), self._scan)},
             jobstore_retry_interval=LOOK,
         )
         scheduler.start()
@@ -135,7 +135,7 @@ class ScanScheduler:
 
     def _sync(self, schedules: list[Schedule]) -> bool:
         try:
-            self._table.sync(schedules)
+            self._queue.sync(schedules)
         except SQLAlchemyError as error:
             logger.warning("The schedules cannot be written: %s", type(error).__name__)
             return False
@@ -143,13 +143,14 @@ class ScanScheduler:
 
     def _bury(self) -> None:
         try:
-            for name in self._table.bury_lost():
+            for name in self._queue.bury_lost():
                 logger.warning("Schedule %s: its scan was lost", name, extra={"schedule": name})
+            self._queue.purge()
         except SQLAlchemyError as error:
             logger.warning("The schedules do not answer: %s", type(error).__name__)
 
     def _scan(self, name: str, slot: float) -> None:
-        start = self._table.start(name, self._logs, slot)
+        start = self._queue.start(name, self._logs, slot)
         if start is None:
             logger.warning(
                 "Schedule %s: not started, a scan of it runs or ran just now",
@@ -157,4 +158,4 @@ class ScanScheduler:
                 extra={"schedule": name},
             )
             return
-        self._run(self._table, self._schedules[name], start, self._stop, self._registry)
+        self._run(self._queue, self._schedules[name], start, self._stop, self._registry)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
+from pydantic.dataclasses import dataclass
 
 from flipad_ops.common.errors import UsageError
-from registry_hooks.tables_file import checked_fields, read_tables
+from registry_hooks.config_tables import (
+    STRICT,
+    Above0,
+    AtLeast0,
+    AtLeast1,
+    TextOrTexts,
+    read_tables,
+)
 
 #: Goes into file names and log lines.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -22,7 +30,7 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _OWN_OPTIONS = ("-o", "--output", "-m", "--model", "--all-models", "--fail-on", "--state")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Schedule:
     """A scan that is repeated.
 
@@ -54,18 +62,18 @@ class Schedule:
 
     name: str
     cron: str
-    targets: tuple[str, ...]
-    models: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ("html",)
-    fail_on: str = "leak"
-    options: tuple[str, ...] = ()
+    targets: TextOrTexts
+    models: TextOrTexts = ()
+    outputs: TextOrTexts = ("html",)
+    fail_on: Literal["leak", "review", "never"] = "leak"
+    options: TextOrTexts = ()
     state: str = ""
     timezone: str = "UTC"
-    jitter: float = 0.0
-    time_limit: float = 24 * 3600.0
-    on_finding: tuple[str, ...] = ()
-    on_failure: tuple[str, ...] = ()
-    keep: int = 30
+    jitter: AtLeast0 = 0.0
+    time_limit: Above0 = 24 * 3600.0
+    on_finding: TextOrTexts = ()
+    on_failure: TextOrTexts = ()
+    keep: AtLeast1 = 30
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -74,12 +82,6 @@ class Schedule:
             raise UsageError(f"Schedule {self.name} names no targets.")
         if any(target.startswith("-") for target in (*self.targets, *self.models)):
             raise UsageError(f"Schedule {self.name}: a target or model cannot begin with '-'.")
-        if self.fail_on not in ("leak", "review", "never"):
-            raise UsageError(f"Schedule {self.name}: fail_on is leak, review or never.")
-        if self.jitter < 0 or not self.time_limit > 0 or self.keep < 1:
-            raise UsageError(
-                f"Schedule {self.name}: jitter is at least 0, keep at least 1, time_limit above 0."
-            )
         for output in self.outputs:
             if output.partition("=")[0] not in _FORMATS or output.endswith("="):
                 raise UsageError(f"Schedule {self.name}: no output format {output!r}.")
@@ -148,9 +150,7 @@ def load_schedules(path: Path | None, channels: Sequence[str] = ()) -> tuple[Sch
         A table is wrong, a name is used twice, or an action names no channel of `channels`.
     """
     found: list[Schedule] = []
-    for table in read_tables(path, "schedule"):
-        values = checked_fields("schedule", table, fields(Schedule))
-        schedule = Schedule(**values)
+    for schedule in read_tables(path, "schedule", Schedule):
         if any(schedule.name == other.name for other in found):
             raise UsageError(f"Two schedules are called {schedule.name}.")
         for name in (*schedule.on_finding, *schedule.on_failure):

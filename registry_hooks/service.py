@@ -14,17 +14,18 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from flipad_ops.common.errors import UsageError
-from registry_hooks.settings import HookSettings
-from registry_hooks.table import Backoff, WorkTable
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
+from registry_hooks.jobs import Backoff
 from registry_hooks.watch import Watch
 
 logger = logging.getLogger("flipad.hooks")
 
 
-def open_table(settings: HookSettings) -> WorkTable:
+def open_queue(settings: HookSettings) -> FitQueue:
     """The settings' work table; a UsageError if it cannot be opened."""
     backoff = Backoff(attempts=settings.attempts, first=settings.retry_after)
-    return WorkTable(settings.table, settings.lease, backoff)
+    return FitQueue(settings.table, settings.lease, backoff)
 
 
 def stop_on_signals() -> threading.Event:
@@ -41,15 +42,15 @@ def stop_on_signals() -> threading.Event:
 
 def run_workers(settings: HookSettings, stop: threading.Event, workers: int = 1) -> None:
     """Workers only, until stopped."""
-    table = open_table(settings)
-    threads = [_thread(_worker(table, settings, stop)) for _ in range(workers)]
+    fits = open_queue(settings)
+    threads = [_thread(_worker(fits, settings, stop)) for _ in range(workers)]
     try:
         _watch(stop, threads)
     finally:
         stop.set()
         for thread in threads:
             thread.join()
-        table.close()
+        fits.close()
 
 
 def run_service(
@@ -85,9 +86,9 @@ def run_service(
     watch = watch or Watch()
     listener = _listen(settings.host, settings.port)
     with listener:
-        table = open_table(settings)
-        timer = ReconcileTimer(table, settings, stop)
-        app = create_app(table, settings, secret, wake=timer.wake, schedules=watch.schedules)
+        fits = open_queue(settings)
+        timer = ReconcileTimer(fits, settings, stop)
+        app = create_app(fits, settings, secret, wake=timer.wake, schedules=watch.schedules)
         server = uvicorn.Server(
             uvicorn.Config(
                 app, log_config=None, access_log=False, server_header=False, lifespan="off"
@@ -95,8 +96,8 @@ def run_service(
         )
         receiver = _thread(lambda: server.run(sockets=[listener]))
         others = [_thread(timer.run)]
-        others += [_thread(_worker(table, settings, stop)) for _ in range(workers)]
-        others += [_thread(target) for target in _watchers(table, settings, watch, stop)]
+        others += [_thread(_worker(fits, settings, stop)) for _ in range(workers)]
+        others += [_thread(target) for target in _watchers(fits, settings, watch, stop)]
         try:
             host, port = listener.getsockname()[:2]
             ready(f"http://{host}:{port}/mlflow")
@@ -108,26 +109,26 @@ def run_service(
                 thread.join()
             with contextlib.suppress(SQLAlchemyError):
                 app.state.keep_counts()
-            table.close()
+            fits.close()
 
 
-def _worker(table: WorkTable, settings: HookSettings, stop: threading.Event) -> Callable[[], None]:
-    from registry_hooks.worker import Worker
+def _worker(fits: FitQueue, settings: HookSettings, stop: threading.Event) -> Callable[[], None]:
+    from registry_hooks.fit_worker import FitWorker
 
-    return lambda: Worker(table, settings, stop).run()
+    return lambda: FitWorker(fits, settings, stop).run()
 
 
 def _watchers(
-    table: WorkTable, settings: HookSettings, watch: Watch, stop: threading.Event
+    fits: FitQueue, settings: HookSettings, watch: Watch, stop: threading.Event
 ) -> list[Callable[[], None]]:
     from registry_hooks.notifier import Notifier
-    from registry_hooks.schedule_table import ScheduleTable
+    from registry_hooks.scan_jobs import ScanQueue
     from registry_hooks.scheduler import ScanScheduler
 
-    schedules = ScheduleTable(table.sessions, settings.lease)
+    scans = ScanQueue(fits.sessions, settings.lease)
     logs = Path(settings.logs)
-    scheduler = ScanScheduler(schedules, watch.schedules, logs, stop, settings.registry)
-    notifier = Notifier(table, watch.channels, watch.schedules, settings.on_failed_fit, stop)
+    scheduler = ScanScheduler(scans, watch.schedules, logs, stop, settings.registry)
+    notifier = Notifier(fits, watch.channels, watch.schedules, settings.on_failed_fit, stop)
     # Without schedules it still ends those that an earlier configuration left in the table.
     return [scheduler.run, *([notifier.run] if watch.channels else [])]
 

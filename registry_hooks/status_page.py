@@ -17,17 +17,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from flipad_ops.version import __version__
-from registry_hooks.outbox import Outbox
-from registry_hooks.records import DONE, FAILED, QUEUED, RUNNING
-from registry_hooks.schedule_table import ScheduleTable
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.notice_jobs import NoticeQueue
+from registry_hooks.scan_jobs import ScanQueue
 from registry_hooks.schedules import Schedule
-from registry_hooks.table import WorkTable
+from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING
 
 #: Rows shown of each list; `hooks status` has them all.
 SHOWN = 100
 
 
-def render_status(table: WorkTable, schedules: Sequence[Schedule], config: str) -> str:
+def render_status(fits: FitQueue, schedules: Sequence[Schedule], config: str) -> str:
     """The whole page.
 
     Raises
@@ -35,14 +35,14 @@ def render_status(table: WorkTable, schedules: Sequence[Schedule], config: str) 
     sqlalchemy.exc.SQLAlchemyError
         The database does not answer.
     """
-    rows, scans = table.rows(), ScheduleTable(table.sessions)
-    times = scans.rows()
-    messages = Outbox(table.sessions).notices()
+    rows, scans = fits.rows(), ScanQueue(fits.sessions)
+    times = scans.times()
+    messages = NoticeQueue(fits.sessions, fits.clock).newest()
     failed = [row for row in rows if row.state == FAILED]
     work = [row for row in rows if row.state in (QUEUED, RUNNING)]
     served = [row for row in rows if row.state == DONE]
     return _template().render(
-        counts=table.counts(),
+        counts=fits.counts(),
         failed=failed[:SHOWN],
         work=sorted(work, key=lambda row: (row.state != RUNNING, row.due))[:SHOWN],
         served=served[:SHOWN],
@@ -51,7 +51,7 @@ def render_status(table: WorkTable, schedules: Sequence[Schedule], config: str) 
             "work": max(0, len(work) - SHOWN),
             "served": max(0, len(served) - SHOWN),
         },
-        scans=scans.scans(limit=20),
+        scans=scans.newest(limit=20),
         schedules=[(each, times.get(each.name)) for each in schedules],
         unsent=[message for message in messages if message.state != DONE][:20],
         config=config,

@@ -11,9 +11,9 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from flipad_ops.common.errors import FlipadError
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
 from registry_hooks.reconcile import Reconciled, reconcile
-from registry_hooks.settings import HookSettings
-from registry_hooks.table import WorkTable
 
 logger = logging.getLogger("flipad.hooks")
 
@@ -28,8 +28,8 @@ _TICK = 0.5
 class ReconcileTimer:
     """Call `run` in a thread, `wake` from anywhere."""
 
-    def __init__(self, table: WorkTable, settings: HookSettings, stop: threading.Event) -> None:
-        self._table, self._settings, self._stop = table, settings, stop
+    def __init__(self, queue: FitQueue, settings: HookSettings, stop: threading.Event) -> None:
+        self._queue, self._settings, self._stop = queue, settings, stop
         self._lock = threading.Lock()
         #: When to look next: on the timer, and because of `wake` (now, and once more later).
         self._regular = time.monotonic()
@@ -64,7 +64,7 @@ class ReconcileTimer:
 
     def _pass(self) -> None:
         try:
-            found = reconcile_once(self._table, self._settings)
+            found = reconcile_once(self._queue, self._settings)
         except (FlipadError, SQLAlchemyError, OSError) as error:
             text = str(error) if isinstance(error, FlipadError) else type(error).__name__
             logger.warning("Reconciling failed, to be tried again: %s", text)
@@ -74,7 +74,7 @@ class ReconcileTimer:
             logger.info("Reconciled: %s", found.text())
 
 
-def reconcile_once(table: WorkTable, settings: HookSettings) -> Reconciled:
+def reconcile_once(queue: FitQueue, settings: HookSettings) -> Reconciled:
     """One pass against the settings' registry.
 
     Raises
@@ -87,4 +87,4 @@ def reconcile_once(table: WorkTable, settings: HookSettings) -> Reconciled:
 
     with registry_errors():
         client = MlflowClient(settings.registry)
-    return reconcile(client, table, settings)
+    return reconcile(client, queue, settings)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from flipad_ops.common.errors import UsageError
 from registry_hooks.channels import Channel, load_channels
+from registry_hooks.hook_settings import HookSettings
 from registry_hooks.schedules import Schedule, load_schedules
-from registry_hooks.settings import HookSettings
 
 
 @dataclass(frozen=True)

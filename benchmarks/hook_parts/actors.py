@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from flipad_ops.registry import tags
-from registry_hooks.fit_process import FitProcess
-from registry_hooks.service import open_table, run_service, stop_on_signals
-from registry_hooks.settings import HookSettings
-from registry_hooks.worker import Worker
+from registry_hooks.fit_worker import FitProcess, FitWorker
+from registry_hooks.hook_settings import HookSettings
+from registry_hooks.service import open_queue, run_service, stop_on_signals
 
 SECRET = "the secret of the hooks' benchmarks"
 #: In place of a fit: notes its beginning, takes its time, writes 128 KiB, notes its end. Like the
@@ -88,8 +87,8 @@ def worker(
     command = [sys.executable, "-S", "-c", TINY, str(notes), str(seconds), str(artifacts)]
     keys = " ".join([tags.GENERATOR, tags.GENERATOR_VERSION, tags.CONFIG])
     command += [registry, keys, settings.config_sha256()]
-    table = open_table(settings)
-    Worker(table, settings, stop_on_signals(), start=partial(FitProcess, command=command)).run()
+    table = open_queue(settings)
+    FitWorker(table, settings, stop_on_signals(), start=partial(FitProcess, command=command)).run()
     table.close()
 
 

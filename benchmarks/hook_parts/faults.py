@@ -15,10 +15,10 @@ from pathlib import Path
 
 from benchmarks.hook_parts.actors import SECRET, Actor, beginnings, endings, receiver, worker
 from benchmarks.hook_parts.cluster import Cluster
-from registry_hooks.records import DONE, Row
-from registry_hooks.settings import HookSettings
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
+from registry_hooks.schema import DONE, Fit
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP, sign
-from registry_hooks.table import WorkTable
 from tests.registry_hooks.servers import free_port, get
 
 #: No registry: its reconciler would call the made-up versions deleted.
@@ -67,9 +67,9 @@ class Scene:
         wait(lambda: get(f"http://127.0.0.1:{self.settings.port}/healthz") == "ok\n")
         return actor
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Fit]:
         """The whole table."""
-        table = WorkTable(self.settings.table)
+        table = FitQueue(self.settings.table)
         try:
             return table.rows()
         finally:
@@ -77,7 +77,7 @@ class Scene:
 
     def enqueue(self, *versions: int) -> None:
         """Queue versions of one model."""
-        table = WorkTable(self.settings.table)
+        table = FitQueue(self.settings.table)
         table.enqueue([("gan", version) for version in versions], self.settings.config_sha256())
         table.close()
 
@@ -180,9 +180,9 @@ def database_restarted(folder: Path, cluster: Cluster) -> str:
     cluster.stop()
     cluster.start()
     scene = Scene.make(folder, table=cluster.url)
-    table = WorkTable(cluster.url)
+    table = FitQueue(cluster.url)
     with table.sessions.begin() as session:
-        session.query(Row).delete()
+        session.query(Fit).delete()
     table.close()
     scene.enqueue(1)
     actors = [scene.receiver(), scene.worker(seconds=0.3)]

@@ -15,7 +15,7 @@ from benchmarks.hook_parts.house import Service
 from flipad_ops.samples.png import encode_png
 
 #: How a child of the service is told: a word of its command line.
-WORDS = {"fit": "registry_hooks.fit_entry", "scan": "registry_hooks.scan_entry"}
+WORDS = {"fit": "registry_hooks.fit_entry", "scan": "flipad_ops scan"}
 
 
 class Folder:
@@ -85,8 +85,8 @@ def kill(service: Service, kind: str) -> str:
         return kind
     for pid in _descendants(service.process.pid):
         try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-            if WORDS[kind] in words:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+            if WORDS[kind].encode() in words:
                 os.kill(pid, signal.SIGKILL)
                 return kind
         except (OSError, ProcessLookupError):
@@ -117,7 +117,9 @@ def finished_scans(table: str) -> dict[str, int]:
     """Scans of the schedule by state and exit code."""
     work = sqlite3.connect(table.removeprefix("sqlite:///"))
     try:
-        found = work.execute("SELECT state, exit_code, count(*) FROM flipad_scan GROUP BY 1, 2")
+        found = work.execute(
+            "SELECT state, exit_code, count(*) FROM flipad_job WHERE kind = 'scan' GROUP BY 1, 2"
+        )
         return {f"{state}, exit {code}": count for state, code, count in found}
     finally:
         work.close()

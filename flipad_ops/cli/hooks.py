@@ -24,7 +24,7 @@ from flipad_ops.common.errors import UsageError
 from flipad_ops.common.log import service_log
 
 if TYPE_CHECKING:
-    from registry_hooks.records import Row
+    from registry_hooks.schema import Fit
 
 hooks = typer.Typer(
     name="hooks",
@@ -91,14 +91,14 @@ def worker(
 def reconcile(config: Config = None, registry: Registry = None, as_json: AsJson = False) -> None:
     """Compare the registry with the work table once, and queue what is missing."""
     settings = hook_settings(config, registry=registry)
-    from registry_hooks.service import open_table
+    from registry_hooks.service import open_queue
     from registry_hooks.timer import reconcile_once
 
-    table = open_table(settings)
+    fits = open_queue(settings)
     try:
-        found = reconcile_once(table, settings)
+        found = reconcile_once(fits, settings)
     finally:
-        table.close()
+        fits.close()
     sys.stdout.write(f"{json.dumps(asdict(found), indent=2) if as_json else found.text()}\n")
 
 
@@ -137,18 +137,18 @@ def status(
 ) -> None:
     """Show the work table, newest change first."""
     settings = hook_settings(config)
-    from registry_hooks.records import STATES
-    from registry_hooks.service import open_table
+    from registry_hooks.schema import STATES
+    from registry_hooks.service import open_queue
 
     wrong = sorted(set(state or ()) - set(STATES))
     if wrong:
         raise UsageError(f"No state {wrong[0]!r}; there are {', '.join(STATES)}.")
-    table = open_table(settings)
+    fits = open_queue(settings)
     try:
-        rows = [row for row in table.rows() if not state or row.state in state]
-        counts = table.counts()
+        rows = fits.rows(*state or ())
+        counts = fits.counts()
     finally:
-        table.close()
+        fits.close()
     if as_json:
         sys.stdout.write(
             json.dumps({"counts": counts, "work": [_fields(row) for row in rows]}, indent=2) + "\n"
@@ -171,29 +171,28 @@ def retry(
     """Queue failed or skipped work again, with all of its attempts."""
     settings = hook_settings(config)
     from flipad_ops.registry.uris import parse_model
-    from registry_hooks.records import FAILED, QUEUED, SKIPPED
-    from registry_hooks.service import open_table
+    from registry_hooks.schema import FAILED, QUEUED, SKIPPED
+    from registry_hooks.service import open_queue
 
     ref, wanted = parse_model(model), settings.config_sha256()
     if ref.version is None:
         raise UsageError(f"{model!r} names no version: write models:/NAME/VERSION.")
-    table = open_table(settings)
+    fits = open_queue(settings)
     try:
-        for row in table.rows():
+        for row in fits.rows():
             if (row.model, str(row.version), row.config) != (ref.name, ref.version, wanted):
                 continue
-            if row.state not in (FAILED, SKIPPED) or not table.move(row, QUEUED):
+            if row.state not in (FAILED, SKIPPED) or not fits.move(row, QUEUED):
                 raise UsageError(f"{ref} is {row.state}.")
             sys.stdout.write(f"{ref} is queued\n")
             return
     finally:
-        table.close()
+        fits.close()
     raise UsageError(f"{ref} is not in the work table under this configuration.")
 
 
-def _fields(row: Row) -> dict[str, object]:
-    names = (
-        "model version config state attempts due owner lease_until kind reason attributor log "
-        "created updated"
-    )
-    return {name: getattr(row, name) for name in names.split()}
+def _fields(row: Fit) -> dict[str, object]:
+    first = "model version config state attempts due owner lease_until"
+    then = "reason attributor log created updated"
+    fields = {name: getattr(row, name) for name in first.split()} | {"kind": row.error}
+    return fields | {name: getattr(row, name) for name in then.split()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from registry_hooks.settings import HookSettings
+    from registry_hooks.hook_settings import HookSettings
 
 #: May hold a password, so there is no flag for it.
 TABLE = "FLIPADOPS_HOOKS_TABLE"
@@ -35,7 +35,7 @@ def config_file(config: Path | None) -> Path | None:
 
 def hook_settings(config: Path | None, **overrides: object) -> HookSettings:
     """`[hooks]` of the file, with options and the environment over it."""
-    from registry_hooks.settings import load_settings
+    from registry_hooks.hook_settings import load_settings
 
     table = os.environ.get(TABLE) or None
     return load_settings(config_file(config), table=table, **overrides)

@@ -25,9 +25,10 @@ from flipad_ops.common.exit_codes import CRASH
 from flipad_ops.common.log import service_log
 
 if TYPE_CHECKING:
-    from registry_hooks.schedule_table import ScheduleTable
+    from registry_hooks.hook_settings import HookSettings
+    from registry_hooks.scan_jobs import ScanQueue
     from registry_hooks.schedules import Schedule
-    from registry_hooks.settings import HookSettings
+    from registry_hooks.schema import Scan
 
 schedule = typer.Typer(
     name="schedule",
@@ -42,12 +43,11 @@ Name = Annotated[str, typer.Argument(help="Of a schedule in flipadops.toml.", me
 @schedule.command("list")
 def list_(config: Config = None, as_json: AsJson = False) -> None:
     """Show every schedule: its next run, and its last scan."""
-    with _table(hook_settings(config), config) as (table, schedules):
-        rows = table.rows()
+    with _queue(hook_settings(config), config) as (scans, schedules):
+        rows = scans.times()
         found: list[dict[str, Any]] = []
         for each in schedules:
-            row, scans = rows[each.name], table.scans(each.name, limit=1)
-            last = scans[0] if scans else None
+            row, newest = rows[each.name], scans.newest(each.name, limit=1)
             found.append(
                 {
                     "name": each.name,
@@ -55,7 +55,7 @@ def list_(config: Config = None, as_json: AsJson = False) -> None:
                     "timezone": each.timezone,
                     "paused": row.paused,
                     "next_run": None if row.paused else row.next_run,
-                    "last": last and {k: v for k, v in vars(last).items() if k[0] != "_"},
+                    "last": _fields(newest[0]) if newest else None,
                 }
             )
     if as_json:
@@ -73,19 +73,19 @@ def list_(config: Config = None, as_json: AsJson = False) -> None:
 def run_now(name: Name, config: Config = None, registry: Registry = None) -> None:
     """Run a schedule's scan here and now; ends with the scan's exit code."""
     settings = hook_settings(config, registry=registry)
-    from registry_hooks.scan_process import run_scan
+    from registry_hooks.scan_run import run_scan
     from registry_hooks.schedules import find
     from registry_hooks.service import stop_on_signals
 
-    with _table(settings, config) as (table, schedules):
+    with _queue(settings, config) as (scans, schedules):
         wanted = find(schedules, name)
-        start = table.start(name, Path(settings.logs))
-        if start is None:
+        scan = scans.start(name, Path(settings.logs))
+        if scan is None:
             raise UsageError(f"A scan of schedule {name} is running.")
         service_log()
-        code = run_scan(table, wanted, start, stop_on_signals(), settings.registry)
-    scan = next(each for each in _scans(settings, config, name) if each["id"] == start.scan)
-    sys.stdout.write(f"{_last(scan)}\nrecords in {start.folder}\n")
+        code = run_scan(scans, wanted, scan, stop_on_signals(), settings.registry)
+        done = next(each for each in scans.newest(name) if each.id == scan.id)
+    sys.stdout.write(f"{_last(_fields(done))}\nrecords in {done.folder}\n")
     raise typer.Exit(CRASH if code is None else code if code >= 0 else 128 - code)
 
 
@@ -94,8 +94,8 @@ def pause(name: Name, config: Config = None) -> None:
     """Start it by hand only, until it is resumed; a scan that runs goes on."""
     from registry_hooks.schedules import find
 
-    with _table(hook_settings(config), config) as (table, schedules):
-        if not table.pause(find(schedules, name).name):
+    with _queue(hook_settings(config), config) as (scans, schedules):
+        if not scans.pause(find(schedules, name).name):
             raise UsageError(f"Schedule {name} is paused already.")
     sys.stdout.write(f"{name} is paused\n")
 
@@ -105,10 +105,10 @@ def resume(name: Name, config: Config = None) -> None:
     """Start it by the clock again; what the pause left out is not caught up."""
     from registry_hooks.schedules import find
 
-    with _table(hook_settings(config), config) as (table, schedules):
-        if not table.resume(find(schedules, name)):
+    with _queue(hook_settings(config), config) as (scans, schedules):
+        if not scans.resume(find(schedules, name)):
             raise UsageError(f"Schedule {name} is not paused.")
-        following = table.rows()[name].next_run
+        following = scans.times()[name].next_run
     sys.stdout.write(f"{name} runs next at {_time(following)}\n")
 
 
@@ -137,27 +137,29 @@ def notify(
 
 
 @contextmanager
-def _table(
+def _queue(
     settings: HookSettings, config: Path | None
-) -> Iterator[tuple[ScheduleTable, tuple[Schedule, ...]]]:
-    from registry_hooks.schedule_table import ScheduleTable
-    from registry_hooks.service import open_table
+) -> Iterator[tuple[ScanQueue, tuple[Schedule, ...]]]:
+    from registry_hooks.scan_jobs import ScanQueue
+    from registry_hooks.service import open_queue
     from registry_hooks.watch import load_watch
 
     schedules = load_watch(config_file(config), settings).schedules
-    work = open_table(settings)
+    fits = open_queue(settings)
     try:
-        table = ScheduleTable(work.sessions, settings.lease)
+        scans = ScanQueue(fits.sessions, settings.lease)
         # Another file may hold further schedules of a service that runs: they stay.
-        table.sync(schedules, remove=False)
-        yield table, schedules
+        scans.sync(schedules, remove=False)
+        yield scans, schedules
     finally:
-        work.close()
+        fits.close()
 
 
-def _scans(settings: HookSettings, config: Path | None, name: str) -> list[dict[str, object]]:
-    with _table(settings, config) as (table, _):
-        return [{k: v for k, v in vars(scan).items() if k[0] != "_"} for scan in table.scans(name)]
+def _fields(scan: Scan) -> dict[str, object]:
+    names = (
+        "id schedule state started ended exit_code verdict scored leaks review reason folder told"
+    )
+    return {name: getattr(scan, name) for name in names.split()}
 
 
 def _last(scan: dict[str, object] | None) -> str:

@@ -1,17 +1,31 @@
-"""The environment of a child process that handles what others wrote: none of our credentials."""
+"""Child processes: their command, their environment, and their end when their parent is gone."""
 
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
+from typing import IO
 
 _KEPT = (
     "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV",
     "PYTHONPATH", "PYTHONHOME", "OMP_NUM_THREADS",
 )  # fmt: skip
+#: Set by a parent that holds the child's stdin open for as long as it lives.
+PARENT_PIPE = "FLIPADOPS_PARENT_PIPE"
+
+
+def python_module(module: str) -> tuple[str, ...]:
+    """The command of a module of ours; a folder of its name where we work cannot shadow it."""
+    return (sys.executable, "-P", "-m", module)
 
 
 def bare_environment(**more: str) -> dict[str, str]:
-    """What a Python process needs of this one's environment, and `more`."""
+    """What a Python process needs of this one's environment, and `more`.
+
+    For a child that handles what others wrote: none of our credentials.
+    """
     return {key: os.environ[key] for key in _KEPT if key in os.environ} | more
 
 
@@ -22,3 +36,20 @@ def limit_memory(gigabytes: float | None) -> None:
 
         limit = int(gigabytes * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def end_with(pipe: IO[str]) -> None:
+    """From now on, kill this process group when the pipe ends: whoever held it is gone."""
+
+    def watch() -> None:
+        while pipe.readline():
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """`end_with` stdin, if the parent said that it holds it; not for children of this process."""
+    if os.environ.pop(PARENT_PIPE, ""):
+        end_with(sys.stdin)

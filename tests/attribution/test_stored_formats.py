@@ -17,8 +17,8 @@ from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.suppress import read_baseline
 from flipad_ops.scanning.outputs.structured import write_jsonl
-from registry_hooks.records import Base
-from registry_hooks.table import WorkTable
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.schema import Base
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 FORMATS = (3, 4, 5)
@@ -92,13 +92,13 @@ def test_a_later_ledger_is_refused_and_left_alone(ledger: Path) -> None:
 
 def test_an_earlier_work_table_gets_the_tables_it_lacks(work: Path) -> None:
     before = _tables(work)
-    assert set(Base.metadata.tables) - before >= {"flipad_attempt", "flipad_schema"}
+    assert set(Base.metadata.tables) - before >= {"flipad_job", "flipad_total"}
     for _ in range(2):  # the second start finds all of them
-        table = WorkTable(f"sqlite:///{work}", clock=lambda: 1000.0)  # deliveries are kept a day
+        table = FitQueue(f"sqlite:///{work}", clock=lambda: 1000.0)  # deliveries are kept a day
         assert {(r.version, r.state) for r in table.rows()} == {(1, "done"), (2, "queued")}
         assert table.receive("delivery-1", [("gan", 3)], "c" * 64) is False
         table.close()
-    claimed = (table := WorkTable(f"sqlite:///{work}")).claim("me", "c" * 64)
+    claimed = (table := FitQueue(f"sqlite:///{work}")).claim("me", "c" * 64)
     assert claimed is not None
     assert table.finish(claimed, "done")
     table.close()
@@ -113,7 +113,7 @@ def test_a_later_work_table_is_refused_and_left_alone(work: Path) -> None:
     db.close()
     before = _tables(work)
     with pytest.raises(StateError, match=r"schema 2, .* or name another database"):
-        WorkTable(f"sqlite:///{work}")
+        FitQueue(f"sqlite:///{work}")
     assert _tables(work) == before
 
 

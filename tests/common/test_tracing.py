@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 SCRIPT = """
 import subprocess, sys
 from flipad_ops.common.tracing import child, fit_span, span
-from registry_hooks.child import child_environment
+from registry_hooks.supervisor import child_environment
 if sys.argv[1:] == ["child"]:
     try:
         with fit_span(lambda *done: None, model="models:/a/1") as progress:

@@ -27,9 +27,9 @@ from flipad_ops.scanning.outcome.saved import load_outcome, saved_findings
 from flipad_ops.scanning.outcome.suppress import read_ignore_file
 from flipad_ops.storage.manifest import ManifestTarget
 from flipad_ops.storage.table_files import blocks, header
+from registry_hooks.hook_settings import load_settings
 from registry_hooks.receiver import TooLarge, _new_versions, _read
 from registry_hooks.schedules import load_schedules
-from registry_hooks.settings import load_settings
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP, Forged, sign, verify
 
 Reader = Callable[[bytes, Path], None]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from registry_hooks.table import WorkTable
+from registry_hooks.fit_jobs import FitQueue
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Iterator[WorkTable]:
-    table = WorkTable(f"sqlite:///{tmp_path}/work.db")
+def work(tmp_path: Path) -> Iterator[FitQueue]:
+    table = FitQueue(f"sqlite:///{tmp_path}/work.db")
     yield table
     table.close()

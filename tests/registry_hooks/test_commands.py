@@ -11,22 +11,22 @@ from typer.testing import CliRunner, Result
 
 from flipad_ops.cli.hooks import hooks
 from flipad_ops.common.errors import UsageError
-from registry_hooks.records import DONE, FAILED
-from registry_hooks.settings import HookSettings
-from registry_hooks.table import WorkTable
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
+from registry_hooks.schema import DONE, FAILED
 
 CONFIG = HookSettings().config_sha256()
 
 
 @pytest.fixture
-def table(work: WorkTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkTable:
-    monkeypatch.setenv("FLIPADOPS_HOOKS_TABLE", work.url)
+def table(work: FitQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FitQueue:
+    monkeypatch.setenv("FLIPADOPS_HOOKS_TABLE", f"sqlite:///{tmp_path}/work.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     work.enqueue([("gan", 1), ("gan", 2), ("gan", 3)], CONFIG)
     for state, fields in (
         (DONE, {"attributor": "gan-attributor/1"}),
-        (FAILED, {"reason": "The gate said no.", "kind": "GateFailed"}),
+        (FAILED, {"reason": "The gate said no.", "error": "GateFailed"}),
     ):
         claim = work.claim("a", CONFIG)
         assert claim is not None
@@ -38,7 +38,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(hooks, arguments)
 
 
-def test_status_as_text(table: WorkTable) -> None:
+def test_status_as_text(table: FitQueue) -> None:
     lines = run("status").stdout.splitlines()
     assert sorted(lines[:3]) == [
         "done     gan/1  gan-attributor/1",
@@ -48,7 +48,7 @@ def test_status_as_text(table: WorkTable) -> None:
     assert lines[3] == "1 queued, 0 running, 1 done, 1 failed, 0 skipped"
 
 
-def test_status_as_json_and_by_state(table: WorkTable) -> None:
+def test_status_as_json_and_by_state(table: FitQueue) -> None:
     found = json.loads(run("status", "--json", "--state", "failed").stdout)
     assert [row["version"] for row in found["work"]] == [2]
     assert found["work"][0]["kind"] == "GateFailed"
@@ -56,7 +56,7 @@ def test_status_as_json_and_by_state(table: WorkTable) -> None:
     assert isinstance(run("status", "--state", "lost").exception, UsageError)
 
 
-def test_retry_queues_only_what_failed(table: WorkTable) -> None:
+def test_retry_queues_only_what_failed(table: FitQueue) -> None:
     assert run("retry", "models:/gan/2").stdout == "models:/gan/2 is queued\n"
     assert table.counts()[FAILED] == 0
     for model, why in (
@@ -69,7 +69,7 @@ def test_retry_queues_only_what_failed(table: WorkTable) -> None:
         assert why in str(error)
 
 
-def test_reconcile_prints_what_it_found(table: WorkTable, store: str) -> None:
+def test_reconcile_prints_what_it_found(table: FitQueue, store: str) -> None:
     client = MlflowClient(store)
     client.create_registered_model("new")
     client.create_model_version("new", "file:///nowhere")
@@ -79,13 +79,13 @@ def test_reconcile_prints_what_it_found(table: WorkTable, store: str) -> None:
     assert run("reconcile", "--registry", store).stdout.startswith("1 generator versions: 0 queued")
 
 
-def test_the_configuration_of_the_folder_is_used(table: WorkTable, tmp_path: Path) -> None:
+def test_the_configuration_of_the_folder_is_used(table: FitQueue, tmp_path: Path) -> None:
     (tmp_path / "flipadops.toml").write_text("[hooks]\nbogus = 1\n")
     assert isinstance(run("status").exception, UsageError)
 
 
 def test_up_refuses_to_start_without_a_secret(
-    table: WorkTable, monkeypatch: pytest.MonkeyPatch
+    table: FitQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FLIPADOPS_WEBHOOK_SECRET", raising=False)
     error = run("up").exception

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from flipad_ops.cli.app import app
 from flipad_ops.cli.hooks import hooks
-from registry_hooks.settings import load_settings
+from registry_hooks.hook_settings import load_settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = DEPLOY / "flipad-hooks.service"

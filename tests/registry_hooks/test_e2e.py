@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from flipad_ops.cli.hooks import hooks
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import register_generator
-from registry_hooks.records import DONE, FAILED, RUNNING, Row
-from registry_hooks.table import WorkTable
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.schema import DONE, FAILED, RUNNING, Fit
 from tests.registry.tiny import tiny_generator
 from tests.registry_hooks.servers import SECRET, Hooks, mlflow_server
 
@@ -29,12 +29,12 @@ class House:
     def __init__(self, folder: Path, registry: str) -> None:
         self.registry, self.hooks = registry, Hooks(folder, registry)
         self.client = MlflowClient(registry)
-        self.table = WorkTable(f"sqlite:///{folder}/work.db")
+        self.table = FitQueue(f"sqlite:///{folder}/work.db")
 
     def register(self, name: str, seed: int) -> None:
         register_generator(name, *tiny_generator(seed=seed), tracking_uri=self.registry)
 
-    def wait(self, version: int, *states: str) -> Row:
+    def wait(self, version: int, *states: str) -> Fit:
         while True:
             for row in self.table.rows():
                 if row.version == version and row.state in states:

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from flipad_ops.registry import tags
 from registry_hooks import fit_entry
-from registry_hooks.settings import HookSettings
+from registry_hooks.hook_settings import HookSettings
 
 #: An MLflow project with the entry point and parameters of ours, whose fit is a few lines.
 PROJECT = """

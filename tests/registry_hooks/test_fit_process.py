@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from registry_hooks.fit_process import ENTRY, FitProcess
-from registry_hooks.settings import HookSettings
-from registry_hooks.table import Work
+from registry_hooks.fit_worker import ENTRY, FitProcess
+from registry_hooks.hook_settings import HookSettings
+from registry_hooks.schema import Fit
 
 pytestmark = pytest.mark.e2e
-WORK = Work(1, "../odd name", 3, "c" * 64, 1, "token")
+WORK = Fit(id=1, key="../odd name/3", queue="c" * 64, attempts=1, token="token")
 READ = "import json, sys, time, os\norder = json.loads(sys.stdin.readline())\n"
 
 

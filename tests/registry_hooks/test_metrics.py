@@ -10,11 +10,11 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from flipad_ops.scanning.outputs import write_outputs
+from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.metrics import Deliveries, exposition
-from registry_hooks.records import DONE
-from registry_hooks.schedule_table import ScheduleTable
+from registry_hooks.scan_jobs import ScanQueue
 from registry_hooks.schedules import Schedule
-from registry_hooks.table import Work, WorkTable
+from registry_hooks.schema import DONE, Fit
 from tests.scanning.pipeline.test_run import save, scan
 
 RULES = Path(__file__).parents[2] / "deploy/prometheus-rules.yaml"
@@ -22,7 +22,7 @@ NOW = 1_000_000.0
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def scrape(table: WorkTable, deliveries: Deliveries | None = None) -> Samples:
+def scrape(table: FitQueue, deliveries: Deliveries | None = None) -> Samples:
     text = exposition(table.sessions, deliveries or Deliveries(table.sessions), table.clock)()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -41,9 +41,9 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.time = NOW
         url = f"sqlite:///{folder}/m.db"
-        self.table = WorkTable(url, lease=60.0, clock=lambda: self.time)
+        self.table = FitQueue(url, lease=60.0, clock=lambda: self.time)
 
-    def claim(self) -> Work:
+    def claim(self) -> Fit:
         work = self.table.claim("a", "c")
         assert work is not None
         return work
@@ -55,12 +55,13 @@ class House:
         self.claim()  # the lease of the first ran out
         assert not self.table.finish(first, DONE)
         assert self.table.retry(self.claim(), "Crashed.") == "queued"
-        schedules = ScheduleTable(self.table.sessions, clock=lambda: self.time)
+        schedules = ScanQueue(self.table.sessions, clock=lambda: self.time)
         schedules.sync([Schedule("nightly", "0 2 * * *", ("x",))])
-        for code, unscored in ((3, (5, 0)), (4, (0, 2))):
+        for code, skipped, unreadable in ((3, 5, 0), (4, 0, 2)):
             start = schedules.start("nightly", Path("/logs"))
             assert start is not None
-            schedules.finish(start, unscored=unscored, exit_code=code, scored=10, leaks=1)
+            counts = {"skipped": skipped, "unreadable": unreadable, "scored": 10, "leaks": 1}
+            schedules.end(start, exit_code=code, **counts)
             self.time += 5
 
 
@@ -111,7 +112,7 @@ def test_waiting_work_and_a_database_that_is_away(tmp_path: Path) -> None:
     house.table.close()
 
 
-def test_counts_of_many_threads_add_up(work: WorkTable) -> None:
+def test_counts_of_many_threads_add_up(work: FitQueue) -> None:
     receivers = [Deliveries(work.sessions) for _ in range(4)]
 
     def receive(deliveries: Deliveries) -> None:

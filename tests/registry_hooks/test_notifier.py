@@ -13,14 +13,15 @@ import pytest
 from sqlalchemy import update
 
 from registry_hooks.channels import Channel
+from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.messages import render
 from registry_hooks.notifier import Notifier
-from registry_hooks.records import DONE, FAILED, QUEUED, Notice
-from registry_hooks.schedule_table import ScheduleTable
+from registry_hooks.scan_jobs import ScanQueue
+from registry_hooks.scan_run import read_findings
 from registry_hooks.schedules import RECORDS, Schedule
+from registry_hooks.schema import DONE, FAILED, QUEUED, Notice
 from registry_hooks.senders import ID, SIGNATURE, TIMESTAMP, NotSent, send
 from registry_hooks.signature import sign
-from registry_hooks.table import WorkTable
 from tests.registry_hooks.listeners import Posted, http_server, smtp_server
 
 KEY = "a secret of some length"
@@ -42,10 +43,10 @@ def webhook(url: str, **changes: Any) -> Channel:
 class Watched:
     """A notifier over a table in which scans can be made to have ended."""
 
-    def __init__(self, work: WorkTable, folder: Path, *channels: Channel) -> None:
+    def __init__(self, work: FitQueue, folder: Path, *channels: Channel) -> None:
         names = tuple(channel.name for channel in channels)
         schedule = Schedule("n", "0 2 * * *", ("x",), on_finding=names, on_failure=names)
-        self.work, self.folder, self.table = work, folder, ScheduleTable(work.sessions)
+        self.work, self.folder, self.table = work, folder, ScanQueue(work.sessions)
         self.table.sync([schedule])
         by_name = {channel.name: channel for channel in channels}
         self.notifier = Notifier(work, by_name, [schedule], names, threading.Event())
@@ -53,18 +54,21 @@ class Watched:
     def scan(self, *keys: str, code: int = 3, **fields: Any) -> None:
         start = self.table.start("n", self.folder)
         assert start is not None
-        start.folder.mkdir(parents=True)
-        with (start.folder / RECORDS).open("w") as lines:
+        folder = Path(str(start.folder))
+        folder.mkdir(parents=True)
+        with (folder / RECORDS).open("w") as lines:
             for key in keys:
                 row = {"type": "image", "key": key, "sha256": key, "attributor": "a/1", "q": 0.01}
                 row |= {"verdict": "leak", "p": 0.001, "score": 1.5, "suppressed": ""}
                 lines.write(json.dumps(row) + "\n")
             for odd in ({"verdict": "clear"}, {"verdict": "leak", "suppressed": "allowed"}):
                 lines.write(json.dumps({"type": "image", "key": "no", **odd}) + "\n")
-        self.table.finish(start, exit_code=code, leaks=len(keys), scored=9, **fields)
+        found = list(read_findings(folder))
+        counts = {"leaks": len(keys), "scored": 9}
+        self.table.end(start, exit_code=code, findings=found, **counts, **fields)
 
     def states(self) -> list[str]:
-        return [notice.state for notice in reversed(self.notifier.outbox.notices())]
+        return [notice.state for notice in reversed(self.notifier.outbox.newest())]
 
     def hurry(self) -> None:
         """Let the wait before another try be over."""
@@ -73,7 +77,7 @@ class Watched:
 
 
 def test_a_finding_is_told_once_and_signed_as_mlflow_signs(
-    work: WorkTable, tmp_path: Path, server: Posted
+    work: FitQueue, tmp_path: Path, server: Posted
 ) -> None:
     watched = Watched(work, tmp_path, webhook(server.url))
     watched.scan("a.png", "b.png")
@@ -97,7 +101,7 @@ def test_a_finding_is_told_once_and_signed_as_mlflow_signs(
 
 
 def test_a_failed_attempt_is_repeated_under_the_same_id(
-    work: WorkTable, tmp_path: Path, server: Posted, caplog: pytest.LogCaptureFixture
+    work: FitQueue, tmp_path: Path, server: Posted, caplog: pytest.LogCaptureFixture
 ) -> None:
     # A redirect is no arrival, and is not followed.
     server.answers = [500, 302]
@@ -115,7 +119,7 @@ def test_a_failed_attempt_is_repeated_under_the_same_id(
     assert not any("a-secret-path" in line or KEY in line for line in ours)
 
 
-def test_a_channel_that_is_away_is_given_up_with_a_reason(work: WorkTable, tmp_path: Path) -> None:
+def test_a_channel_that_is_away_is_given_up_with_a_reason(work: FitQueue, tmp_path: Path) -> None:
     def away(*_: Any) -> None:
         raise NotSent("ConnectionError")
 
@@ -125,11 +129,11 @@ def test_a_channel_that_is_away_is_given_up_with_a_reason(work: WorkTable, tmp_p
     for _ in range(10):
         watched.notifier.step()
         watched.hurry()
-    (notice,) = watched.notifier.outbox.notices()
+    (notice,) = watched.notifier.outbox.newest()
     assert (notice.state, notice.attempts, notice.reason) == (FAILED, 8, "ConnectionError")
 
 
-def test_more_than_the_limit_waits(work: WorkTable, tmp_path: Path, server: Posted) -> None:
+def test_more_than_the_limit_waits(work: FitQueue, tmp_path: Path, server: Posted) -> None:
     watched = Watched(work, tmp_path, webhook(server.url, per_hour=2))
     for number in range(5):
         watched.scan(f"{number}.png")
@@ -141,14 +145,14 @@ def test_more_than_the_limit_waits(work: WorkTable, tmp_path: Path, server: Post
     assert len(server.requests) == 4
 
 
-def test_failed_scans_and_fits_are_told(work: WorkTable, tmp_path: Path, server: Posted) -> None:
+def test_failed_scans_and_fits_are_told(work: FitQueue, tmp_path: Path, server: Posted) -> None:
     watched = Watched(work, tmp_path, webhook(server.url))
     watched.scan(code=4, reason="Incomplete.")
     for version in (1, 2):
         work.enqueue([("gan", version)], "c")
         claim = work.claim("w", "c")
         assert claim is not None
-        work.finish(claim, FAILED, reason="The gate said no.", kind="GateFailed")
+        work.finish(claim, FAILED, reason="The gate said no.", error="GateFailed")
         watched.notifier.step()
         watched.notifier.step()
     bodies = [json.loads(body) for _, body in server.requests]
@@ -157,7 +161,7 @@ def test_failed_scans_and_fits_are_told(work: WorkTable, tmp_path: Path, server:
     assert [body["failures"][0]["version"] for body in bodies[1:]] == [1, 2]
 
 
-def test_chosen_names_are_inert_in_slack(work: WorkTable, tmp_path: Path, server: Posted) -> None:
+def test_chosen_names_are_inert_in_slack(work: FitQueue, tmp_path: Path, server: Posted) -> None:
     watched = Watched(work, tmp_path, Channel("hook", "slack", url_env="URL"))
     watched.scan(EVIL)
     watched.notifier.step()
@@ -171,7 +175,7 @@ def test_chosen_names_are_inert_in_slack(work: WorkTable, tmp_path: Path, server
 
 @pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
 def test_mail_through_apprise_and_a_real_mail_server(
-    work: WorkTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    work: FitQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with smtp_server() as (port, mails):
         url = (

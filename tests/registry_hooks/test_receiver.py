@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
 from registry_hooks.receiver import BODY_LIMIT, create_app
-from registry_hooks.records import QUEUED
-from registry_hooks.settings import HookSettings
+from registry_hooks.schema import QUEUED
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP, sign
-from registry_hooks.table import WorkTable
 from tests.bad_inputs.deliveries import IGNORED, NOW, REFUSED, event
 from tests.registry_hooks.asgi import Reply, call
 
@@ -22,7 +22,7 @@ KEY = "a secret of some length"
 class Site:
     """The application with a stopped clock."""
 
-    def __init__(self, table: WorkTable) -> None:
+    def __init__(self, table: FitQueue) -> None:
         self.table, self.wakes = table, 0
         settings = HookSettings(exclude=("scratch",))
         self.app = create_app(table, settings, KEY, wake=self._wake, clock=lambda: float(NOW))
@@ -55,7 +55,7 @@ class Site:
 
 
 @pytest.fixture
-def site(work: WorkTable) -> Site:
+def site(work: FitQueue) -> Site:
     return Site(work)
 
 

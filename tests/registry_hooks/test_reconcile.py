@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 
 from flipad_ops.common.errors import UsageError
 from flipad_ops.registry import tags
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
 from registry_hooks.reconcile import DELETED, SUPERSEDED, reconcile
-from registry_hooks.records import DONE, FAILED, QUEUED, SKIPPED, Row
-from registry_hooks.settings import HookSettings
-from registry_hooks.table import WorkTable
+from registry_hooks.schema import DONE, FAILED, QUEUED, SKIPPED, Fit
 
 SETTINGS = HookSettings(exclude=("scratch*",))
 CONFIG = SETTINGS.config_sha256()
@@ -51,15 +51,15 @@ def registry(store: str) -> Registry:
     return Registry(store)
 
 
-def states(work: WorkTable) -> dict[str, str]:
+def states(work: FitQueue) -> dict[str, str]:
     return {f"{row.model}/{row.version}": row.state for row in work.rows()}
 
 
-def row_of(work: WorkTable, model: str) -> Row:
+def row_of(work: FitQueue, model: str) -> Fit:
     return next(row for row in work.rows() if row.model == model)
 
 
-def test_one_request_finds_all_that_is_missing(registry: Registry, work: WorkTable) -> None:
+def test_one_request_finds_all_that_is_missing(registry: Registry, work: FitQueue) -> None:
     for _ in range(3):
         registry.add("gan")
     registry.add("scratch-1")
@@ -76,7 +76,7 @@ def test_one_request_finds_all_that_is_missing(registry: Registry, work: WorkTab
 
 
 def test_a_changed_configuration_queues_every_version_again(
-    registry: Registry, work: WorkTable
+    registry: Registry, work: FitQueue
 ) -> None:
     registry.add("gan")
     registry.add("gan")
@@ -91,7 +91,7 @@ def test_a_changed_configuration_queues_every_version_again(
 
 
 def test_a_deleted_version_is_skipped_and_a_vanished_attributor_fitted_again(
-    registry: Registry, work: WorkTable
+    registry: Registry, work: FitQueue
 ) -> None:
     registry.add("gan")
     registry.add("gone")
@@ -105,7 +105,7 @@ def test_a_deleted_version_is_skipped_and_a_vanished_attributor_fitted_again(
     assert row_of(work, "gone").reason == DELETED
 
 
-def test_a_wrong_answer_of_the_registry_heals(registry: Registry, work: WorkTable) -> None:
+def test_a_wrong_answer_of_the_registry_heals(registry: Registry, work: FitQueue) -> None:
     registry.add("gan")
     reconcile(registry.client, work, SETTINGS)
 
@@ -121,7 +121,7 @@ def test_a_wrong_answer_of_the_registry_heals(registry: Registry, work: WorkTabl
     assert states(work) == {"gan/1": QUEUED}
 
 
-def test_a_version_that_shares_an_attributor_is_served(registry: Registry, work: WorkTable) -> None:
+def test_a_version_that_shares_an_attributor_is_served(registry: Registry, work: FitQueue) -> None:
     registry.add("gan")
     attributor = registry.add_attributor("gan", 1)
     registry.add("copy", **{tags.STATUS: tags.REUSED, tags.ATTRIBUTOR: attributor})
@@ -131,7 +131,7 @@ def test_a_version_that_shares_an_attributor_is_served(registry: Registry, work:
 
 
 def test_too_few_negatives_are_tried_again_when_a_generator_comes(
-    registry: Registry, work: WorkTable
+    registry: Registry, work: FitQueue
 ) -> None:
     registry.add("gan")
     registry.add("flat")
@@ -140,7 +140,7 @@ def test_too_few_negatives_are_tried_again_when_a_generator_comes(
         claim = work.claim("a", CONFIG)
         assert claim is not None
         kind = "NegativesTooFew" if claim.model == "gan" else "NotAttributable"
-        work.finish(claim, FAILED, reason="no", kind=kind)
+        work.finish(claim, FAILED, reason="no", error=kind)
     assert reconcile(registry.client, work, SETTINGS).revived == []
     time.sleep(0.01)
     registry.add("second")
@@ -148,7 +148,7 @@ def test_too_few_negatives_are_tried_again_when_a_generator_comes(
     assert states(work) == {"gan/1": QUEUED, "flat/1": FAILED, "second/1": QUEUED}
 
 
-def test_a_fit_by_hand_settles_a_failed_row(registry: Registry, work: WorkTable) -> None:
+def test_a_fit_by_hand_settles_a_failed_row(registry: Registry, work: FitQueue) -> None:
     registry.add("gan")
     reconcile(registry.client, work, SETTINGS)
     claim = work.claim("a", CONFIG)
@@ -160,7 +160,7 @@ def test_a_fit_by_hand_settles_a_failed_row(registry: Registry, work: WorkTable)
     assert (row.state, row.attributor, row.reason) == (DONE, attributor, None)
 
 
-def test_many_versions_take_few_requests(registry: Registry, work: WorkTable) -> None:
+def test_many_versions_take_few_requests(registry: Registry, work: FitQueue) -> None:
     class Paged(Registry):
         def search_model_versions(self, *arguments: Any, **named: Any) -> Any:
             return super().search_model_versions(*arguments, **{**named, "max_results": 4})
@@ -173,7 +173,7 @@ def test_many_versions_take_few_requests(registry: Registry, work: WorkTable) ->
 
 
 def test_an_unreachable_registry_leaves_the_table_alone(
-    work: WorkTable, monkeypatch: pytest.MonkeyPatch
+    work: FitQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     work.enqueue([("gan", 1)], CONFIG)

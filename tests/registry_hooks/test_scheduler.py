@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from flipad_ops.common.child_process import PARENT_PIPE
 from registry_hooks import scheduler as module
-from registry_hooks.scan_process import run_scan
-from registry_hooks.schedule_table import ENDED, ScheduleTable
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.scan_jobs import ScanQueue
+from registry_hooks.scan_run import run_scan
 from registry_hooks.scheduler import ScanScheduler
 from registry_hooks.schedules import Schedule
-from registry_hooks.table import WorkTable
+from registry_hooks.schema import ENDED
 
 HOURLY = Schedule("hourly", "0 * * * *", ("x",), keep=2)
 
@@ -25,7 +28,7 @@ HOURLY = Schedule("hourly", "0 * * * *", ("x",), keep=2)
 class Runs:
     """A scheduler in a thread whose scans are counted, each as long as `hold` is set."""
 
-    def __init__(self, table: ScheduleTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, table: ScanQueue, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "LOOK", 0.05)
         self.table, self.stop, self.hold = table, threading.Event(), threading.Event()
         self.count = self.now = self.most = 0
@@ -33,7 +36,7 @@ class Runs:
         scheduler = ScanScheduler(table, [HOURLY], Path("/logs"), self.stop, run=self._run)
         self.thread = threading.Thread(target=scheduler.run)
 
-    def _run(self, table: ScheduleTable, schedule: Any, start: Any, *_: Any) -> None:
+    def _run(self, table: ScanQueue, schedule: Any, start: Any, *_: Any) -> None:
         with self.lock:
             self.count += 1
             self.now += 1
@@ -42,11 +45,11 @@ class Runs:
             time.sleep(0.01)
         with self.lock:
             self.now -= 1
-        table.finish(start, exit_code=0)
+        table.end(start, exit_code=0)
 
     def due(self, ago: float = 0.0) -> None:
         """Make the schedule due since some seconds."""
-        row = self.table.rows()["hourly"]
+        row = self.table.times()["hourly"]
         self.table.set_next("hourly", row.next_run, time.time() - ago)
 
 
@@ -56,8 +59,8 @@ def wait(reached: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def runs(work: WorkTable, monkeypatch: pytest.MonkeyPatch) -> Any:
-    table = ScheduleTable(work.sessions)
+def runs(work: FitQueue, monkeypatch: pytest.MonkeyPatch) -> Any:
+    table = ScanQueue(work.sessions)
     table.sync([HOURLY])
     runs = Runs(table, monkeypatch)
     yield runs
@@ -70,7 +73,7 @@ def test_one_catch_up_after_downtime(runs: Runs) -> None:
     runs.due(ago=50 * 3600)
     runs.thread.start()
     wait(lambda: runs.count)
-    wait(lambda: runs.table.rows()["hourly"].next_run > time.time())
+    wait(lambda: runs.table.times()["hourly"].next_run > time.time())
     time.sleep(0.5)
     assert runs.count == 1
 
@@ -81,9 +84,9 @@ def test_never_two_at_once(runs: Runs) -> None:
     runs.thread.start()
     wait(lambda: runs.count)
     # Due again while it runs: this slot is left out.
-    wait(lambda: runs.table.rows()["hourly"].next_run > time.time())
+    wait(lambda: runs.table.times()["hourly"].next_run > time.time())
     runs.due()
-    wait(lambda: runs.table.rows()["hourly"].next_run > time.time())
+    wait(lambda: runs.table.times()["hourly"].next_run > time.time())
     runs.hold.clear()
     wait(lambda: not runs.now)
     runs.due()
@@ -113,20 +116,20 @@ sys.exit(int(sys.argv[1]))
 WAIT = "import time; print('waits', flush=True); time.sleep(600)"
 
 
-def scan(work: WorkTable, logs: Path, *command: str, **changes: Any) -> Any:
+def scan(work: FitQueue, logs: Path, *command: str, **changes: Any) -> Any:
     schedule = Schedule("hourly", "0 * * * *", ("x",), **changes)
-    table = ScheduleTable(work.sessions)
+    table = ScanQueue(work.sessions)
     table.sync([schedule])
     start = table.start("hourly", logs)
     assert start is not None
     stop = threading.Event()
     code = run_scan(table, schedule, start, stop, command=[sys.executable, "-c", *command])
-    row = table.scans()[0]
+    row = table.newest()[0]
     assert (row.state, row.exit_code) == (ENDED, code)
     return row
 
 
-def test_findings_and_failures_are_recorded(work: WorkTable, tmp_path: Path) -> None:
+def test_findings_and_failures_are_recorded(work: FitQueue, tmp_path: Path) -> None:
     found = scan(work, tmp_path, SCAN, "3")
     assert (found.verdict, found.scored, found.leaks, found.review) == ("leak", 9, 2, 1)
     assert found.reason is None
@@ -137,7 +140,7 @@ def test_findings_and_failures_are_recorded(work: WorkTable, tmp_path: Path) -> 
 
 
 def test_a_scan_is_not_told_the_webhooks_secret(
-    work: WorkTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    work: FitQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLIPADOPS_WEBHOOK_SECRET", "of sixteen letters")
     monkeypatch.setenv("FLIPADOPS_WEBHOOK_SECRET_FILE", "/run/secret")
@@ -149,44 +152,44 @@ def test_a_scan_is_not_told_the_webhooks_secret(
     assert "FLIPADOPS_WEBHOOK_SECRET" not in seen
 
 
-def test_the_reason_is_read_from_json_lines(work: WorkTable, tmp_path: Path) -> None:
+def test_the_reason_is_read_from_json_lines(work: FitQueue, tmp_path: Path) -> None:
     words = 'import json, sys; print(json.dumps({"level": "error", "message": "too large"}))'
     found = scan(work, tmp_path, f"{words}; sys.exit(4)")
     assert found.reason.endswith("could not be listed or read. too large")
 
 
-def test_old_folders_are_removed(work: WorkTable, tmp_path: Path) -> None:
+def test_old_folders_are_removed(work: FitQueue, tmp_path: Path) -> None:
     folders = [Path(scan(work, tmp_path, SCAN, "0", keep=2).folder) for _ in range(3)]
     assert sum(folder.exists() for folder in folders) == 2
 
 
-def test_a_scan_over_its_time_is_interrupted(work: WorkTable, tmp_path: Path) -> None:
+def test_a_scan_over_its_time_is_interrupted(work: FitQueue, tmp_path: Path) -> None:
     row = scan(work, tmp_path, WAIT, time_limit=0.5)
     assert row.reason == "The scan took longer than 0.5 s."
     assert row.exit_code == -15
 
 
-def test_what_cannot_be_started_has_a_reason(work: WorkTable, tmp_path: Path) -> None:
+def test_what_cannot_be_started_has_a_reason(work: FitQueue, tmp_path: Path) -> None:
     (tmp_path / "scans").write_text("in the way")
-    table = ScheduleTable(work.sessions)
+    table = ScanQueue(work.sessions)
     table.sync([HOURLY])
     start = table.start("hourly", tmp_path)
     assert start is not None
     assert run_scan(table, HOURLY, start, threading.Event()) is None
-    assert "could not be started" in str(table.scans()[0].reason)
+    assert "could not be started" in str(table.newest()[0].reason)
 
 
 @pytest.mark.e2e
 def test_a_scan_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
     script = (
-        "import sys; from registry_hooks import scan_entry as e; import threading;"
-        "threading.Thread(target=e.die_with, args=(sys.stdin,), daemon=True).start();" + WAIT
+        "from flipad_ops.common.child_process import end_with_parent; end_with_parent();" + WAIT
     )
     with subprocess.Popen(
         [sys.executable, "-c", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
+        env={**os.environ, PARENT_PIPE: "1"},
         cwd=Path(__file__).parents[2],
     ) as child:
         assert child.stdout is not None

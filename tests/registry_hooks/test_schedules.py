@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flipad_ops.common.errors import UsageError
+from registry_hooks.hook_settings import load_settings
 from registry_hooks.schedules import Schedule, load_schedules
-from registry_hooks.settings import load_settings
 from registry_hooks.watch import load_watch
 
 #: A Sunday.

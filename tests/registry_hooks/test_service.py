@@ -9,9 +9,9 @@ import pytest
 
 from flipad_ops.common.errors import UsageError
 from registry_hooks import timer
+from registry_hooks.hook_settings import HookSettings
 from registry_hooks.reconcile import Reconciled
 from registry_hooks.service import run_service, run_workers
-from registry_hooks.settings import HookSettings
 
 SECRET = "a secret of some length"
 

@@ -7,7 +7,7 @@ import pytest
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import UsageError
 from flipad_ops.workflows.fit_request import FitRequest
-from registry_hooks.settings import HookSettings, load_settings
+from registry_hooks.hook_settings import HookSettings, load_settings
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -12,12 +12,12 @@ import uvicorn
 from selenium.webdriver.common.by import By
 from sqlalchemy.exc import OperationalError
 
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
 from registry_hooks.receiver import create_app
-from registry_hooks.records import DONE, FAILED
-from registry_hooks.schedule_table import ScheduleTable
+from registry_hooks.scan_jobs import ScanQueue
 from registry_hooks.schedules import Schedule
-from registry_hooks.settings import HookSettings
-from registry_hooks.table import WorkTable
+from registry_hooks.schema import DONE, FAILED
 from tests.browser import chromium
 from tests.registry_hooks.asgi import call
 
@@ -31,17 +31,17 @@ SCHEDULES = [
 
 
 @pytest.fixture
-def app(work: WorkTable, tmp_path: Path) -> Any:
+def app(work: FitQueue, tmp_path: Path) -> Any:
     work.enqueue([(EVIL, 1), ("gan", 2), ("gan", 3), ("gan", 4)], CONFIG)
     for state, fields in (
-        (FAILED, {"reason": f"No split in {EVIL}.", "kind": "NotAttributable"}),
+        (FAILED, {"reason": f"No split in {EVIL}.", "error": "NotAttributable"}),
         (DONE, {"attributor": "gan-attributor/2"}),
     ):
         claim = work.claim("w", CONFIG)
         assert claim is not None
         work.finish(claim, state, **fields)
     assert work.claim("host:1:2", CONFIG)
-    table = ScheduleTable(work.sessions)
+    table = ScanQueue(work.sessions)
     table.sync(SCHEDULES)
     table.pause("weekly")
     for fields in (
@@ -50,7 +50,7 @@ def app(work: WorkTable, tmp_path: Path) -> Any:
     ):
         start = table.start("nightly", tmp_path)
         assert start is not None
-        table.finish(start, **fields)
+        table.end(start, **fields)
     return create_app(work, SETTINGS, "a secret of some length", schedules=SCHEDULES)
 
 
@@ -97,14 +97,14 @@ def test_the_page_in_a_browser(app: Any, tmp_path: Path) -> None:
         thread.join()
 
 
-def test_an_empty_house_has_a_page(work: WorkTable) -> None:
+def test_an_empty_house_has_a_page(work: FitQueue) -> None:
     reply = call(create_app(work, SETTINGS, "a secret of some length"), "/")
     assert reply.status == 200
     assert "Nothing waits." in reply.text
 
 
 def test_it_can_be_turned_off_and_says_when_the_table_is_away(
-    app: Any, work: WorkTable, monkeypatch: pytest.MonkeyPatch
+    app: Any, work: FitQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any) -> None:
         raise OperationalError("BEGIN", {}, Exception("locked"))

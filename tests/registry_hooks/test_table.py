@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from flipad_ops.common.errors import UsageError
-from registry_hooks.records import DONE, FAILED, QUEUED, RUNNING, SKIPPED
-from registry_hooks.table import KEEP_DELIVERIES, Backoff, WorkTable
+from registry_hooks.fit_jobs import KEEP_DELIVERIES, FitQueue
+from registry_hooks.jobs import Backoff
+from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, SKIPPED
 
 CONFIG = "c" * 64
 
@@ -29,22 +30,22 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def table(tmp_path: Path, clock: Clock) -> Iterator[WorkTable]:
-    table = WorkTable(
+def table(tmp_path: Path, clock: Clock) -> Iterator[FitQueue]:
+    table = FitQueue(
         f"sqlite:///{tmp_path}/work.db", lease=60, backoff=Backoff(attempts=3), clock=clock
     )
     yield table
     table.close()
 
 
-def test_a_version_is_entered_once_per_configuration(table: WorkTable) -> None:
+def test_a_version_is_entered_once_per_configuration(table: FitQueue) -> None:
     assert table.enqueue([("gan", 1), ("gan", 2)], CONFIG) == 2
     assert table.enqueue([("gan", 1)], CONFIG) == 0
     assert table.enqueue([("gan", 1)], "d" * 64) == 1
     assert table.counts()[QUEUED] == 3
 
 
-def test_claims_go_in_order_and_end(table: WorkTable, clock: Clock) -> None:
+def test_claims_go_in_order_and_end(table: FitQueue, clock: Clock) -> None:
     for version in (1, 2):
         table.enqueue([("gan", version)], CONFIG)
         clock.now += 1
@@ -56,7 +57,7 @@ def test_claims_go_in_order_and_end(table: WorkTable, clock: Clock) -> None:
     assert table.claim("c", CONFIG) is None  # the other configuration is not ours
 
 
-def test_a_finished_row_stays_finished(table: WorkTable) -> None:
+def test_a_finished_row_stays_finished(table: FitQueue) -> None:
     table.enqueue([("gan", 1)], CONFIG)
     work = table.claim("a", CONFIG)
     assert work is not None
@@ -68,7 +69,7 @@ def test_a_finished_row_stays_finished(table: WorkTable) -> None:
 
 
 def test_an_expired_lease_is_taken_over_and_its_holder_can_write_no_more(
-    table: WorkTable, clock: Clock
+    table: FitQueue, clock: Clock
 ) -> None:
     table.enqueue([("gan", 1)], CONFIG)
     lost = table.claim("a", CONFIG)
@@ -87,7 +88,7 @@ def test_an_expired_lease_is_taken_over_and_its_holder_can_write_no_more(
     assert table.finish(taken, DONE)
 
 
-def test_work_that_loses_every_worker_becomes_a_dead_letter(table: WorkTable, clock: Clock) -> None:
+def test_work_that_loses_every_worker_becomes_a_dead_letter(table: FitQueue, clock: Clock) -> None:
     table.enqueue([("gan", 1), ("gan", 2)], CONFIG)
     for _ in range(3):
         assert table.claim("a", CONFIG) is not None
@@ -95,12 +96,12 @@ def test_work_that_loses_every_worker_becomes_a_dead_letter(table: WorkTable, cl
         clock.now += 61
     assert table.claim("a", CONFIG) is None
     rows = table.rows()
-    assert {(row.state, row.kind) for row in rows} == {(FAILED, "WorkerLost")}
+    assert {(row.state, row.error) for row in rows} == {(FAILED, "WorkerLost")}
     assert "3 attempts" in str(rows[0].reason)
 
 
 def test_retries_wait_longer_each_time_and_end_with_the_reason(
-    table: WorkTable, clock: Clock
+    table: FitQueue, clock: Clock
 ) -> None:
     table.enqueue([("gan", 1)], CONFIG)
     waits = []
@@ -122,7 +123,7 @@ def test_backoff_is_capped_and_spread() -> None:
     assert backoff.delay(2, 0.0) == 20
 
 
-def test_released_work_costs_no_attempt(table: WorkTable) -> None:
+def test_released_work_costs_no_attempt(table: FitQueue) -> None:
     table.enqueue([("gan", 1)], CONFIG)
     for _ in range(5):
         work = table.claim("a", CONFIG)
@@ -131,7 +132,7 @@ def test_released_work_costs_no_attempt(table: WorkTable) -> None:
         assert table.release(work)
 
 
-def test_a_delivery_counts_once(table: WorkTable, clock: Clock) -> None:
+def test_a_delivery_counts_once(table: FitQueue, clock: Clock) -> None:
     assert table.receive("d1", [("gan", 1)], CONFIG)
     assert not table.receive("d1", [("gan", 2)], CONFIG)
     assert table.receive("d2", [("gan", 1)], CONFIG)
@@ -141,7 +142,7 @@ def test_a_delivery_counts_once(table: WorkTable, clock: Clock) -> None:
     assert table.receive("d1", [], CONFIG)  # forgotten; the receiver's window refuses it
 
 
-def test_the_reconciler_moves_only_what_it_saw(table: WorkTable, clock: Clock) -> None:
+def test_the_reconciler_moves_only_what_it_saw(table: FitQueue, clock: Clock) -> None:
     table.enqueue([("gan", 1)], CONFIG)
     seen = table.rows()[0]
     clock.now += 1
@@ -158,4 +159,4 @@ def test_the_reconciler_moves_only_what_it_saw(table: WorkTable, clock: Clock) -
 def test_a_url_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     for url in ("nonsense", "fancydb://host/x", f"sqlite:///{tmp_path}/missing/work.db"):
         with pytest.raises(UsageError):
-            WorkTable(url)
+            FitQueue(url)

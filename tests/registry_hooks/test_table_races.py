@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from registry_hooks.records import DONE, QUEUED, RUNNING
-from registry_hooks.table import WorkTable
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.schema import DONE, QUEUED, RUNNING
 from tests.registry_hooks.postgres import postgres
 
 pytestmark = pytest.mark.e2e
 CONFIG = "c" * 64
 RACER = """
 import sys
-from registry_hooks.table import WorkTable
-table = WorkTable(sys.argv[1])
+from registry_hooks.fit_jobs import FitQueue
+table = FitQueue(sys.argv[1])
 table.enqueue([("gan", v) for v in range(1, 41)], "c" * 64)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -32,8 +32,8 @@ while (work := table.claim(sys.argv[2], "c" * 64)) is not None:
 """
 HOLDER = """
 import sys, time
-from registry_hooks.table import WorkTable
-table = WorkTable(sys.argv[1], lease=2)
+from registry_hooks.fit_jobs import FitQueue
+table = FitQueue(sys.argv[1], lease=2)
 work = table.claim("holder", "c" * 64)
 print(work.version, flush=True)
 while True:
@@ -79,13 +79,13 @@ def test_racing_processes_claim_every_row_exactly_once(url: str) -> None:
         assert racer.returncode == 0
         claimed.update(out.split())
     assert claimed == Counter({str(version): 1 for version in range(1, 41)})
-    table = WorkTable(url)
+    table = FitQueue(url)
     assert table.counts()[DONE] == 40
     table.close()
 
 
 def test_a_killed_holder_loses_its_work_only_after_the_lease(url: str) -> None:
-    table = WorkTable(url, lease=2)
+    table = FitQueue(url, lease=2)
     table.enqueue([("gan", 1)], CONFIG)
     holder = start(HOLDER, url)
     with holder:

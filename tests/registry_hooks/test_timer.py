@@ -11,16 +11,16 @@ import pytest
 
 from flipad_ops.common.errors import UsageError
 from registry_hooks import timer as module
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
 from registry_hooks.reconcile import Reconciled
-from registry_hooks.settings import HookSettings
-from registry_hooks.table import WorkTable
 from registry_hooks.timer import ReconcileTimer
 
 
 class Looks:
     """A running timer whose passes are counted."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, work: WorkTable, every: float) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, work: FitQueue, every: float) -> None:
         self.count, self.failures = 0, 0
         self.stop = threading.Event()
         monkeypatch.setattr(module, "reconcile_once", self._look)
@@ -46,7 +46,7 @@ class Looks:
 
 
 def test_it_looks_at_the_start_and_when_woken_and_once_more(
-    work: WorkTable, monkeypatch: pytest.MonkeyPatch
+    work: FitQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SECOND_LOOK", 0.05)
     looks = Looks(monkeypatch, work, every=3600)
@@ -57,7 +57,7 @@ def test_it_looks_at_the_start_and_when_woken_and_once_more(
     assert not looks.timer._due(time.monotonic())
 
 
-def test_failures_do_not_end_it(work: WorkTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_do_not_end_it(work: FitQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = Looks(monkeypatch, work, every=0.01)
     looks.failures = 4
     looks.run_until(lambda: looks.count > 6)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from registry_hooks.fit_process import FitEnd
-from registry_hooks.records import DONE, FAILED, QUEUED, SKIPPED, Row
-from registry_hooks.settings import HookSettings
-from registry_hooks.table import Backoff, Work, WorkTable
-from registry_hooks.worker import PERMANENT, Worker
+from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.fit_worker import PERMANENT, FitEnd, FitWorker
+from registry_hooks.hook_settings import HookSettings
+from registry_hooks.jobs import Backoff
+from registry_hooks.schema import DONE, FAILED, QUEUED, SKIPPED, Fit
 
 SETTINGS = HookSettings(poll=0.01)
 
@@ -49,41 +49,41 @@ class StagedFit:
 
 
 @pytest.fixture
-def queued(work: WorkTable) -> WorkTable:
+def queued(work: FitQueue) -> FitQueue:
     work.enqueue([("gan", 1)], SETTINGS.config_sha256())
     return work
 
 
 def run(
-    table: WorkTable, fit: StagedFit, settings: HookSettings = SETTINGS, stop: Any = None
-) -> Row:
-    worker = Worker(table, settings, stop or threading.Event(), start=lambda s, w: fit)
+    table: FitQueue, fit: StagedFit, settings: HookSettings = SETTINGS, stop: Any = None
+) -> Fit:
+    worker = FitWorker(table, settings, stop or threading.Event(), start=lambda s, w: fit)
     assert worker.step()
     return table.rows()[0]
 
 
-def test_an_attributor_is_done(queued: WorkTable) -> None:
+def test_an_attributor_is_done(queued: FitQueue) -> None:
     row = run(queued, StagedFit(FitEnd(attributor="gan-attributor/1"), looks=2))
     assert (row.state, row.attributor, row.log) == (DONE, "gan-attributor/1", "/logs/x.log")
 
 
-def test_a_deleted_version_is_skipped(queued: WorkTable) -> None:
+def test_a_deleted_version_is_skipped(queued: FitQueue) -> None:
     assert run(queued, StagedFit(FitEnd(kind="GeneratorNotFound", message="-"))).state == SKIPPED
 
 
 @pytest.mark.parametrize("kind", sorted(PERMANENT))
-def test_what_will_not_change_is_a_dead_letter_at_once(queued: WorkTable, kind: str) -> None:
+def test_what_will_not_change_is_a_dead_letter_at_once(queued: FitQueue, kind: str) -> None:
     row = run(queued, StagedFit(FitEnd(kind=kind, message="Because.")))
-    assert (row.state, row.kind, row.reason) == (FAILED, kind, "Because.")
+    assert (row.state, row.error, row.reason) == (FAILED, kind, "Because.")
 
 
-def test_other_failures_are_tried_again(queued: WorkTable) -> None:
+def test_other_failures_are_tried_again(queued: FitQueue) -> None:
     row = run(queued, StagedFit(FitEnd(kind="Crashed", message="Signal.")))
     assert (row.state, row.attempts, row.reason) == (QUEUED, 1, "Signal.")
     assert row.due > row.updated
 
 
-def test_stopping_gives_the_work_back_untried(queued: WorkTable) -> None:
+def test_stopping_gives_the_work_back_untried(queued: FitQueue) -> None:
     stop = threading.Event()
     fit = StagedFit(looks=None, on_look=stop.set)
     row = run(queued, fit, stop=stop)
@@ -91,19 +91,19 @@ def test_stopping_gives_the_work_back_untried(queued: WorkTable) -> None:
     assert (row.state, row.attempts) == (QUEUED, 0)
 
 
-def test_a_fit_over_its_time_is_killed_and_tried_again(queued: WorkTable) -> None:
+def test_a_fit_over_its_time_is_killed_and_tried_again(queued: FitQueue) -> None:
     fit = StagedFit(looks=None)
     row = run(queued, fit, HookSettings(time_limit=0.01))
     assert fit.stopped
-    assert (row.state, row.kind) == (QUEUED, "TimeLimit")
+    assert (row.state, row.error) == (QUEUED, "TimeLimit")
 
 
 def test_work_lost_to_another_worker_is_dropped(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/w.db"
-    table = WorkTable(url, lease=0.5)
-    other = WorkTable(url, clock=lambda: time.time() + 60)
+    table = FitQueue(url, lease=0.5)
+    other = FitQueue(url, clock=lambda: time.time() + 60)
     table.enqueue([("gan", 1)], SETTINGS.config_sha256())
-    claims: list[Work | None] = []
+    claims: list[Fit | None] = []
 
     def take_over() -> None:
         if not claims or claims[-1] is None:
@@ -118,7 +118,7 @@ def test_work_lost_to_another_worker_is_dropped(tmp_path: Path) -> None:
 
 
 def test_a_database_without_answer_stops_the_fit_before_the_lease_ends(
-    queued: WorkTable, monkeypatch: pytest.MonkeyPatch
+    queued: FitQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any) -> bool:
         raise OperationalError("UPDATE", {}, Exception("gone"))
@@ -130,11 +130,11 @@ def test_a_database_without_answer_stops_the_fit_before_the_lease_ends(
     assert (fit.stopped, fit.grace) == (True, 0.0)
 
 
-def test_no_log_folder_is_a_failure_with_a_reason(queued: WorkTable) -> None:
+def test_no_log_folder_is_a_failure_with_a_reason(queued: FitQueue) -> None:
     def full(*_: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    worker = Worker(queued, SETTINGS, threading.Event(), start=full)
+    worker = FitWorker(queued, SETTINGS, threading.Event(), start=full)
     assert worker.step()
     row = queued.rows()[0]
     assert row.state == QUEUED
@@ -142,10 +142,10 @@ def test_no_log_folder_is_a_failure_with_a_reason(queued: WorkTable) -> None:
     assert not worker.step()  # not due yet
 
 
-def test_the_loop_outlives_the_database(queued: WorkTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_outlives_the_database(queued: FitQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     stop, claims, claim = threading.Event(), [], queued.claim
 
-    def flaky(*arguments: Any) -> Work | None:
+    def flaky(*arguments: Any) -> Fit | None:
         claims.append(arguments)
         if len(claims) == 1:
             raise OperationalError("BEGIN", {}, Exception("locked"))
@@ -155,12 +155,12 @@ def test_the_loop_outlives_the_database(queued: WorkTable, monkeypatch: pytest.M
 
     monkeypatch.setattr(queued, "claim", flaky)
     fit = StagedFit(FitEnd(attributor="gan-attributor/1"))
-    Worker(queued, SETTINGS, stop, start=lambda s, w: fit).run()
+    FitWorker(queued, SETTINGS, stop, start=lambda s, w: fit).run()
     assert queued.rows()[0].state == DONE
 
 
 def test_the_last_attempt_is_the_last(tmp_path: Path) -> None:
-    table = WorkTable(f"sqlite:///{tmp_path}/w.db", backoff=Backoff(attempts=1))
+    table = FitQueue(f"sqlite:///{tmp_path}/w.db", backoff=Backoff(attempts=1))
     table.enqueue([("gan", 1)], SETTINGS.config_sha256())
     assert run(table, StagedFit(FitEnd(kind="Crashed", message="-"))).state == FAILED
     table.close()

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from pydantic.dataclasses import dataclass
 
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.common.errors import UsageError
 from flipad_ops.registry import tags
 from flipad_ops.workflows.fit_request import FitRequest
-from registry_hooks.tables_file import read_toml
+from registry_hooks.config_tables import (
+    STRICT,
+    Above0,
+    AtLeast0,
+    AtLeast1,
+    Texts,
+    checked,
+    read_toml,
+)
 
 _FIT = (
     "recipe",
@@ -27,7 +37,7 @@ _FIT = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class HookSettings:
     """What the hooks are told; `load_settings` reads it from a file.
 
@@ -61,31 +71,26 @@ class HookSettings:
 
     registry: str | None = None
     table: str = "sqlite:///flipad-hooks.db"
-    include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
-    reconcile_every: float = 300.0
-    lease: float = 60.0
-    time_limit: float = 4 * 3600.0
-    poll: float = 2.0
-    memory_limit_gb: float = 0.0
-    attempts: int = 5
-    retry_after: float = 30.0
+    include: Texts = ("*",)
+    exclude: Texts = ()
+    reconcile_every: Above0 = 300.0
+    lease: Above0 = 60.0
+    time_limit: Above0 = 4 * 3600.0
+    poll: Above0 = 2.0
+    memory_limit_gb: AtLeast0 = 0.0
+    attempts: AtLeast1 = 5
+    retry_after: Above0 = 30.0
     logs: str = "flipad-hooks-logs"
     host: str = "127.0.0.1"
     port: int = 8765
     project: str = ""
     backend: str = "local"
     backend_config: str = ""
-    on_failed_fit: tuple[str, ...] = ()
+    on_failed_fit: Texts = ()
     status_page: bool = True
     fit: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("reconcile_every", "lease", "time_limit", "poll", "retry_after"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"[hooks] {name} must be above 0, not {getattr(self, name)}.")
-        if self.attempts < 1 or self.memory_limit_gb < 0:
-            raise UsageError("[hooks] attempts must be at least 1, memory_limit_gb at least 0.")
         unknown = sorted(set(self.fit) - set(_FIT))
         if unknown:
             raise UsageError(f"[hooks.fit] has an unknown key {unknown[0]!r}.")
@@ -152,33 +157,7 @@ def load_settings(path: Path | None, **overrides: Any) -> HookSettings:
     if not isinstance(found, dict):
         raise UsageError(f"[hooks] of {path} is not a table.")
     found |= {name: value for name, value in overrides.items() if value is not None}
-    known = {each.name: each.default for each in fields(HookSettings)}
-    for name, value in found.items():
-        if name not in known:
-            raise UsageError(f"[hooks] has an unknown key {name!r}.")
-        found[name] = _checked(name, value, known[name])
-    return HookSettings(**found)
-
-
-def _checked(name: str, value: Any, default: Any) -> Any:
-    if isinstance(default, tuple):
-        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise UsageError(f"[hooks] {name} must be a list of texts.")
-        return tuple(value)
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise UsageError(f"[hooks] {name} is true or false.")
-        return value
-    wanted: tuple[type, ...] = (str,)
-    if isinstance(default, int):
-        wanted = (int,)
-    elif isinstance(default, float):
-        wanted = (int, float)
-    elif name == "fit":
-        wanted = (dict,)
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise UsageError(f"[hooks] {name} cannot be {value!r}.")
-    return value
+    return checked("[hooks]", HookSettings, found)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

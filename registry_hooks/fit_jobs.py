@@ -1,0 +1,71 @@
+"""Fits in the queue: a version once per configuration, and the deliveries that named it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from registry_hooks import totals
+from registry_hooks.database import insert_into
+from registry_hooks.jobs import JobQueue
+from registry_hooks.schema import Delivery, Fit
+
+#: Deliveries older than the receiver's window cannot be replayed; a day leaves a trace to read.
+KEEP_DELIVERIES = 86_400.0
+
+
+class FitQueue(JobQueue[Fit]):
+    """The work table."""
+
+    job = Fit
+
+    def enqueue(self, versions: Iterable[tuple[str, int]], config: str, **fields: Any) -> int:
+        """Add versions that are not there yet; returns how many were new."""
+        rows = [self._row(config, f"{model}/{version}", **fields) for model, version in versions]
+        with self.sessions.begin() as session:
+            return len(self._insert(session, rows))
+
+    def receive(self, delivery_id: str, versions: Iterable[tuple[str, int]], config: str) -> bool:
+        """Note a delivery and its versions in one transaction; False when it was noted before."""
+        return self.receive_all([(delivery_id, list(versions))], config)[0]
+
+    def receive_all(
+        self, deliveries: Sequence[tuple[str, list[tuple[str, int]]]], config: str
+    ) -> list[bool]:
+        """`receive` for several in one transaction: all are noted, or none is."""
+        now, new, rows = self.clock(), dict[str, int](), list[dict[str, Any]]()
+        with self.sessions.begin() as session:
+            ids = [delivery_id for delivery_id, _ in deliveries]
+            known = set(session.scalars(select(Delivery.id).where(Delivery.id.in_(ids))))
+            for index, (delivery_id, versions) in enumerate(deliveries):
+                if delivery_id not in known and delivery_id not in new:
+                    new[delivery_id] = index
+                    rows += [self._row(config, f"{m}/{version}") for m, version in versions]
+            if new:
+                noted = [{"id": each, "received": now} for each in new]
+                insert = insert_into(session, Delivery.__table__).on_conflict_do_nothing()
+                session.connection().execute(insert, noted)
+            self._insert(session, rows)
+            if now >= self._next_purge:
+                self._purge(session)
+        return [new.get(each) == index for index, (each, _) in enumerate(deliveries)]
+
+    def rows(self, *states: str) -> list[Fit]:
+        """Those in these states (none: all), newest change first."""
+        query = select(Fit).order_by(Fit.updated.desc(), Fit.id)
+        if states:
+            query = query.where(Fit.state.in_(states))
+        with self.sessions() as session:
+            return list(session.scalars(query))
+
+    def _attempted(self, session: Session, job: Fit, outcome: str, ended: float) -> None:
+        started = ended if job.started is None else job.started
+        totals.count_attempt(session, outcome, max(0.0, ended - started))
+
+    def _purge(self, session: Session) -> None:
+        super()._purge(session)
+        old = Delivery.received < self.clock() - KEEP_DELIVERIES
+        session.execute(delete(Delivery).where(old))
