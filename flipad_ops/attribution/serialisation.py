@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from flipad_ops.attribution.attributor import Attributor, Calibration
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.calibration import Calibration
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import (
     AttributorCorrupt,
@@ -25,17 +26,7 @@ from flipad_ops.common.errors import (
     first_line,
 )
 from flipad_ops.common.untrusted_json import parse
-from flipad_ops.detection import (
-    AlterationGate,
-    Branch,
-    DeepSad,
-    Detector,
-    FeatureMap,
-    PixelView,
-    RowView,
-    SpectralView,
-    StatisticsHead,
-)
+from flipad_ops.detection import FeatureMap, stored_detector, view_configs
 from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
 from flipad_ops.samples.columns import Columns
 from flipad_ops.version import __version__
@@ -43,8 +34,10 @@ from flipad_ops.version import __version__
 FORMAT = 4
 #: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
 EXTENDED = 5
+#: Written where the detector has a view that is not in every version: it names such views.
+VIEWED = 6
 #: Formats that can be read; 3 has no view of lossy files.
-READABLE = (3, FORMAT, EXTENDED)
+READABLE = (3, FORMAT, EXTENDED, VIEWED)
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -55,8 +48,9 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = _tensors(attributor)
     save_file(tensors, folder / TENSORS_NAME)
+    views, extended = view_configs(attributor.detector), _is_extended(attributor)
     fields = {
-        "format": EXTENDED if _is_extended(attributor) else FORMAT,
+        "format": VIEWED if views else EXTENDED if extended else FORMAT,
         "code_version": __version__,
         "layer": attributor.layer.geometry(),
         "output_map": vars(attributor.output_map),
@@ -70,7 +64,9 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
         "evaluation": dict(attributor.evaluation),
         "tensors_sha256": _file_sha256(folder / TENSORS_NAME),
     }
-    if _is_extended(attributor):
+    if views:
+        fields["views"] = views
+    if extended or views:
         columns = attributor.columns
         fields["grid"] = attributor.grid.to_dict()
         fields["columns"] = columns.to_list() if columns else None
@@ -177,7 +173,14 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    detector = _detector(tensors, features, sample_shape, settings)
+    detector = stored_detector(
+        _under("detector.", tensors),
+        fields["views"] if fields["format"] == VIEWED else {},
+        settings.extra_views,
+        feature_shape=features.shape,
+        sample_shape=sample_shape,
+        dim=settings.detector.dim,
+    )
     threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
     recompressed = {
@@ -212,43 +215,6 @@ def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dic
     tensors["detector.lossy_scale"] = torch.tensor(1.0, dtype=torch.float64)
     settings = {"recompressed": 0.0, **fields["settings"]}
     return {**fields, "recompressed_strata": [], "settings": settings}
-
-
-def _detector(
-    tensors: Mapping[str, Tensor],
-    features: FeatureMap,
-    sample_shape: tuple[int, ...],
-    settings: FitSettings,
-) -> Detector:
-    """The detector whose views the tensors' names tell."""
-    state = _under("detector.", tensors)
-    branches = []
-    view = lossy = None
-    if "lossy.pixel.body.0.weight" in state:
-        view = PixelView(sample_shape)
-        lossy = Branch(pixel=view, spectral=SpectralView(len(state["lossy.spectral.mean"])))
-    for number in range(sum(n.startswith("branches.") and n.endswith(".scales") for n in state)):
-        at = f"branches.{number}."
-        deepsad = head = spectral = gate = row = None
-        if f"{at}deepsad.centre" in state:
-            deepsad = DeepSad(features.shape, settings.detector.dim)
-        if (mean := state.get(f"{at}head.mean")) is not None:
-            moments = len(state[f"{at}head.channels"])
-            shape = tuple(state[f"{at}head.centre"].shape)  # that of a window, perhaps
-            head = StatisticsHead(shape, moments, len(mean))
-        if (mean := state.get(f"{at}spectral.mean")) is not None:
-            spectral = SpectralView(len(mean))
-        if (mean := state.get(f"{at}gate.summary.mean")) is not None:
-            moments = len(state[f"{at}gate.summary.channels"])
-            shape = tuple(state[f"{at}gate.summary.centre"].shape)
-            gate = AlterationGate(shape, moments, len(mean))
-        if (mean := state.get(f"{at}row.mean")) is not None:
-            row = RowView(len(mean), settings.detector.dim)
-        pixel = view if f"{at}pixel.body.0.weight" in state else None
-        branches.append(Branch(deepsad, head, spectral, gate, pixel, row))
-    detector = Detector(branches, lossy)
-    detector.load_state_dict(state)
-    return detector
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.attribution.fitting import FitResult, fit_attributor, own_seed
+from flipad_ops.attribution.fitting import FitResult, fit_attributor
 from flipad_ops.attribution.inversion_runs import Progress, silent
+from flipad_ops.attribution.own_samples import draw_own
 from flipad_ops.common.devices import check_device
 from flipad_ops.common.errors import FlipadError, NotAttributable, UsageError, first_line
 from flipad_ops.common.time_limit import last_words
@@ -101,14 +102,13 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
             if not generator.layer.inverts:
                 settings = settings.at_most(generator.latent.at_most(sys.maxsize))
             progress("negatives", 0, 0)
-            gathered = gather(client, generator, request, settings, progress)
+            own = draw_own(generator, settings)
+            gathered = gather(client, generator, request, settings, own.images, progress)
             with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
                 folder = Path(temporary)
                 log_request(generator, settings, _named(request, config))
                 progress("gate", 0, 0)
-                checked = generator.latent.at_most(OWN_CHECKED)
-                own = generator.sample(checked, own_seed(settings))
-                manifest = build_manifest(gathered, own, generator.space)
+                manifest = build_manifest(gathered, own.images[:OWN_CHECKED], generator.space)
                 failures = check_manifest(manifest, generator.space, settings, folder / "data_docs")
                 log_data(gathered, manifest, folder / "data_docs")
                 require(failures)
@@ -116,6 +116,7 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
                     generator,
                     gathered.images,
                     settings,
+                    own=own,
                     equivalence_class=tuple(members),
                     device=request.device,
                     progress=progress,
