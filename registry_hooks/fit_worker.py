@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +29,6 @@ from registry_hooks.supervisor import (
     OVERTIME,
     STOPPED,
     Child,
-    Running,
     attend,
     child_environment,
     settle,
@@ -53,17 +52,6 @@ class FitEnd:
     attributor: str | None = None
     kind: str | None = None
     message: str | None = None
-
-
-class RunningFit(Running, Protocol):
-    """What a worker asks of a running fit."""
-
-    @property
-    def log(self) -> object:
-        """Where its output goes."""
-
-    def end(self) -> FitEnd:
-        """What it left behind, once it has exited."""
 
 
 class FitProcess(Child):
@@ -126,7 +114,7 @@ class FitWorker:
         queue: FitQueue,
         settings: HookSettings,
         stop: threading.Event,
-        start: Callable[[HookSettings, Fit], RunningFit] = FitProcess,
+        start: Callable[[HookSettings, Fit], FitProcess] = FitProcess,
     ) -> None:
         self._queue, self._settings, self._stop, self._start = queue, settings, stop, start
         self._config = settings.config_sha256()

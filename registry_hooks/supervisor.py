@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,16 +26,6 @@ LOOK = 0.2
 #: Why a process was ended; "" when it ended by itself.
 STOPPED, OVERTIME, LOST = "stopped", "overtime", "lost"
 T = TypeVar("T")
-
-
-class Running(Protocol):
-    """What is asked of a process that runs."""
-
-    def poll(self) -> int | None:
-        """The exit code, or None while it runs."""
-
-    def stop(self, grace: float | None = None) -> None:
-        """End it; after `grace` seconds by force."""
 
 
 class Child:
@@ -117,7 +107,7 @@ class Child:
 def attend(
     queue: JobQueue[J],
     job: J,
-    child: Running,
+    child: Child,
     stop: threading.Event,
     time_limit: float,
     about: Mapping[str, Any],

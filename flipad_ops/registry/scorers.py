@@ -25,7 +25,7 @@ from flipad_ops.common.errors import (
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
-from flipad_ops.registry.store import registry_errors, tracking
+from flipad_ops.registry.store import all_pages, registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
 from flipad_ops.samples.tensors import sample_of
 
@@ -148,16 +148,8 @@ def current_attributors(client: MlflowClient) -> list[ModelVersion]:
         There is none.
     """
     with registry_errors():
-        models: list[Any] = []
-        token = None
-        while True:
-            page = client.search_registered_models(
-                f"name LIKE '%{quoted(tags.SUFFIX)}'", page_token=token
-            )
-            models += page
-            token = page.token
-            if not token:
-                break
+        like = f"name LIKE '%{quoted(tags.SUFFIX)}'"
+        models = all_pages(lambda token: client.search_registered_models(like, page_token=token))
         found = [
             client.get_model_version(model.name, str(model.aliases[tags.CURRENT]))
             for model in models
