@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 
-from flipad_ops.storage import Content, Item
+from flipad_ops.storage import Content, Item, Target
 
 RESULTS = Path(__file__).parent / "results" / "scan_sharing.json"
 SIZE, IMAGES, REPEATS = 32, 128, 3
 
 
-class Memory:
+class Memory(Target):
     """Encoded images as a scan target."""
 
     uri, concurrency = "memory", 1
@@ -49,7 +49,7 @@ class Alone:
     """A scorer that keeps its inversions to itself."""
 
     def __init__(self, scorer: Any) -> None:
-        for name in ("name", "version", "image_shape", "threshold", "p_floor", "card", "score"):
+        for name in ("name", "version", "space", "threshold", "p_floor", "card", "score"):
             setattr(self, name, getattr(scorer, name))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 
 from flipad_ops import FitRequest, FlipadError, ScanRequest, fit, scan
 from flipad_ops.common.exit_codes import INCOMPLETE, end_process
@@ -20,17 +21,20 @@ def main() -> int:
     parser.add_argument("--target", required=True, help="folders or s3://..., by commas")
     parser.add_argument("--negatives", default="", help="the same; none: the other versions")
     parser.add_argument("--recipe", default="default")
+    parser.add_argument("--settings", help="JSON file of fit settings in place of a recipe")
     parser.add_argument("--state", help="ledger, so that unchanged objects are read once")
     given = parser.parse_args()
     from flipad_ops.registry.inventory import missing_attributors
     from flipad_ops.scanning.outcome.summary import exit_code
+    from flipad_ops.workflows.fit_request import read_settings
 
+    settings = read_settings(given.settings) if given.settings else None
+    order = FitRequest("", items(given.negatives), recipe=given.recipe, settings=settings)
     failed = 0
     for uri in missing_attributors():
         try:
             with stages() as progress:
-                request = FitRequest(uri, items(given.negatives), recipe=given.recipe)
-                sys.stdout.write(fit(request, progress).text())
+                sys.stdout.write(fit(replace(order, uri=uri), progress).text())
         except FlipadError as error:
             failed += 1
             sys.stderr.write(f"{uri}: {error}\n")

@@ -27,15 +27,19 @@ def main() -> int:
     parser.add_argument("--negatives", required=True, help="folders or s3://..., by commas")
     parser.add_argument("--target", required=True, help="the same")
     parser.add_argument("--recipe", default="default")
+    parser.add_argument("--settings", help="JSON file of fit settings in place of a recipe")
     parser.add_argument("--report", default="report.html")
     given = parser.parse_args()
     from flipad_ops.scanning.outcome.summary import exit_code
+    from flipad_ops.workflows.fit_request import read_settings
 
     latent = tuple(int(size) for size in numbers(given.latent, whole=True, option="--latent"))
     request = RegisterRequest(given.name, given.factory, latent, weights=given.weights)
     uri = register(request).uri
+    settings = read_settings(given.settings) if given.settings else None
+    order = FitRequest(uri, items(given.negatives), recipe=given.recipe, settings=settings)
     with stages() as progress:
-        fitted = fit(FitRequest(uri, items(given.negatives), recipe=given.recipe), progress)
+        fitted = fit(order, progress)
     sys.stdout.write(fitted.text())
     outputs = ("table", f"html={given.report}")
     job = ScanRequest(items(given.target), models=(given.name,), outputs=outputs)

@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import save_png
 from flipad_ops.storage.image_folder import load_folder
 
@@ -42,8 +43,7 @@ def through_png(images: Tensor) -> Tensor:
     with tempfile.TemporaryDirectory() as folder:
         for number, image in enumerate(images):
             save_png(image, Path(folder) / f"{number:06d}.png")
-        channels, height, width = images.shape[1:]
-        read = load_folder(folder, (channels, height, width))
+        read = load_folder(folder, Images(tuple(images.shape[1:])))
     return read.images
 
 

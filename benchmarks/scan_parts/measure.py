@@ -21,7 +21,7 @@ from benchmarks.scan_parts import stages
 from benchmarks.scan_parts.content import LEAKS, MIXED
 from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.registry.scorers import LoadedScorer, from_folder
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.storage import Content, Item, S3Target
@@ -113,7 +113,7 @@ def scan(
     """A whole scan, and what it found."""
     target = Watched(uri)
     request = ScanRequest([target], batch_size=stages.BATCH, selection=Selection(limit=objects))
-    ledger = Ledger(state) if state else None
+    ledger = SqliteLedger(state) if state else None
     cpu, begun = _cpu(), time.perf_counter()
     outcome = run_scan(request, scorers, ledger=ledger)
     seconds = time.perf_counter() - begun

@@ -30,7 +30,7 @@ class Weightless:
     name, version, threshold, p_floor = "weightless", "1", -1.0, 1e-3
 
     def __init__(self, scorer: Scorer) -> None:
-        self.image_shape, self.card = scorer.image_shape, scorer.card
+        self.space, self.card = scorer.space, scorer.card
 
     def score(self, pixels: torch.Tensor, residual: bool = False) -> ScoreBatch:
         """Nothing is ours."""
@@ -52,7 +52,7 @@ class Kit:
         self.target, self.scorer = target, scorer
         self.items: list[Item] = list(islice(target.list(), objects))
         self.blobs = self._read(lambda item: target.read(item, MAX_BYTES).data)
-        job = DecodeJob((scorer.image_shape,), "reject", DecodeLimits())
+        job = DecodeJob((scorer.space,), "reject", DecodeLimits())
         self.decoders = [WorkerDecoder(job) for _ in range(ScanRequest([target]).processes)]
         self.pixels = self._decode()
         self._boto3 = boto3_reader(target)

@@ -7,6 +7,7 @@ between files of the repository are turned into links between pages.
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -44,6 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, place, abs_src_path=str(ROOT / source)))
     made = {"reference/cli.md": render_cli()}
     made |= {place: _api(Path(place).stem) for place in _nav(config.nav) if "/api/" in place}
+    made |= {f"{book.stem}.md": _notebook(book) for book in (ROOT / "docs").glob("*.ipynb")}
     for place, text in made.items():
         files.append(File.generated(config, place, content=text))
     return files
@@ -75,6 +77,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _shown() -> dict[str, str]:
     results = sorted((ROOT / RESULTS).glob("*.md")) + sorted((ROOT / RESULTS).glob("*.svg"))
     return SHOWN | {f"results/{file.name}": f"{RESULTS}/{file.name}" for file in results}
+
+
+def _notebook(path: Path) -> str:
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        for output in cell.get("outputs", ()):
+            parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def _api(package: str) -> str:

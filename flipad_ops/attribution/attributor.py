@@ -24,6 +24,9 @@ from flipad_ops.inversion.crop import CropInverter, Window
 from flipad_ops.inversion.joint import SkipInverter
 from flipad_ops.inversion.seen import SeenInverter
 from flipad_ops.samples.columns import Columns
+from flipad_ops.samples.quantisation import SIXTEEN_BIT
+from flipad_ops.samples.sample_kinds import space_of
+from flipad_ops.samples.space import SampleSpace
 
 #: Said of every score of an attributor that was fitted to samples without a model.
 WITHOUT = (
@@ -167,6 +170,12 @@ class Attributor:
         self._inverter = self.inverter or build_inverter(
             self.layer, self.output_map, self.anchor, self.settings, self.device
         )
+
+    @property
+    def space(self) -> SampleSpace:
+        """What its samples are."""
+        bits = 16 if self.grid == SIXTEEN_BIT else 8
+        return self.columns or space_of({"bits": bits}, self.sample_shape)
 
     @property
     def basis(self) -> str:

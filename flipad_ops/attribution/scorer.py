@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flipad_ops.samples.sample_kinds import Sample
+from flipad_ops.samples.space import SampleSpace
 
 if TYPE_CHECKING:
     from flipad_ops.attribution.attributor import Screening
@@ -99,13 +99,13 @@ class Scorer(Protocol):
 
     name: str
     version: str
-    image_shape: Sample
+    space: SampleSpace
     threshold: float
     p_floor: float
     card: AttributorCard
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
-        """Score (n, ...) float32 pixels in [0, 1], as `images.sample` makes them."""
+        """Score (n, ...) float32 pixels in [0, 1], as `SampleSpace.to_tensor` makes them."""
         ...
 
 
@@ -121,7 +121,7 @@ class SharingScorer(Scorer, Protocol):
         ...
 
     def invert(self, pixels: Tensor) -> InversionResult:
-        """Invert (n, *image_shape) float32 pixels in [0, 1], n > 0."""
+        """Invert (n, *space.shape) float32 pixels in [0, 1], n > 0."""
         ...
 
     def conclude(

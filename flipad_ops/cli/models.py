@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flipad_ops.cli.write_columns import write_columns
+from flipad_ops.common.text_columns import write_columns
 
 TrackingUri = Annotated[
     str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
@@ -48,7 +48,7 @@ def models(
                 ", ".join(others),
             )
         )
-    write_columns(rows)
+    write_columns(rows, sys.stdout)
     sys.stderr.write(f"{len(entries)} versions; * is current; FPR of the worst foreign source\n")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flipad_ops.cli.sign_option import Sign, open_signer
+from flipad_ops.scanning.outputs import FORMATS
 
 
 def report(
@@ -18,8 +19,7 @@ def report(
         list[str] | None,
         typer.Option(
             "--output", "-o",
-            help="table, jsonl, json, csv, junit, sarif, html, parquet, prometheus [=PATH]; "
-            "repeatable.",
+            help=f"{', '.join(FORMATS)} [=PATH]; repeatable.",
         ),
     ] = None,
     sign: Sign = None,

@@ -25,31 +25,11 @@ def sample(
     ] = None,
 ) -> None:
     """Draw samples from a registered generator: PNG files of its bits, or rows of a CSV file."""
-    from flipad_ops.common.errors import UsageError
-    from flipad_ops.generators import SIXTEEN_BIT
     from flipad_ops.registry.generators import load_generator
-    from flipad_ops.samples.png import save_deep_png, save_png
 
     generator = load_generator(
         uri, device=device, allow_pickle=allow_pickle, tracking_uri=tracking_uri
     )
-    if generator.columns is not None:
-        import pandas as pd
-
-        values = generator.columns.to_values(generator.sample(count, seed).numpy())
-        try:
-            pd.DataFrame(values, columns=generator.columns.names).to_csv(out, index=False)
-        except OSError as error:
-            raise UsageError(f"Cannot write {out}: {error.strerror}.") from error
-        sys.stderr.write(f"{count} rows written to {out}\n")
-        return
-    if len(generator.sample_shape) != 3:
-        raise UsageError(f"Samples of shape {list(generator.sample_shape)} are not images.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"Cannot make folder {out}: {error.strerror}.") from error
-    for index, image in enumerate(generator.sample(count, seed)):
-        save = save_deep_png if generator.grid == SIXTEEN_BIT else save_png
-        save(image, out / f"{generator.name}-v{generator.version}-{seed}-{index:05d}.png")
-    sys.stderr.write(f"{count} images written to {out}\n")
+    samples = generator.sample(count, seed)
+    generator.space.save(samples, out, f"{generator.name}-v{generator.version}-{seed}")
+    sys.stderr.write(f"{count} {generator.space.unit}s written to {out}\n")

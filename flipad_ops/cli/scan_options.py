@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.scanning.outputs import FORMATS
+
 _SELECTION, _RECORD = "Selection, before any read", "Records"
 
 
@@ -52,8 +54,7 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="table, jsonl, json, csv, junit, sarif, html, parquet, prometheus [=PATH]; "
-        "repeatable.",
+        help=f"{', '.join(FORMATS)} [=PATH]; repeatable.",
     ),
 ]
 Fdr = Annotated[float, typer.Option(min=1e-6, max=0.5, help="False discovery rate.")]

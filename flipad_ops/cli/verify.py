@@ -10,8 +10,8 @@ import typer
 
 from flipad_ops.cli import verify_options as opt
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
-from flipad_ops.cli.write_columns import write_columns
 from flipad_ops.common.exit_codes import FINDINGS, INCOMPLETE
+from flipad_ops.common.text_columns import write_columns
 
 if TYPE_CHECKING:
     from flipad_ops.workflows.verify import VerifyResult
@@ -78,7 +78,7 @@ def _write_table(result: VerifyResult) -> None:
          _number(c.finding.row.score), _number(c.score))
         for c in result.checks
     ]  # fmt: skip
-    write_columns([heading, *lines])
+    write_columns([heading, *lines], sys.stdout)
 
 
 def _report(result: VerifyResult) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TextIO
 
+from flipad_ops.common.text_columns import write_columns
 from flipad_ops.demo.main_job import MODEL, VERSIONS, DemoResult
 from flipad_ops.demo.output_folder import DATABASE
 from flipad_ops.scanning.outcome.summary import verdict
@@ -26,11 +27,8 @@ def write_verdict(result: DemoResult, folder: Path, seconds: float, stream: Text
     for kind, (holds, truth) in TRUTH.items():
         figures = (result.counts[kind], result.attributed[kind], result.leaks[kind])
         lines.append((f"found/{kind}", holds, *map(str, figures), truth))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     stream.write(f"\nscan of found/ with the attributor of {MODEL}/{VERSIONS[0]}\n")
-    for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-        stream.write("  " + "  ".join(cells).rstrip() + "\n")
+    write_columns(lines, stream, "  ")
     stream.write(
         f"\n{verdict(result.outcome).upper()}: {sum(result.leaks.values())} of "
         f"{sum(result.counts.values())} images, at a false discovery rate of "

@@ -17,11 +17,12 @@ from flipad_ops.generators.output import OutputMap
 from flipad_ops.generators.samples_only import PIXELS, check_samples, look, seen_layer
 from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
-from flipad_ops.generators.stored import stored_grid
 from flipad_ops.generators.tail import PLAIN, Tail
 from flipad_ops.generators.trace import Generator, Images, run_traced
 from flipad_ops.samples.columns import Columns
-from flipad_ops.samples.quantisation import EIGHT_BIT, Grid
+from flipad_ops.samples.quantisation import Grid
+from flipad_ops.samples.sample_kinds import space_of
+from flipad_ops.samples.space import SampleSpace
 
 #: Bytes of activations at most that a batch of samples makes.
 BATCH_BYTES = 2**28
@@ -37,8 +38,8 @@ class SplitGenerator:
     latent : LatentSpec
     layer : FinalLayer
     output_map : OutputMap
-    sample_shape : tuple of int
-        Shape of one sample, (channels, height, width) for images.
+    space : SampleSpace
+        What its samples are; 8-bit images unless metadata says otherwise.
     decoder_sha256 : str
         Content hash over all parameters and buffers.
     tail : Tail
@@ -47,17 +48,13 @@ class SplitGenerator:
         Where activations stand in a run, when not at the last linear operation.
     batched : bool
         False when `forward` accepts only one latent at a time.
-    grid : Grid
-        Which values its samples are stored in: 8 bits unless metadata says otherwise.
-    columns : Columns or None
-        Of the table whose rows its samples are.
     """
 
     forward: Generator
     latent: LatentSpec
     layer: FinalLayer
     output_map: OutputMap
-    sample_shape: tuple[int, ...]
+    space: SampleSpace
     decoder_sha256: str
     tail: Tail = PLAIN
     reading: Reading | None = None
@@ -66,8 +63,21 @@ class SplitGenerator:
     name: str = ""
     version: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    grid: Grid = EIGHT_BIT
-    columns: Columns | None = None
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample, (channels, height, width) for images."""
+        return self.space.shape
+
+    @property
+    def grid(self) -> Grid:
+        """Which values its samples are stored in."""
+        return self.space.grid
+
+    @property
+    def columns(self) -> Columns | None:
+        """Of the table whose rows its samples are."""
+        return self.space if isinstance(self.space, Columns) else None
 
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (batch, *sample_shape), in units of sigma, and activations z
@@ -140,7 +150,7 @@ def split_generator(
         Put into evaluation mode where it has one.
     metadata : mapping or None
         The "flipad" metadata: latent (required), activation, output_range (black and white in
-        units of what `forward` returns), bits, columns; see `stored`.
+        units of what `forward` returns), bits, columns; see `samples.sample_kinds`.
     state : mapping of tensors, optional
         What the decoder hash covers; the module's own state by default.
     latents : Tensor, optional, (count, *latent.shape)
@@ -155,13 +165,12 @@ def split_generator(
         with suppress(NotImplementedError):  # what torch.export made knows no modes
             forward = forward.eval()
     split = discover(forward, latent, metadata, batched=batched, device=device)
-    grid, columns = stored_grid(metadata, split.sample_shape)
     return SplitGenerator(
         forward=forward,
         latent=latent,
         layer=split.layer,
         output_map=split.output_map,
-        sample_shape=split.sample_shape,
+        space=space_of(metadata, split.sample_shape),
         tail=split.tail,
         reading=split.reading,
         decoder_sha256=state_sha256(dict(state or {})),
@@ -170,8 +179,6 @@ def split_generator(
         name=name,
         version=version,
         metadata=dict(metadata or {}),
-        grid=grid,
-        columns=columns,
     )
 
 
@@ -192,11 +199,10 @@ def _from_samples(
         latent=LatentSpec(shape, "recorded", samples),
         layer=seen_layer(samples),
         output_map=PIXELS,
-        sample_shape=shape,
+        space=space_of(metadata, shape),
         decoder_sha256=state_sha256(dict(state or {"samples": samples})),
         device=device,
         name=name,
         version=version,
         metadata=dict(metadata),
-        grid=stored_grid(metadata, shape)[0],
     )

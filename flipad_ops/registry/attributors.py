@@ -202,7 +202,7 @@ def _log(result: FitResult, folder: Path) -> str:
         # Shown in the UI; load_model(..., model_config={"device": "cuda"}) overrides it.
         model_config={"device": "cpu"},
         signature=pyfunc.signature(
-            result.attributor.calibration.threshold, result.attributor.columns
+            result.attributor.calibration.threshold, result.attributor.space.fields
         ),
         pip_requirements=[f"flipad-ops=={__version__}"],
         input_example=_example(result),
@@ -215,14 +215,8 @@ def _example(result: FitResult) -> Any:
     """A held-out own image as a PNG, or a row, so that the UI shows how to call the model."""
     import pandas as pd
 
-    from flipad_ops.samples.png import encode_png
-
-    image, columns = result.examples["own"][0], result.attributor.columns
-    if columns is not None:
-        return pd.DataFrame(columns.to_values(image[None].numpy()), columns=list(columns.names))
-    if image.dim() != 3 or image.shape[0] not in (1, 3):
-        return None
-    return pd.DataFrame({"image": [encode_png(image)]})
+    row = result.attributor.space.to_example(result.examples["own"][0])
+    return None if row is None else pd.DataFrame([row])
 
 
 def _tags(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
-from flipad_ops.generators import SIXTEEN_BIT
 from flipad_ops.version import __version__
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "generator": where,
         "final layer": f"{attributor.layer.kind}, sha256 `{attributor.layer.sha256()[:16]}`",
         "decoder": f"sha256 `{str(attributor.generator['decoder_sha256'])[:16]}`",
-        "samples": _samples(attributor),
+        "samples": attributor.space.spell_out(),
         "threshold": f"{calibration.threshold:.6g} (target false negative rate {settings.fnr:g}, "
         f"{len(calibration.own_scores)} held-out own images)",
         "smallest p-value": f"{calibration.floor:.4g}",
@@ -82,13 +80,6 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "scores can have a foreign image attributed (docs/adversaries.md)."
     ]
     return "\n".join(lines)
-
-
-def _samples(attributor: Attributor) -> str:
-    if attributor.columns is not None:
-        return f"rows of {len(attributor.columns)} columns: {', '.join(attributor.columns.names)}"
-    size = "x".join(str(n) for n in attributor.sample_shape)
-    return f"{size} (channels, height, width), {16 if attributor.grid == SIXTEEN_BIT else 8} bit"
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from flipad_ops.common.errors import (
     NotAttributable,
     UsageError,
 )
-from flipad_ops.generators import SIXTEEN_BIT, SplitGenerator
+from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
@@ -167,9 +167,7 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
         "features": "end in a ReLU (never negative)" if minimum >= 0 else "of either sign",
         "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}"
         + (f" ({len(recorded)} of them)" if recorded is not None else ""),
-        "samples": f"{list(generator.sample_shape)}"
-        + (f", rows: {', '.join(generator.columns.names)}" if generator.columns else "")
-        + (", 16 bit" if generator.grid == SIXTEEN_BIT else "")
+        "samples": f"{list(generator.sample_shape)}{generator.space.remark}"
         + ("" if generator.batched else ", one at a time (exported at batch size 1)"),
         "final layer sha256": layer.sha256(),
         "decoder sha256": generator.decoder_sha256,

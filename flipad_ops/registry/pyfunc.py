@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,16 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.serialisation import load_attributor
 from flipad_ops.common.errors import ImageError
-from flipad_ops.samples.columns import Columns
 from flipad_ops.samples.decode import DEFAULT_LIMITS
 from flipad_ops.samples.decoder import DecodeJob
 from flipad_ops.samples.row import write_row
-from flipad_ops.samples.tensors import as_pixels, sample_of
+from flipad_ops.samples.sample_kinds import decodable
 
 ARTIFACT = "attributor"
 INPUT = "image"
 
 
-def signature(threshold: float, columns: Columns | None = None) -> ModelSignature:
+def signature(threshold: float, fields: Sequence[str] = ()) -> ModelSignature:
     """One binary column in, or a table's columns; score, p, attributed and error out.
 
     The residual, given on demand, is no part of it: Spark expects every column that is named here
@@ -38,12 +37,11 @@ def signature(threshold: float, columns: Columns | None = None) -> ModelSignatur
     ----------
     threshold : float
         The calibrated one, shown as the parameter's default.
-    columns : Columns, optional
-        Of an attributor for rows of a table.
+    fields : sequence of str
+        Columns of an attributor for rows of a table.
     """
-    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.binary, INPUT)]
-    if columns is not None:
-        inputs = [ColSpec(DataType.double, name) for name in columns.names]
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in fields]
+    inputs = inputs or [ColSpec(DataType.binary, INPUT)]
     return ModelSignature(
         inputs=Schema(inputs),
         outputs=Schema(
@@ -88,7 +86,7 @@ class AttributorModel(PythonModel):
         """One row out per row in, in order."""
         options = dict(params or {})
         threshold = float(options.get("threshold", self.attributor.calibration.threshold))
-        pixels, errors = self._read(_samples(model_input, self.attributor.columns))
+        pixels, errors = self._read(_samples(model_input, self.attributor.space.fields))
         usable = [index for index, error in enumerate(errors) if not error]
         if errors and not usable and options.get("refuse_unreadable", True):
             raise MlflowException(
@@ -105,7 +103,7 @@ class AttributorModel(PythonModel):
         )
         residuals: list[list[float] | None] = [None] * len(errors)
         if usable:
-            result = self.attributor.score(as_pixels(np.stack(pixels)))
+            result = self.attributor.score(self.attributor.space.to_tensor(np.stack(pixels)))
             frame.loc[usable, "score"] = result.score
             frame.loc[usable, "p"] = result.p
             frame.loc[usable, "attributed"] = result.score <= threshold
@@ -116,9 +114,7 @@ class AttributorModel(PythonModel):
         return frame
 
     def _read(self, images: Iterable[Any]) -> tuple[list[Any], list[str]]:
-        attributor = self.attributor
-        sample = sample_of(attributor.sample_shape, attributor.grid, attributor.columns)
-        job = DecodeJob((sample,), "reject", DEFAULT_LIMITS)
+        job = DecodeJob((decodable(self.attributor.space),), "reject", DEFAULT_LIMITS)
         pixels: list[Any] = []
         errors: list[str] = []
         for image in images:
@@ -132,12 +128,12 @@ class AttributorModel(PythonModel):
         return pixels, errors
 
 
-def _samples(frame: pd.DataFrame, columns: Columns | None) -> Iterable[Any]:
-    """Encoded images, or a table's rows as `images.row` writes them."""
-    if columns is None:
+def _samples(frame: pd.DataFrame, fields: Sequence[str]) -> Iterable[Any]:
+    """Encoded images, or a table's rows as `samples.row` writes them."""
+    if not fields:
         return list(frame[INPUT])
-    values = frame[list(columns.names)].itertuples(index=False, name=None)
-    return [write_row(dict(zip(columns.names, row, strict=True))) for row in values]
+    values = frame[list(fields)].itertuples(index=False, name=None)
+    return [write_row(dict(zip(fields, row, strict=True))) for row in values]
 
 
 def _as_bytes(image: Any) -> bytes:

@@ -6,7 +6,6 @@ import json
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 
@@ -40,9 +39,8 @@ def register_samples(
     ref = parse_model(name)
     if ref.version or ref.alias or keys.is_attributor(ref.name):
         raise UsageError(f"{name!r} is no name for a new generator: give a plain name.")
-    loaded = load_commonest(folder, deep=bits == 16)
-    top, kind = (65535, np.uint16) if bits == 16 else (255, np.uint8)
-    stored = torch.from_numpy((loaded.images * top).round().numpy().astype(kind))
+    loaded = load_commonest(folder, bits)
+    stored = torch.from_numpy(loaded.space.to_stored(loaded.images))
     metadata = {"samples": FILE, "bits": bits}
     split = split_generator(
         lambda latents: latents, metadata, state={"samples": stored}, latents=loaded.images * 2 - 1

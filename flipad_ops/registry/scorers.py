@@ -27,7 +27,7 @@ from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
 from flipad_ops.registry.store import all_pages, registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
-from flipad_ops.samples.tensors import sample_of
+from flipad_ops.samples.sample_kinds import decodable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,13 +42,13 @@ class LoadedScorer:
         self.card = card
         self.name = card.attributor_name
         self.version = card.attributor_version
-        self.image_shape = sample_of(attributor.sample_shape, attributor.grid, attributor.columns)
+        self.space = decodable(attributor.space)
         self.threshold = attributor.calibration.threshold
         self.p_floor = attributor.calibration.floor
         self.inversion_key = attributor.inversion_key
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
-        """Score (n, *image_shape) float32 pixels in [0, 1]."""
+        """Score (n, *space.shape) float32 pixels in [0, 1]."""
         return _batch(self.attributor.score(pixels), residual)
 
     def screen(self, pixels: Tensor) -> Screening:
@@ -178,7 +178,7 @@ def from_version(client: MlflowClient, version: ModelVersion, device: str) -> Lo
 def from_folder(folder: Path, device: str, version: ModelVersion | None = None) -> LoadedScorer:
     """Load an attributor folder; `version` says what it is called in the registry."""
     attributor = load_attributor(folder, device)
-    sample_of(attributor.sample_shape, attributor.grid, attributor.columns)  # or refuses
+    decodable(attributor.space)
     written_by = json.loads((folder / JSON_NAME).read_text()).get("code_version", "")
     return LoadedScorer(
         attributor, _card(attributor, attributor_sha256(folder), written_by, version)
@@ -223,7 +223,7 @@ def _card(
         solver=settings.inversion.solver,
         tolerance=settings.inversion.tolerance,
         reference=None if reference is None else reference.permute(1, 2, 0).numpy(),
-        unit="row" if attributor.columns else "image",
+        unit=attributor.space.unit,
         basis=attributor.basis,
     )
 

@@ -1,4 +1,4 @@
-"""The columns of a table whose rows are a generator's samples: names, ranges, decimals; no code.
+"""Rows of a table as samples: the columns' names, ranges and decimals; no code.
 
 Metadata: {"columns": [{"name": "alcohol", "low": 11.0, "high": 14.9, "step": 0.01}, ...]}, one
 entry for each output in the generator's order. `low` and `high` are the table's values at the ends
@@ -8,16 +8,24 @@ of the output range (-1 and 1 for tanh), `step` is the last decimal that the tab
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import NotAnImage, NotAttributable, UsageError
 from flipad_ops.common.untrusted_json import parse
+from flipad_ops.samples.decode import DecodedImage
+from flipad_ops.samples.quantisation import Grid
+from flipad_ops.samples.row import is_row, row_values
+from flipad_ops.samples.size_rule import SizeRule
+from flipad_ops.samples.space import SampleSpace, Values
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -49,27 +57,93 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """A table's columns in the generator's order."""
+class Columns(SampleSpace):
+    """Rows with these columns, in the generator's order."""
 
     columns: tuple[Column, ...]
+    unit: ClassVar[str] = "row"
 
     def __post_init__(self) -> None:
-        if not self.columns or len(set(self.names)) < len(self.columns):
+        if not self.columns or len(set(self.fields)) < len(self.columns):
             raise UsageError("A table needs columns, each with a name of its own.")
 
     def __len__(self) -> int:
         return len(self.columns)
 
+    @classmethod
+    def stated(cls, metadata: Mapping[str, Any], shape: tuple[int, ...]) -> Self | None:
+        if "columns" not in metadata:
+            return None
+        try:
+            columns = cls.from_list(metadata["columns"])
+        except UsageError as error:
+            raise NotAttributable(str(error)) from error
+        if shape != columns.shape:
+            raise NotAttributable(
+                f"Metadata names {len(columns)} columns; samples have shape {list(shape)}.",
+                remedy="Name one column for each output of the generator, in its order",
+            )
+        return columns
+
+    def to_metadata(self) -> dict[str, Any]:
+        return {"columns": self.to_list()}
+
     @property
-    def names(self) -> tuple[str, ...]:
-        """Their names."""
+    def fields(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
-    def missing(self, names: Sequence[str]) -> list[str]:
-        """Columns that a table with these names lacks."""
-        there = set(names)
-        return [name for name in self.names if name not in there]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self),)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32)
+
+    @property
+    def grid(self) -> Grid:
+        spans = [(column, column.high - column.low) for column in self.columns]
+        steps = tuple(column.step / span for column, span in spans)
+        return Grid(steps, tuple(column.low / span for column, span in spans))
+
+    def take(
+        self, data: bytes, image: DecodedImage | None = None, size_rule: SizeRule = "reject"
+    ) -> tuple[Values, str]:
+        if not is_row(data):
+            raise NotAnImage("No row of a table; this attributor takes nothing else.")
+        return self.to_pixels(row_values(data, self.fields)), ""
+
+    def to_tensor(self, values: Values) -> Tensor:
+        import torch
+
+        return torch.from_numpy(values)
+
+    def to_example(self, sample: Tensor) -> dict[str, Any] | None:
+        return dict(zip(self.fields, self.to_values(sample.numpy()).tolist(), strict=True))
+
+    def save(self, samples: Tensor, out: Path, stem: str) -> None:
+        import pandas as pd
+
+        try:
+            pd.DataFrame(self.to_values(samples.numpy()), columns=list(self.fields)).to_csv(
+                out, index=False
+            )
+        except OSError as error:
+            raise UsageError(f"Cannot write {out}: {error.strerror}.") from error
+
+    def describe(self) -> str:
+        return f"rows of {len(self)} columns"
+
+    def spell_out(self) -> str:
+        return f"{self.describe()}: {', '.join(self.fields)}"
+
+    @property
+    def remark(self) -> str:
+        return f", rows: {', '.join(self.fields)}"
+
+    @property
+    def table_facts(self) -> tuple[str, int, int]:
+        return "row", 1, len(self)
 
     def to_pixels(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """A table's values (n, columns) to pixel units, float32 within [0, 1]; NaN stays."""
@@ -92,7 +166,7 @@ class Columns:
         return [dict(vars(column)) for column in self.columns]
 
     @classmethod
-    def from_list(cls, entries: Any) -> Columns:
+    def from_list(cls, entries: Any) -> Self:
         """Read metadata.
 
         Raises

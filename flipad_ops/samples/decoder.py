@@ -1,32 +1,32 @@
-"""Decode batches of untrusted bytes to the shapes that scorers take: the part workers run."""
+"""Decode batches of untrusted bytes to the samples that scorers take: the part workers run."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from flipad_ops.common.errors import ImageError
-from flipad_ops.samples.columns import Columns
 from flipad_ops.samples.decode import DecodeLimits, decode
 from flipad_ops.samples.row import is_row
-from flipad_ops.samples.sample_kinds import DeepShape, Sample, Values, take
+from flipad_ops.samples.sample_kinds import space_of
 from flipad_ops.samples.size_rule import SizeRule
+from flipad_ops.samples.space import SampleSpace, Values
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """One image, once per wanted shape.
+    """One file, once per wanted kind of sample.
 
     Parameters
     ----------
     fits : tuple of array or str
-        Pixels as `images.sample` says, or the reason why there are none of this shape.
+        As `SampleSpace.take` gives it, or the reason why there is none.
     died : str
         Why decoding came to no end (process gone, time over); empty otherwise.
     notes : tuple of str
-        For each shape what a score rests on if not the usual; empty for nothing to say.
+        For each kind what a score rests on if not the usual; empty for nothing to say.
     """
 
     fits: tuple[Values | str, ...]
@@ -40,12 +40,12 @@ class DecodeJob:
 
     Parameters
     ----------
-    shapes : tuple of Sample
+    spaces : tuple of SampleSpace
     size_rule : {"reject", "centre-crop", "resize"}
     limits : DecodeLimits
     """
 
-    shapes: tuple[Sample, ...]
+    spaces: tuple[SampleSpace, ...]
     size_rule: SizeRule
     limits: DecodeLimits
 
@@ -54,12 +54,12 @@ class DecodeJob:
         try:
             image = None if is_row(data) else decode(data, self.limits)
         except ImageError as error:
-            return Decoded((str(error),) * len(self.shapes))
+            return Decoded((str(error),) * len(self.spaces))
         fits: list[Values | str] = []
         notes = []
-        for shape in self.shapes:
+        for space in self.spaces:
             try:
-                values, note = take(data, image, shape, self.size_rule)
+                values, note = space.take(data, image, self.size_rule)
                 fits.append(values)
                 notes.append(note)
             except ImageError as error:
@@ -69,30 +69,16 @@ class DecodeJob:
 
     def to_json(self) -> bytes:
         """For the worker's command pipe."""
-        shapes = [
-            {type(shape).__name__: asdict(shape)}
-            if isinstance(shape, Columns | DeepShape)
-            else shape
-            for shape in self.shapes
-        ]
+        spaces = [(space.shape, space.to_metadata()) for space in self.spaces]
         fields = {"size_rule": self.size_rule, "limits": asdict(self.limits)}
-        return json.dumps({"shapes": shapes, **fields}).encode()
+        return json.dumps({"spaces": spaces, **fields}).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> DecodeJob:
         """The inverse of `to_json`."""
         fields = json.loads(text)
-        shapes = tuple(_sample(shape) for shape in fields["shapes"])
-        return cls(shapes, fields["size_rule"], DecodeLimits(**fields["limits"]))
-
-
-def _sample(fields: Any) -> Sample:
-    if isinstance(fields, list):
-        channels, height, width = fields
-        return channels, height, width
-    if "Columns" in fields:
-        return Columns.from_list(fields["Columns"]["columns"])
-    return DeepShape(**fields["DeepShape"])
+        spaces = tuple(space_of(words, shape) for shape, words in fields["spaces"])
+        return cls(spaces, fields["size_rule"], DecodeLimits(**fields["limits"]))
 
 
 class Decoder(Protocol):

@@ -11,7 +11,6 @@ from flipad_ops.common.child_process import bare_environment
 from flipad_ops.samples.decoder import Decoded, DecodeJob
 from flipad_ops.samples.decoding_channel import Channel
 from flipad_ops.samples.decoding_worker import decode_reply, pack
-from flipad_ops.samples.sample_kinds import array_bytes
 
 #: Seconds a fresh worker may take to import its modules, on top of the time for an image.
 START_SECONDS = 60.0
@@ -33,8 +32,8 @@ class WorkerDecoder:
 
     def __init__(self, job: DecodeJob, seconds: float = 20.0) -> None:
         self.job, self.seconds = job, seconds
-        pixels = sum(map(array_bytes, job.shapes))
-        self._longest_reply = pixels + 4096 * (1 + len(job.shapes))
+        values = sum(space.nbytes for space in job.spaces)
+        self._longest_reply = values + 4096 * (1 + len(job.spaces))
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
 
@@ -109,4 +108,4 @@ class WorkerDecoder:
 
     def _lost(self, why: str) -> Decoded:
         self.close()
-        return Decoded((why,) * len(self.job.shapes), died=why)
+        return Decoded((why,) * len(self.job.spaces), died=why)

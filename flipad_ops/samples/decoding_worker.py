@@ -21,7 +21,7 @@ import numpy as np
 
 from flipad_ops.samples.decoder import Decoded, DecodeJob
 from flipad_ops.samples.decoding_channel import Channel
-from flipad_ops.samples.sample_kinds import Values, array_bytes, array_shape, array_type
+from flipad_ops.samples.space import Values
 
 #: Address space of one worker: enough for the largest image allowed, not for a bomb.
 MEMORY_BYTES = 4 << 30
@@ -45,7 +45,7 @@ def unpack(message: bytes) -> list[bytes]:
 
 
 def encode_reply(decoded: Decoded) -> bytes:
-    """Header line, then the pixels of every shape that fitted."""
+    """Header line, then the values of every kind that fitted."""
     reasons = [fit if isinstance(fit, str) else None for fit in decoded.fits]
     header = [reasons, decoded.notes]
     pixels = [fit.tobytes() for fit in decoded.fits if not isinstance(fit, str)]
@@ -56,17 +56,17 @@ def decode_reply(message: bytes, job: DecodeJob) -> Decoded:
     """The inverse of `encode_reply`; ValueError when it is not what `job` asks for."""
     header, _, body = message.partition(b"\n")
     reasons, notes = json.loads(header)
-    if not isinstance(reasons, list) or len(reasons) != len(job.shapes):
+    if not isinstance(reasons, list) or len(reasons) != len(job.spaces):
         raise ValueError("The header does not fit the job.")
-    if not isinstance(notes, list) or len(notes) not in (0, len(job.shapes)):
+    if not isinstance(notes, list) or len(notes) not in (0, len(job.spaces)):
         raise ValueError("The notes do not fit the job.")
     fits: list[Values | str] = []
     place = 0
-    for reason, shape in zip(reasons, job.shapes, strict=True):
+    for reason, space in zip(reasons, job.spaces, strict=True):
         if reason is None:
-            kind, sides = array_type(shape), array_shape(shape)
-            fits.append(np.frombuffer(body, kind, math.prod(sides), place).reshape(sides))
-            place += array_bytes(shape)
+            entries = np.frombuffer(body, space.dtype, math.prod(space.shape), place)
+            fits.append(entries.reshape(space.shape))
+            place += space.nbytes
         else:
             fits.append(str(reason))
     return Decoded(tuple(fits), notes=tuple(map(str, notes)))

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.errors import UsageError
+
+if TYPE_CHECKING:  # decoding processes import this
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Grid:
         """The step in pixel units; a Tensor, float64, (n,), where entries differ."""
         if len(set(self.steps)) == 1:
             return self.steps[0]
+        import torch
+
         return torch.tensor(self.steps, dtype=torch.float64)
 
     @property
@@ -54,6 +56,8 @@ class Grid:
 
     def round(self, pixels: Tensor) -> Tensor:
         """The nearest values that are stored, (n, ...) float32 within [0, 1]."""
+        import torch
+
         pixels = pixels.clamp(0.0, 1.0)
         if self.levels:
             return torch.round(pixels * self.levels) / self.levels

@@ -1,13 +1,13 @@
 """One row of a table as bytes, on its way from where tables are read to where samples are decoded.
 
-Like an image's its bytes are hashed and cached; `read_row` believes nothing in them.
+Like an image's its bytes are hashed and cached; `row_values` believes nothing in them.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from flipad_ops.common.errors import NotAnImage
 from flipad_ops.common.untrusted_json import parse
-from flipad_ops.samples.columns import Columns
 
 #: No image begins like this.
 _MAGIC = b"flipad-row\n"
@@ -31,8 +30,8 @@ def is_row(data: bytes) -> bool:
     return data.startswith(_MAGIC)
 
 
-def read_row(data: bytes, columns: Columns) -> NDArray[np.float32]:
-    """The row's values in pixel units, (columns,).
+def row_values(data: bytes, names: Sequence[str]) -> NDArray[np.float64]:
+    """The named values of a row, (names,).
 
     Raises
     ------
@@ -45,8 +44,7 @@ def read_row(data: bytes, columns: Columns) -> NDArray[np.float32]:
         raise NotAnImage("Damaged row.") from error
     if not isinstance(values, dict):
         raise NotAnImage("Damaged row.")
-    numbers = [_number(values.get(name), name) for name in columns.names]
-    return columns.to_pixels(np.array(numbers))
+    return np.array([_number(values.get(name), name) for name in names])
 
 
 def _number(value: Any, name: str) -> float:

@@ -1,14 +1,16 @@
-"""Places a scan reads from, behind one small protocol."""
+"""Places that hold samples, behind one protocol."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from flipad_ops.common.errors import UsageError
+from flipad_ops.common.plugins import plugin
 from flipad_ops.storage.local import LocalTarget
-from flipad_ops.storage.manifest import SUFFIXES, ManifestTarget
-from flipad_ops.storage.s3 import S3Target
-from flipad_ops.storage.s3_access import AS_CONFIGURED, S3Access
+from flipad_ops.storage.manifest import ManifestTarget
+from flipad_ops.storage.s3.access import AS_CONFIGURED, S3Access
+from flipad_ops.storage.s3.s3_target import S3Target
 from flipad_ops.storage.target import Content, Item, Target
 
 __all__ = [
@@ -23,6 +25,17 @@ __all__ = [
     "open_target",
 ]
 
+#: What opens a target, by the scheme of its address or by the suffix of its file. Other packages
+#: name theirs as entry points of the group, for example `gs` or `.zip`.
+TARGETS: dict[str, Callable[[str, S3Access], Target]] = {
+    "s3": S3Target,
+    ".parquet": ManifestTarget,
+    ".csv": ManifestTarget,
+    ".jsonl": ManifestTarget,
+    ".ndjson": ManifestTarget,
+}
+GROUP = "flipad_ops.targets"
+
 
 def open_target(text: str, access: S3Access = AS_CONFIGURED) -> Target:
     """A target by its spelling: `s3://bucket/prefix`, a manifest file, else a local path.
@@ -32,10 +45,12 @@ def open_target(text: str, access: S3Access = AS_CONFIGURED) -> Target:
     UsageError
         A scheme nobody reads.
     """
-    if text.startswith("s3://"):
-        return S3Target(text, access)
+    scheme, _, rest = text.partition("://")
+    kind = scheme if rest else Path(text).suffix if Path(text).is_file() else ""
+    opener = TARGETS.get(kind) or (plugin(GROUP, kind) if kind else None)
+    if opener is not None:
+        target: Target = opener(text, access)
+        return target
     if "://" in text:
         raise UsageError(f"Cannot read {text!r}: targets are s3://BUCKET/PREFIX or local paths.")
-    if text.endswith(SUFFIXES) and Path(text).is_file():
-        return ManifestTarget(text, access)
     return LocalTarget(text)

@@ -16,7 +16,6 @@ from typing import Any
 
 from flipad_ops.common.errors import FlipadError
 from flipad_ops.samples.animation import SUFFIXES, count_frames, evenly, write_frame
-from flipad_ops.storage.s3 import S3Target
 from flipad_ops.storage.target import Content, Item, Target
 
 #: Bytes of files that are kept while their frames are on their way.
@@ -24,7 +23,7 @@ KEPT_BYTES = 64_000_000
 _FRAME = re.compile(r"(.*)/frame-(\d{4,5})", re.DOTALL)
 
 
-class FramesTarget:
+class FramesTarget(Target):
     """Another target, of whose animations several frames are read.
 
     Parameters
@@ -39,6 +38,7 @@ class FramesTarget:
     def __init__(self, target: Target, frames: int, max_bytes: int) -> None:
         self.target, self.frames, self.max_bytes = target, frames, max_bytes
         self.uri, self.concurrency = target.uri, target.concurrency
+        self.versioned = target.versioned
         self._files: OrderedDict[str, Content] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -65,7 +65,7 @@ class FramesTarget:
             yield replace(item, key=f"{item.key}/frame-{number:04d}")
 
     def read(self, item: Item, max_bytes: int) -> Content:
-        """A frame's bytes, see `images.animation`, or a file's."""
+        """A frame's bytes, see `samples.animation`, or a file's."""
         found = _FRAME.fullmatch(item.key)
         if found is None:
             return self.target.read(item, max_bytes)
@@ -77,13 +77,23 @@ class FramesTarget:
         return Content(write_frame(content.data, int(found[2])), content.etag)
 
     def earlier(self, item: Item, max_bytes: int) -> Iterator[bytes]:
-        """The frame, or the file, in earlier versions of an object in a bucket."""
-        if not isinstance(self.target, S3Target):
-            return
+        """The frame, or the file, in earlier versions."""
         found = _FRAME.fullmatch(item.key)
         of = replace(item, key=found[1] if found else item.key)
         for data in self.target.earlier(of, max_bytes):
             yield write_frame(data, int(found[2])) if found else data
+
+    def check_reach(self) -> None:
+        """The files'."""
+        self.target.check_reach()
+
+    def is_here(self, item: Item) -> bool:
+        """The file."""
+        return self.target.is_here(replace(item, key=file_key(item.key)))
+
+    def address(self, key: str) -> str:
+        """Below its file."""
+        return self.target.address(key)
 
     def _keep(self, key: str, content: Content) -> None:
         with self._lock:

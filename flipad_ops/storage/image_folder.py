@@ -17,10 +17,11 @@ from torch import Tensor
 
 from flipad_ops.common.errors import DataError, ImageError, UsageError
 from flipad_ops.samples.decode import DEFAULT_LIMITS, DecodedImage, DecodeLimits, decode
+from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.patches import choose_places
-from flipad_ops.samples.sample_kinds import Values
-from flipad_ops.samples.size_rule import Shape, SizeRule, fit_deep, fit_to, match_channels
-from flipad_ops.samples.tensors import as_pixels
+from flipad_ops.samples.sample_kinds import IMAGES
+from flipad_ops.samples.size_rule import SizeRule
+from flipad_ops.samples.space import SampleSpace, Values
 
 __all__ = ["FolderImages", "image_files", "load_commonest", "load_folder"]
 
@@ -34,6 +35,8 @@ class FolderImages:
     Parameters
     ----------
     images : Tensor (count, channels, height, width), float32 in [0, 1], as stored
+    space : Images
+        What they are.
     names : tuple of str
         Path below the folder; a patch adds "#top,left".
     skipped : tuple of (str, str)
@@ -41,6 +44,7 @@ class FolderImages:
     """
 
     images: Tensor
+    space: Images
     names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
 
@@ -59,26 +63,24 @@ def image_files(path: Path) -> list[Path]:
 
 def load_folder(
     path: str | Path,
-    shape: Shape,
+    space: SampleSpace,
     limit: int | None = None,
     seed: int = 0,
     *,
     patches: bool = False,
     size_rule: SizeRule = "reject",
     limits: DecodeLimits = DEFAULT_LIMITS,
-    deep: bool = False,
 ) -> FolderImages:
     """Read the images of a folder, recursively; unusable files are skipped with a reason.
 
     Parameters
     ----------
-    shape : (channels, height, width)
+    space : Images
+        What is read; others have no files.
     limit : int, optional
         At most this many images, drawn by `seed`; returned in name order.
     patches : bool
         Cut larger images into patches instead of applying `size_rule`.
-    deep : bool
-        16-bit greyscale files at full precision, and no others.
 
     Raises
     ------
@@ -87,6 +89,8 @@ def load_folder(
     DataError
         It holds no usable image.
     """
+    if not isinstance(space, Images):
+        raise UsageError(f"A folder of images gives no {space.describe()}.")
     root = Path(path)
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder.")
@@ -97,29 +101,29 @@ def load_folder(
     found: dict[str, Values] = {}
     if patches:
         sizes = _sizes(files, limits, skipped)
-        for name, places in choose_places(sizes, shape[1:], limit, seed, skipped).items():
+        _, height, width = space.shape
+        for name, places in choose_places(sizes, (height, width), limit, seed, skipped).items():
             try:
-                pixels = _channels(_read(files[name], limits), shape[0], deep)
+                pixels = space.whole(_read(files[name], limits))
             except ImageError as error:
                 skipped.append((name, str(error)))
                 continue
             for top, left in places:
-                patch = pixels[top : top + shape[1], left : left + shape[2]].transpose(2, 0, 1)
+                patch = pixels[top : top + height, left : left + width].transpose(2, 0, 1)
                 found[f"{name}#{top},{left}"] = np.ascontiguousarray(patch)
     else:
         for name in _order(list(files), limit, seed):
             try:
-                fit = fit_deep if deep else fit_to
-                found[name] = fit(_read(files[name], limits), shape, size_rule)
+                found[name] = space.fit(_read(files[name], limits), size_rule)
             except ImageError as error:
                 skipped.append((name, str(error)))
             if len(found) == limit:
                 break
         found = dict(sorted(found.items()))
-    return _loaded(root, len(files), found, skipped)
+    return _loaded(root, len(files), space, found, skipped)
 
 
-def load_commonest(path: str | Path, *, deep: bool = False) -> FolderImages:
+def load_commonest(path: str | Path, bits: int = 8) -> FolderImages:
     """The images of a folder that have its commonest size, in its commonest number of channels.
 
     Every file is decoded once, so all are in memory with their 8 or 16 bits. Raises what
@@ -138,28 +142,24 @@ def load_commonest(path: str | Path, *, deep: bool = False) -> FolderImages:
         except ImageError as error:
             skipped.append((name, str(error)))
     shapes = Counter((image.pixels.shape[2], *image.size) for image in decoded.values())
+    space = IMAGES[bits](shapes.most_common(1)[0][0] if shapes else (1, 1, 1))
     found: dict[str, Values] = {}
     for name, image in decoded.items():
         try:
-            found[name] = (fit_deep if deep else fit_to)(image, shapes.most_common(1)[0][0])
+            found[name] = space.fit(image)
         except ImageError as error:
             skipped.append((name, str(error)))
-    return _loaded(root, len(files), found, skipped)
+    return _loaded(root, len(files), space, found, skipped)
 
 
-def _loaded(root: Path, files: int, found: dict[str, Values], skipped: Skips) -> FolderImages:
+def _loaded(
+    root: Path, files: int, space: Images, found: dict[str, Values], skipped: Skips
+) -> FolderImages:
     if not found:
         why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
         raise DataError(f"{root} holds no usable image among {files} files{why}.")
-    images = as_pixels(np.stack(list(found.values())))
-    return FolderImages(images, tuple(found), tuple(sorted(skipped)))
-
-
-def _channels(image: DecodedImage, channels: int, deep: bool) -> Values:
-    """(height, width, channels), whole."""
-    if not deep:
-        return match_channels(image.pixels, channels)
-    return fit_deep(image, (channels, *image.size)).transpose(1, 2, 0)
+    images = space.to_tensor(np.stack(list(found.values())))
+    return FolderImages(images, space, tuple(found), tuple(sorted(skipped)))
 
 
 def _read(file: Path, limits: DecodeLimits) -> DecodedImage:

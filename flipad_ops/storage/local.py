@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from flipad_ops.common.errors import ImageTooLarge, ObjectGone, TargetError
-from flipad_ops.storage.target import GONE, Content, Item
+from flipad_ops.storage.table_files import SUFFIXES
+from flipad_ops.storage.target import GONE, Content, Item, Target
 
 
-class LocalTarget:
+class LocalTarget(Target):
     """A file, or a folder read recursively; hidden files and links out of it are left out."""
-
-    concurrency = 4
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -59,6 +58,19 @@ class LocalTarget:
         if len(data) > max_bytes:
             raise ImageTooLarge(f"Over the limit of {max_bytes} bytes.")
         return Content(data, now.etag)
+
+    def check_reach(self) -> None:
+        """The folder must be shared."""
+        if not self.path.exists():
+            raise TargetError(f"there is no {self.path}; every worker must see it under this path.")
+
+    def is_here(self, item: Item) -> bool:
+        """In the file system."""
+        return self.place(item).is_file()
+
+    def table(self) -> Path | None:
+        """The file."""
+        return self.path if self.path.suffix in SUFFIXES and self.path.is_file() else None
 
     def place(self, item: Item) -> Path:
         """Where the file is."""

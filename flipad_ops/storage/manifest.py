@@ -11,19 +11,19 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flipad_ops.common.errors import ObjectGone, TargetError
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.storage.local import LocalTarget
-from flipad_ops.storage.s3 import fetch, split_uri
-from flipad_ops.storage.s3_access import AS_CONFIGURED, S3Access
-from flipad_ops.storage.target import Content, Item
+from flipad_ops.storage.s3.access import AS_CONFIGURED, S3Access
+from flipad_ops.storage.s3.bucket import fetch, split_uri
+from flipad_ops.storage.target import Content, Item, Target
 
-SUFFIXES = (".parquet", ".csv", ".jsonl", ".ndjson")
 NAMES = ("key", "uri", "path")
 
 
-class ManifestTarget:
+class ManifestTarget(Target):
     """Objects wherever a manifest says; one that is missing is an error, not a deletion."""
 
     concurrency = 32
@@ -62,6 +62,14 @@ class ManifestTarget:
             return LocalTarget(place).read(Item(place.name, 0, 0.0, ""), max_bytes)
         except ObjectGone as error:
             raise TargetError("Named in the manifest, but not there.") from error
+
+    def table(self) -> Path | None:
+        """The manifest's file, which may be none."""
+        return LocalTarget(self.path).table()
+
+    def address(self, key: str) -> str:
+        """Of the object, not of the manifest."""
+        return quote(key, safe="/:") if key.startswith("s3://") else super().address(key)
 
     def _item(self, key: str, record: Mapping[str, Any]) -> Item:
         if not key.startswith("s3://"):

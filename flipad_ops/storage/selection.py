@@ -12,7 +12,6 @@ from random import Random
 from typing import Any
 
 from flipad_ops.common.errors import TargetError, UsageError
-from flipad_ops.storage.frames import FramesTarget
 from flipad_ops.storage.globs import compile_globs, matches
 from flipad_ops.storage.target import Item, Target
 
@@ -87,10 +86,7 @@ class Selection:
                 continue
             if shard is not None and _part(f"{target.uri}\n{item.key}", shard[1]) != shard[0] - 1:
                 continue
-            if isinstance(target, FramesTarget):
-                yield from ((target, part) for part in target.parts(item))
-            else:
-                yield target, item
+            yield from ((target, part) for part in target.parts(item))
 
 
 def in_chunks(picked: Iterable[Picked], most: int) -> Iterator[tuple[Target, list[Item]]]:

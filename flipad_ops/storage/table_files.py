@@ -34,6 +34,38 @@ class TableFile(Protocol):
         ...
 
 
+class VersionedFile(TableFile, Protocol):
+    """One whose states can be told apart and kept to."""
+
+    @property
+    def name(self) -> str:
+        """Last part of its address."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """The state, once pinned."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """How the state is asked for; empty where only the present one can be."""
+        ...
+
+    @property
+    def modified(self) -> float:
+        """Seconds since the epoch, once pinned."""
+        ...
+
+    def pinned(self) -> VersionedFile:
+        """The file as it is now; raises ObjectGone and TargetError."""
+        ...
+
+    def at(self, version: str) -> VersionedFile:
+        """The file as it was; raises ObjectGone and TargetError."""
+        ...
+
+
 @dataclass(frozen=True)
 class Block:
     """Neighbouring rows.
@@ -73,6 +105,12 @@ def header(file: TableFile) -> list[str]:
         raise DataError(
             f"{file} cannot be read as a table: {first_line(error).rstrip('.')}."
         ) from error
+
+
+def missing(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Wanted columns that a table with these names lacks."""
+    there = set(names)
+    return [name for name in wanted if name not in there]
 
 
 def blocks(file: TableFile, names: Sequence[str]) -> Iterator[Block]:

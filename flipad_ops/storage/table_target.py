@@ -1,4 +1,4 @@
-"""A table whose rows are the samples, as a scan target; and how it is told from a manifest.
+"""A table whose rows are the samples, as a scan target.
 
 Every row is an object with a key `FILE/rows-FIRST-LAST/NUMBER`, so that rows of one Parquet row
 group (or of a thousand lines of CSV) stand under one prefix and are tested together like a folder.
@@ -12,47 +12,43 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flipad_ops.attribution.scorer import Scorer, label
-from flipad_ops.common.errors import DataError, ObjectGone, TargetError, UsageError
-from flipad_ops.samples.columns import Columns
+from flipad_ops.common.errors import DataError, ObjectGone, TargetError
 from flipad_ops.samples.row import write_row
-from flipad_ops.scanning.plan.scan_request import ScanRequest
-from flipad_ops.storage.local import LocalTarget
-from flipad_ops.storage.manifest import NAMES, ManifestTarget
-from flipad_ops.storage.s3 import S3Target
-from flipad_ops.storage.s3_object import S3Object
-from flipad_ops.storage.table_files import SUFFIXES, blocks, header
+from flipad_ops.storage.table_files import VersionedFile, blocks
 from flipad_ops.storage.target import GONE, Content, Item, Target
 
 #: Blocks kept while their rows are on their way.
 KEPT = 4
 
 
-class TableTarget:
+class TableTarget(Target):
     """Rows of a Parquet or CSV file.
 
     Parameters
     ----------
-    file : str, Path or S3Object
+    file : str, Path or VersionedFile
     names : sequence of str
         Columns that are read: those of the attributors.
+    uri : str
+        As the user spelled the file's.
     """
 
-    concurrency = 1
+    concurrency, holds_files = 1, False
 
-    def __init__(self, file: str | Path | S3Object, names: Sequence[str]) -> None:
-        self.file = file if isinstance(file, S3Object) else Path(file)
-        self.uri, self.names = str(file), tuple(names)
+    def __init__(
+        self, file: str | Path | VersionedFile, names: Sequence[str], uri: str = ""
+    ) -> None:
+        self.file = Path(file) if isinstance(file, str) else file
+        self.uri, self.names = uri or str(file), tuple(names)
+        self.versioned = not isinstance(self.file, Path)
         self._lock = threading.Lock()
         self._blocks: OrderedDict[str, tuple[str, dict[str, bytes]]] = OrderedDict()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        file = self.file if isinstance(self.file, S3Object) else self.file.absolute()
+        file = self.file.absolute() if isinstance(self.file, Path) else self.file
         return TableTarget, (file, self.names), {"uri": self.uri}
 
     def list(self) -> Iterator[Item]:
@@ -65,7 +61,7 @@ class TableTarget:
                 yield Item(f"{folder}/{key}", len(data), modified, _etag(_stamp(file), data))
 
     def read(self, item: Item, max_bytes: int) -> Content:
-        """The row's bytes, see `images.row`."""
+        """The row's bytes, see `samples.row`."""
         folder, _, key = item.key.rpartition("/")
         with self._lock:
             if folder not in self._blocks:
@@ -76,26 +72,19 @@ class TableTarget:
             raise ObjectGone(GONE)
         return Content(rows[key], _etag(stamp, rows[key]))
 
-    def earlier(self, item: Item) -> Iterator[bytes]:
-        """The row in the version of the object that the item's ETag names, if it names one.
-
-        Raises
-        ------
-        ObjectGone
-            That version was deleted.
-        TargetError
-        """
+    def earlier(self, item: Item, max_bytes: int) -> Iterator[bytes]:
+        """The row in the version of the object that the item's ETag names, if it names one."""
         _, version, *rest = [*item.etag.split(" "), ""]
-        if isinstance(self.file, S3Object) and version and rest[0]:
-            file = replace(self.file, version=version).pinned()
+        if not isinstance(self.file, Path) and version and rest[0]:
+            file = self.file.at(version)
             folder, _, key = item.key.rpartition("/")
             rows = self._block(file, folder)
             yield from [rows[key]] if key in rows else []
 
-    def _block(self, file: Path | S3Object, folder: str) -> dict[str, bytes]:
+    def _block(self, file: Path | VersionedFile, folder: str) -> dict[str, bytes]:
         return next((rows for found, rows in self._read(file) if found == folder), {})
 
-    def _read(self, file: Path | S3Object) -> Iterator[tuple[str, dict[str, bytes]]]:
+    def _read(self, file: Path | VersionedFile) -> Iterator[tuple[str, dict[str, bytes]]]:
         try:
             for block in blocks(file, self.names):
                 rows = {str(block.start + n): write_row(row) for n, row in enumerate(block.rows)}
@@ -108,9 +97,9 @@ class TableTarget:
         while len(self._blocks) > KEPT:
             self._blocks.popitem(last=False)
 
-    def _now(self) -> tuple[Path | S3Object, float]:
+    def _now(self) -> tuple[Path | VersionedFile, float]:
         """The file as it is now, and when it was written."""
-        if isinstance(self.file, S3Object):
+        if not isinstance(self.file, Path):
             pinned = self.file.pinned()
             return pinned, pinned.modified
         try:
@@ -119,65 +108,12 @@ class TableTarget:
             raise TargetError(f"Cannot read {self.uri}: {error.strerror}.") from error
 
 
-def _stamp(file: Path | S3Object) -> str:
+def _stamp(file: Path | VersionedFile) -> str:
     """ETag and version of an object, each followed by a space; "" for a local file."""
-    if not isinstance(file, S3Object):
+    if isinstance(file, Path):
         return ""
     return "".join(f"{part} " for part in (file.etag.strip('"'), file.version) if part)
 
 
 def _etag(stamp: str, data: bytes) -> str:
     return stamp + hashlib.sha256(data).hexdigest()[:32]
-
-
-def with_tables(request: ScanRequest, scorers: Sequence[Scorer]) -> ScanRequest:
-    """The request, with tables of samples in place of what looked like manifests.
-
-    A file that has all columns of an attributor is a table of samples; else one with a column of
-    addresses is a manifest.
-
-    Raises
-    ------
-    UsageError
-        It is neither.
-    """
-    wanted = {label(s): s.image_shape for s in scorers if isinstance(s.image_shape, Columns)}
-    return replace(request, targets=[_told(target, wanted) for target in request.targets])
-
-
-def _told(target: Target, wanted: dict[str, Columns]) -> Target:
-    file = _file(target, wanted)
-    if file is None:
-        return target
-    try:
-        names = header(file)
-    except DataError as error:
-        raise TargetError(str(error)) from error
-    fits = [columns for columns in wanted.values() if not columns.missing(names)]
-    if fits:
-        every = dict.fromkeys(name for columns in fits for name in columns.names)
-        return TableTarget(file if isinstance(file, S3Object) else target.uri, list(every))
-    if isinstance(file, S3Object) or not set(NAMES) & set(names):
-        raise UsageError(_neither(target.uri, names, wanted))
-    return target
-
-
-def _file(target: Target, wanted: dict[str, Columns]) -> Path | S3Object | None:
-    """What may be a table. In a bucket only where one is wanted, as asking costs requests."""
-    if isinstance(target, ManifestTarget | LocalTarget):
-        path = target.path
-        return path if path.suffix in SUFFIXES and path.is_file() else None
-    if isinstance(target, S3Target) and wanted and target.uri.endswith(SUFFIXES):
-        with suppress(ObjectGone):  # a folder may be called like a table
-            return S3Object(target.uri, target.access).pinned()
-    return None
-
-
-def _neither(uri: str, names: Sequence[str], wanted: dict[str, Columns]) -> str:
-    sentence = f"{uri} is no manifest (it has none of the columns {', '.join(NAMES)})"
-    if not wanted:
-        return f"{sentence}, and no attributor of this scan takes rows of a table."
-    name, columns = next(iter(wanted.items()))
-    lacking = columns.missing(names)
-    shown = ", ".join(map(repr, lacking[:5])) + (", ..." if len(lacking) > 5 else "")
-    return f"{sentence} and no table of samples for {name} (it lacks {shown})."

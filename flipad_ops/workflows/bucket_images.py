@@ -12,12 +12,11 @@ from random import Random
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.common.errors import DataError, ImageTooLarge, ObjectGone
 from flipad_ops.samples.decode import DEFAULT_LIMITS
-from flipad_ops.samples.size_rule import Shape
-from flipad_ops.storage import Item, S3Target
+from flipad_ops.samples.space import SampleSpace
+from flipad_ops.storage import Item, Target, open_target
 from flipad_ops.storage.image_folder import load_folder
 from flipad_ops.storage.selection import Selection
 
-SCHEME = "s3://"
 #: Bytes read for one fit: photographs beyond that many add patches that no fit needs.
 MAX_BYTES = 2 * 1024**3
 
@@ -34,11 +33,10 @@ class BucketImages:
 
 def load_prefix(
     uri: str,
-    shape: Shape,
+    space: SampleSpace,
     limit: int,
     seed: int,
     max_bytes: int = MAX_BYTES,
-    deep: bool = False,
 ) -> BucketImages:
     """Read at most `limit` images below `uri`; larger ones give patches, as in `load_folder`.
 
@@ -48,15 +46,13 @@ def load_prefix(
     ----------
     uri : str
         `s3://BUCKET/PREFIX`.
-    shape : (channels, height, width)
+    space : SampleSpace
     limit : int
         Of objects as of images.
     seed : int
         Draws the objects when there are more, and the patches.
     max_bytes : int
         Of all objects together.
-    deep : bool
-        See `load_folder`.
 
     Raises
     ------
@@ -67,7 +63,7 @@ def load_prefix(
     DataError
         No usable image.
     """
-    target = S3Target(uri)
+    target = open_target(uri)
     drawn = [item for _, item in Selection(sample=limit, seed=seed).pick([target])]
     items = _within(drawn, max_bytes, seed)
     if not items:
@@ -80,7 +76,7 @@ def load_prefix(
         files = {f"{index:08d}": item for index, item in enumerate(items)}
         unread = _fetch(target, files, Path(folder))
         try:
-            loaded = load_folder(folder, shape, limit, seed, patches=True, deep=deep)
+            loaded = load_folder(folder, space, limit, seed, patches=True)
         except DataError as error:
             raise DataError(
                 f"{uri} holds no usable image among {len(items)} objects read."
@@ -103,7 +99,7 @@ def _within(items: Sequence[Item], max_bytes: int, seed: int) -> list[Item]:
     return sorted(kept, key=lambda item: item.key)
 
 
-def _fetch(target: S3Target, files: dict[str, Item], folder: Path) -> int:
+def _fetch(target: Target, files: dict[str, Item], folder: Path) -> int:
     """Write each object to its file; the number of those too large or deleted meanwhile."""
 
     def one(name: str) -> int:

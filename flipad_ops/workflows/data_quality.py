@@ -15,6 +15,7 @@ from torch import Tensor
 
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import GateFailed
+from flipad_ops.samples.space import SampleSpace
 from flipad_ops.workflows.expectations import great_expectations
 from flipad_ops.workflows.gathered import Gathered, pixel_hashes
 
@@ -50,9 +51,9 @@ class Manifest:
     files: pd.DataFrame
 
 
-def build_manifest(gathered: Gathered, own: Tensor) -> Manifest:
+def build_manifest(gathered: Gathered, own: Tensor, space: SampleSpace) -> Manifest:
     """Tables of what was gathered and of a few own samples (n, *sample_shape)."""
-    mode, height, width = _look(tuple(own.shape[1:]))
+    mode, height, width = space.table_facts
     columns = ["source", "group", "sha256", "mode", "height", "width"]
 
     def rows(source: str, groups: Sequence[str], hashes: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -76,7 +77,7 @@ def build_manifest(gathered: Gathered, own: Tensor) -> Manifest:
 
 
 def check_manifest(
-    manifest: Manifest, shape: tuple[int, ...], settings: FitSettings, docs: Path
+    manifest: Manifest, space: SampleSpace, settings: FitSettings, docs: Path
 ) -> list[str]:
     """Run the expectations, write the data docs into `docs`, return one sentence per failure."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -84,7 +85,7 @@ def check_manifest(
         # Deprecations inside great_expectations and its dependencies are not ours to fix here.
         warnings.simplefilter("ignore")
         gxe = great_expectations().expectations
-        mode, height, width = _look(shape)
+        mode, height, width = space.table_facts
         tables: dict[str, tuple[pd.DataFrame, list[Any]]] = {
             "foreign images": (
                 manifest.images,
@@ -117,14 +118,6 @@ def require(failures: Sequence[str]) -> None:
     """Raise GateFailed, naming the failures, if there are any."""
     if failures:
         raise GateFailed(f"The data-quality gate failed: {'; '.join(failures)}.")
-
-
-def _look(shape: tuple[int, ...]) -> tuple[str, int, int]:
-    """Mode, height and width of an image; of a row of a table, "row", 1 and its columns."""
-    if len(shape) == 1:
-        return "row", 1, shape[0]
-    channels, height, width = shape
-    return {1: "L", 3: "RGB"}.get(channels, str(channels)), height, width
 
 
 def _run(tables: dict[str, tuple[pd.DataFrame, list[Any]]], docs: Path) -> list[str]:

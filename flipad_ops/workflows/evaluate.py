@@ -81,9 +81,9 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     from flipad_ops.attribution.scorer import label
     from flipad_ops.registry.scorers import load_scorers
     from flipad_ops.scanning.pipeline.run import run_scan
+    from flipad_ops.scanning.plan.samples_within import with_tables
     from flipad_ops.scanning.plan.scan_request import ScanRequest as Plan
     from flipad_ops.storage import open_target
-    from flipad_ops.storage.table_target import with_tables
 
     places = {"own": request.own, **request.foreign}
     targets = [open_target(place, request.access) for place in places.values()]

@@ -32,9 +32,8 @@ from flipad_ops.registry.classes import (
 from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import ensure_experiment, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
-from flipad_ops.storage.s3 import split_uri
+from flipad_ops.storage import open_target
 from flipad_ops.storage.table_files import SUFFIXES
-from flipad_ops.workflows.bucket_images import SCHEME
 from flipad_ops.workflows.data_quality import OWN_CHECKED, build_manifest, check_manifest, require
 from flipad_ops.workflows.earlier_runs import PROCESS, close_killed, finish, this_process
 from flipad_ops.workflows.fit_evidence import log_data, log_request, log_result
@@ -109,10 +108,8 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
                 progress("gate", 0, 0)
                 checked = generator.latent.at_most(OWN_CHECKED)
                 own = generator.sample(checked, own_seed(settings))
-                manifest = build_manifest(gathered, own)
-                failures = check_manifest(
-                    manifest, generator.sample_shape, settings, folder / "data_docs"
-                )
+                manifest = build_manifest(gathered, own, generator.space)
+                failures = check_manifest(manifest, generator.space, settings, folder / "data_docs")
                 log_data(gathered, manifest, folder / "data_docs")
                 require(failures)
                 result = fit_attributor(
@@ -238,10 +235,8 @@ def _leave_reason(client: MlflowClient, version: ModelVersion, error: BaseExcept
 
 def _check_places(request: FitRequest) -> None:
     for place in request.negatives:
-        if place.startswith(SCHEME):
-            split_uri(place)
-        elif "://" in place:
-            raise UsageError(f"Cannot read {place!r}: give a folder or s3://BUCKET/PREFIX.")
+        if "://" in place:
+            open_target(place)
         elif not (Path(place).is_dir() or (Path(place).is_file() and place.endswith(SUFFIXES))):
             raise UsageError(f"{place} is not a folder.")
 

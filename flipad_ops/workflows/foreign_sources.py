@@ -22,15 +22,15 @@ from flipad_ops.common.errors import (
     NotAnImage,
     UsageError,
 )
-from flipad_ops.generators import SIXTEEN_BIT, SplitGenerator
+from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.registry.uris import parse_model, quoted, resolve
-from flipad_ops.samples.row import read_row, write_row
+from flipad_ops.samples.row import write_row
 from flipad_ops.storage.image_folder import image_files, load_folder
-from flipad_ops.storage.table_files import SUFFIXES, blocks, header
-from flipad_ops.workflows.bucket_images import SCHEME, load_prefix
+from flipad_ops.storage.table_files import SUFFIXES, blocks, header, missing
+from flipad_ops.workflows.bucket_images import load_prefix
 from flipad_ops.workflows.fit_request import FitRequest
 from flipad_ops.workflows.gathered import Gathered, pixel_hashes
 
@@ -64,12 +64,10 @@ def gather(
     """
     found = Gathered()
     for place in request.negatives:
-        if generator.columns is not None or (
-            not place.startswith(SCHEME) and Path(place).is_file()
-        ):
+        if generator.space.fields or ("://" not in place and Path(place).is_file()):
             _table(found, place, generator, settings)
         else:
-            read = _prefix if place.startswith(SCHEME) else _folder
+            read = _prefix if "://" in place else _folder
             read(found, place, generator, settings)
         progress("negatives", len(found.images), 0)
     named = [resolve(client, parse_model(text)) for text in request.negatives_models]
@@ -124,20 +122,12 @@ def most_images(generator: SplitGenerator, settings: FitSettings) -> int:
 
 def check_samples(generator: SplitGenerator) -> None:
     """Raise a UsageError when samples are neither images nor rows with named columns."""
-    if generator.columns is None:
-        image_shape(generator)
-
-
-def image_shape(generator: SplitGenerator) -> tuple[int, int, int]:
-    """(channels, height, width); a UsageError when samples are not images."""
-    if len(generator.sample_shape) != 3:
+    if not generator.space.decodable:
         raise UsageError(
             f"Samples of shape {list(generator.sample_shape)} are not images; for rows of a table "
             "state the columns in the metadata (flipadops register --columns), the library "
             "(flipad_ops.attribution.fitting) fits any."
         )
-    channels, height, width = generator.sample_shape
-    return channels, height, width
 
 
 def own_hashes(generator: SplitGenerator, settings: FitSettings) -> set[str]:
@@ -146,38 +136,37 @@ def own_hashes(generator: SplitGenerator, settings: FitSettings) -> set[str]:
 
 
 def _table(found: Gathered, place: str, generator: SplitGenerator, settings: FitSettings) -> None:
-    columns, path = generator.columns, Path(place)
-    if columns is None or path.suffix not in SUFFIXES or not path.is_file():
-        takes = "a table (.csv, .parquet)" if columns is not None else "a folder or s3://..."
+    space, path = generator.space, Path(place)
+    if not space.fields or path.suffix not in SUFFIXES or not path.is_file():
+        takes = "a table (.csv, .parquet)" if space.fields else "a folder or s3://..."
         raise UsageError(f"{place} cannot give negatives: this generator needs {takes}.")
-    lacking = columns.missing(header(path))
+    lacking = missing(space.fields, header(path))
     if lacking:
         raise DataError(f"{place} lacks the column {lacking[0]!r} of the generator.")
     usable, unusable = [], 0
-    for block in blocks(path, columns.names):
+    for block in blocks(path, space.fields):
         for row in block.rows:
             try:
-                usable.append(read_row(write_row(row), columns))
+                usable.append(space.take(write_row(row), None, "reject")[0])
             except NotAnImage:
                 unusable += 1
     if not usable:
         raise DataError(f"{place} holds no row with a number in every column of the generator.")
-    rows = torch.from_numpy(np.stack(usable))
+    rows = space.to_tensor(np.stack(usable))
     chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(settings.seed))
     name = _unused(found, path.name)
     found.files[name] = (len(usable), unusable)
     kept = rows[chosen[: most_images(generator, settings)].sort().values]
-    found.add(name, f"table {path.name}", generator.grid.round(kept), None)
+    found.add(name, f"table {path.name}", space.grid.round(kept), None)
 
 
 def _folder(found: Gathered, folder: str, generator: SplitGenerator, settings: FitSettings) -> None:
     loaded = load_folder(
         folder,
-        image_shape(generator),
+        generator.space,
         most_images(generator, settings),
         settings.seed,
         patches=True,
-        deep=generator.grid == SIXTEEN_BIT,
     )
     groups = [name.rsplit("#", 1)[0] for name in loaded.names]
     name = _unused(found, Path(folder).resolve().name)
@@ -187,10 +176,8 @@ def _folder(found: Gathered, folder: str, generator: SplitGenerator, settings: F
 
 
 def _prefix(found: Gathered, uri: str, generator: SplitGenerator, settings: FitSettings) -> None:
-    deep = generator.grid == SIXTEEN_BIT
-    shape = image_shape(generator)
-    loaded = load_prefix(uri, shape, most_images(generator, settings), settings.seed, deep=deep)
-    name = _unused(found, uri.removeprefix(SCHEME).strip("/"))
+    loaded = load_prefix(uri, generator.space, most_images(generator, settings), settings.seed)
+    name = _unused(found, uri.partition("://")[2].strip("/"))
     found.files[name] = (loaded.usable, loaded.unusable)
     found.notes += loaded.notes
     found.add(name, uri, loaded.images.images, list(loaded.images.groups or ()))
@@ -218,7 +205,7 @@ def _sample(
     reason = ""
     if other.sample_shape != generator.sample_shape:
         reason = f"its samples are {list(other.sample_shape)}"
-    elif (other.grid, other.columns) != (generator.grid, generator.columns):
+    elif other.space != generator.space:
         reason = "its samples are stored otherwise (bits, or columns of a table)"
     elif other.layer.sha256() == generator.layer.sha256():
         reason = "it shares the final layer and cannot be told apart"

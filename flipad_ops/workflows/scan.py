@@ -14,15 +14,14 @@ from flipad_ops.common.tracing import span
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
+from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
 from flipad_ops.scanning.plan.scan_request import ScanRequest as Plan
-from flipad_ops.scanning.plan.scan_request import with_frames
 from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.storage.selection import Selection
 
 if TYPE_CHECKING:
     from flipad_ops.attribution.scorer import Scorer
-    from flipad_ops.scanning.decisions.suppress import Suppressions
+    from flipad_ops.scanning.outcome.suppress import Suppressions
     from flipad_ops.scanning.pipeline.engine import Engine
 
 __all__ = ["ScanRequest", "preview_scan", "scan"]
@@ -171,7 +170,7 @@ def scan(
         with span("scan read and score"):
             outcome = run_scan(plan, scorers, progress, ledger=ledger, stop=stop, engine=engine)
         outcome.command = scrub(request.command)
-        if request.track or any(name == "html" for name, _ in outputs):
+        if request.track or any(output_format(name).pictures for name, _ in outputs):
             _picture(request, outcome, scorers)
         outcome.warnings += suppressions.warnings() if outcome.complete else []
         if request.check_scores:
@@ -207,7 +206,7 @@ def preview_scan(
 
 def _plan(request: ScanRequest) -> tuple[Plan, Suppressions]:
     """All that can be checked without the registry."""
-    from flipad_ops.scanning.decisions.suppress import load_suppressions
+    from flipad_ops.scanning.outcome.suppress import load_suppressions
 
     if request.engine == "ray":
         from flipad_ops.scanning.ray.cluster import need_ray
@@ -231,7 +230,7 @@ def _plan(request: ScanRequest) -> tuple[Plan, Suppressions]:
 
 def _load(request: ScanRequest, plan: Plan) -> tuple[list[Scorer], Plan]:
     from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
-    from flipad_ops.storage.table_target import with_tables
+    from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
 
     # On Ray the workers have the device; this process only decides.
     device = "cpu" if request.engine == "ray" else request.device

@@ -107,8 +107,7 @@ def verify(request: VerifyRequest) -> VerifyResult:
     from flipad_ops.attribution.scorer import in_registry
     from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
     from flipad_ops.scanning.outcome.verifier import Verifier
-    from flipad_ops.scanning.plan.scan_request import with_frames
-    from flipad_ops.storage.table_target import with_tables
+    from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
 
     names = [name for name in outcome.cards if in_registry(name)]
     scorers = load_scorers([*request.models, *names], False, request.device, request.tracking_uri)

@@ -13,9 +13,9 @@ import torch
 
 from flipad_ops.attribution.serialisation import JSON_NAME, load_attributor
 from flipad_ops.common.errors import AttributorCorrupt, StateError, UsageError
-from flipad_ops.scanning.decisions.suppress import read_baseline
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.saved import load_outcome
+from flipad_ops.scanning.outcome.suppress import read_baseline
 from flipad_ops.scanning.outputs.structured import write_jsonl
 from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.schema import Base
@@ -64,7 +64,7 @@ def _fingerprint(path: Path) -> dict[str, object]:
 
 
 def test_an_earlier_ledger_goes_on(ledger: Path) -> None:
-    fingerprint, opened = _fingerprint(ledger), Ledger(ledger, must_exist=True)
+    fingerprint, opened = _fingerprint(ledger), SqliteLedger(ledger, must_exist=True)
     opened.begin(fingerprint)
     assert opened.run == 2
     reader = opened.reader()
@@ -81,7 +81,7 @@ def test_a_later_ledger_is_refused_and_left_alone(ledger: Path) -> None:
     db = sqlite3.connect(ledger)
     db.execute("PRAGMA user_version = 2")
     db.close()
-    opened = Ledger(ledger)
+    opened = SqliteLedger(ledger)
     with pytest.raises(StateError, match=r"ledger format 2, .* or begin a new ledger"):
         opened.begin(fingerprint)
     opened.close()

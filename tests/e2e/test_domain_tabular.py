@@ -63,7 +63,7 @@ def test_a_table_goes_the_same_way_as_images(
     split = split_generator(
         generator, {"latent": {"shape": [LATENT]}, "columns": columns.to_list()}
     )
-    own = pd.DataFrame(columns.to_values(split.sample(60, 77).numpy()), columns=columns.names)
+    own = pd.DataFrame(columns.to_values(split.sample(60, 77).numpy()), columns=columns.fields)
     foreign = real[200:260].reset_index(drop=True)
     table = tmp_path / "found.parquet"
     with pq.ParquetWriter(table, pa.Schema.from_pandas(own.assign(note="x"))) as writer:
@@ -97,7 +97,7 @@ def test_a_table_goes_the_same_way_as_images(
     assert recorded == before
 
     # As CSV the rows are the same samples; a column out of place does not matter.
-    own[list(columns.names)[::-1]].to_csv(tmp_path / "own.csv", index=False)
+    own[list(columns.fields)[::-1]].to_csv(tmp_path / "own.csv", index=False)
     again = flipadops(
         "scan", str(tmp_path / "own.csv"), *options, "-o", "json", "--fail-on", "never"
     )

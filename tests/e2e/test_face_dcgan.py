@@ -85,7 +85,7 @@ def test_score_does_not_depend_on_the_batch(scanned: Path) -> None:
     with contextlib.chdir(scanned):
         scorer = load_scorers(["faces"], False, "cpu", f"sqlite:///{scanned}/mlflow.db")[0]
         for kind in ("own", "photos"):
-            loaded = load_folder(Path("found") / kind, scorer.image_shape, limit=7, seed=1)
+            loaded = load_folder(Path("found") / kind, scorer.space, limit=7, seed=1)
             together = torch.from_numpy(scorer.score(loaded.images).score)
             alone = torch.cat(
                 [torch.from_numpy(scorer.score(image[None]).score) for image in loaded.images]

@@ -19,6 +19,7 @@ from flipad_ops.common.errors import DataError, TargetError, UsageError
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.store import tracking
+from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import save_png
 from flipad_ops.workflows.bucket_images import load_prefix
 from tests.e2e.s3_server import S3Server, s3_server
@@ -54,23 +55,23 @@ def s3(bucket: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 
 
 def test_prefix_gives_patches_by_object(s3: S3Server) -> None:
-    found = load_prefix("s3://public/neg/", (3, 16, 16), 100, seed=0)
+    found = load_prefix("s3://public/neg/", Images((3, 16, 16)), 100, seed=0)
     assert (found.usable, found.unusable, found.notes) == (8, 1, ())
     groups = found.images.groups
     assert groups is not None
     assert "sub/a #1,2 \u00e4.png" in groups
     assert len(set(groups)) == 8
     assert len(found.images) >= 32
-    again = load_prefix("s3://public/neg", (3, 16, 16), 100, seed=0)
+    again = load_prefix("s3://public/neg", Images((3, 16, 16)), 100, seed=0)
     assert again.images.images.equal(found.images.images)
 
 
 def test_prefix_is_capped(s3: S3Server) -> None:
-    few = load_prefix("s3://public/neg", (3, 16, 16), 3, seed=1)
+    few = load_prefix("s3://public/neg", Images((3, 16, 16)), 3, seed=1)
     assert len(few.images) == 3
     assert few.usable + few.unusable == 3
     assert few.notes == ("s3://public/neg: a sample of 3 objects was read",)
-    one = load_prefix("s3://public/neg", (3, 16, 16), 100, seed=0, max_bytes=1)
+    one = load_prefix("s3://public/neg", Images((3, 16, 16)), 100, seed=0, max_bytes=1)
     assert one.usable == 1
 
 
@@ -85,7 +86,7 @@ def test_prefix_is_capped(s3: S3Server) -> None:
 )
 def test_prefix_that_cannot_serve(s3: S3Server, uri: str, error: Any, words: str) -> None:
     with pytest.raises(error, match=words):
-        load_prefix(uri, (3, 16, 16), 10, seed=0)
+        load_prefix(uri, Images((3, 16, 16)), 10, seed=0)
 
 
 def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path, s3: S3Server) -> None:

@@ -19,7 +19,7 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry.scorers import LoadedScorer, from_folder
 from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.ledger.open_ledger import open_ledger
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.storage import S3Access, open_target
 from tests.conftest import noise_images
@@ -102,7 +102,7 @@ def wait_for(server: S3Server, state: str, count: int) -> None:
 
 def alone(folder: Path, scorer: LoadedScorer) -> dict[str, tuple[Any, ...]]:
     """The rows of one scan with a SQLite ledger."""
-    ledger = Ledger(folder / "alone.db")
+    ledger = SqliteLedger(folder / "alone.db")
     request = ScanRequest([open_target("s3://public/in")], workers=0, batch_size=4)
     run_scan(request, [scorer], ledger=ledger)
     found = [row for outcome in ("scored", "skipped") for row in ledger.rows(outcome)]

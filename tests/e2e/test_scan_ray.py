@@ -19,7 +19,7 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry.scorers import from_folder
 from flipad_ops.registry.shipping import ship
 from flipad_ops.samples.png import encode_png
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
@@ -151,7 +151,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing(
 ) -> None:
     died = tmp_path / "died"
     engine = on(cluster, Load(once=died))
-    ledger = Ledger(tmp_path / "state.db")
+    ledger = SqliteLedger(tmp_path / "state.db")
     there = run_scan(request(folder), [DarkIsOurs()], engine=engine, ledger=ledger)
     assert died.exists()
     assert rows(there) == rows(run_scan(request(folder), [DarkIsOurs()]))

@@ -16,7 +16,7 @@ from PIL import Image
 
 from flipad_ops.common.errors import NothingToScan, TargetError, UsageError
 from flipad_ops.samples.decode import DecodeLimits
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
@@ -252,7 +252,7 @@ def test_second_scan_reads_only_changed_objects(server: S3Server, tmp_path: Path
             gets.clear()
             target = open_target("s3://public/in", S3Access(endpoint_url=endpoint))
             request = ScanRequest([target], workers=0)
-            outcome = run_scan(request, [DarkIsOurs()], ledger=Ledger(tmp_path / "state.db"))
+            outcome = run_scan(request, [DarkIsOurs()], ledger=SqliteLedger(tmp_path / "state.db"))
             assert len(outcome.findings) == 40
             assert len(gets) == expected
             server.client().put_object(Bucket="public", Key="in/039.png", Body=png(0.7, 77))

@@ -19,12 +19,14 @@ from torch import Tensor
 from flipad_ops.attribution.scorer import ScoreBatch
 from flipad_ops.common.errors import ObjectGone, TargetError, UsageError
 from flipad_ops.samples.columns import Column, Columns
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.evidence import Evidence
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
-from flipad_ops.storage import S3Access, S3Target, open_target, s3_object
-from flipad_ops.storage.s3_object import S3Object
-from flipad_ops.storage.table_target import TableTarget, with_tables
+from flipad_ops.scanning.plan.samples_within import with_tables
+from flipad_ops.storage import S3Access, S3Target, open_target
+from flipad_ops.storage.s3 import ranges
+from flipad_ops.storage.s3.ranges import S3Object
+from flipad_ops.storage.table_target import TableTarget
 from tests.e2e.s3_server import S3Server, s3_server
 from tests.scanning.fakes import DarkIsOurs
 
@@ -37,7 +39,7 @@ class LowIsOurs(DarkIsOurs):
 
     def __init__(self) -> None:
         super().__init__()
-        self.image_shape = cast(Any, COLUMNS)
+        self.space = cast(Any, COLUMNS)
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
         return super().score(pixels[:, None, None], residual)
@@ -85,14 +87,14 @@ def test_rows_are_scanned_by_ranges(
 ) -> None:
     asked: list[tuple[int, int]] = []
 
-    def ask(store: Any, key: str, where: str, options: dict[str, Any]) -> Any:
+    def ask(store: Any, key: str, where: str, use: Any, options: dict[str, Any]) -> Any:
         asked.append(options.get("range", (0, 0)))
-        return original(store, key, where, options)
+        return original(store, key, where, use, options)
 
-    original = s3_object.ask
-    monkeypatch.setattr(s3_object, "ask", ask)
+    original = ranges.ask
+    monkeypatch.setattr(ranges, "ask", ask)
     request, scorer = told("s3://public/in/t.parquet"), LowIsOurs()
-    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+    with closing(SqliteLedger(tmp_path / "ledger.db")) as ledger:
         outcome = run_scan(request, [scorer], ledger=ledger)
         found = list(outcome.findings)
         assert [f.row.key for f in found[9:11]] == [
@@ -126,17 +128,17 @@ def test_an_object_that_changes_is_not_mixed(server: S3Server) -> None:
     client = server.client()
     client.put_object(Bucket="public", Key="moving.parquet", Body=rows(LEVELS))
     pinned = S3Object("s3://public/moving.parquet").pinned()
-    target = pickle.loads(pickle.dumps(TableTarget(pinned, COLUMNS.names)))
+    target = pickle.loads(pickle.dumps(TableTarget(pinned, COLUMNS.fields)))
     (first, *_), stream = list(target.list()), pinned.open()
     client.put_object(Bucket="public", Key="moving.parquet", Body=rows(LEVELS[::-1]))
     with pytest.raises(TargetError, match="was changed while it was read"):
         stream.read(4)
     # A worker that reads a row later records the state that it read.
-    late = TableTarget(pinned, COLUMNS.names).read(first, 10**6)
+    late = TableTarget(pinned, COLUMNS.fields).read(first, 10**6)
     assert late.etag != first.etag
     client.delete_object(Bucket="public", Key="moving.parquet")
     with pytest.raises(ObjectGone):
-        TableTarget(pinned, COLUMNS.names).read(first, 10**6)
+        TableTarget(pinned, COLUMNS.fields).read(first, 10**6)
 
 
 def test_evidence_is_found_in_the_version_that_was_scanned(server: S3Server) -> None:

@@ -18,7 +18,7 @@ from flipad_ops.attribution.serialisation import JSON_NAME, TENSORS_NAME, save_a
 from flipad_ops.detection import DeepSadSettings
 from flipad_ops.generators import split_generator
 from flipad_ops.inversion import InversionSettings
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outputs import write_outputs
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.storage import open_target
@@ -141,7 +141,7 @@ def ledgers(folder: Path) -> list[bytes]:
     for name, scan in (("empty", False), ("full", True)):
         path = folder / f"{name}.db"
         path.unlink(missing_ok=True)
-        ledger = Ledger(path)
+        ledger = SqliteLedger(path)
         if scan:
             run_scan(request, [DarkIsOurs(nulls=9)], ledger=ledger)  # type: ignore[list-item]
             # So that the target's own choice of filters is the one that stands in the file.

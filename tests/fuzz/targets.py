@@ -22,9 +22,9 @@ from flipad_ops.attribution.serialisation import (
 )
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.samples.decode import DecodeLimits, decode
-from flipad_ops.scanning.decisions.suppress import read_ignore_file
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.saved import load_outcome, saved_findings
+from flipad_ops.scanning.outcome.suppress import read_ignore_file
 from flipad_ops.storage.manifest import ManifestTarget
 from flipad_ops.storage.table_files import blocks, header
 from registry_hooks.hook_settings import load_settings
@@ -85,7 +85,7 @@ def ledger(data: bytes, folder: Path) -> None:
         old.unlink()
     path = folder / "ledger.db"
     path.write_bytes(data)
-    opened = Ledger(path)
+    opened = SqliteLedger(path)
     try:
         opened.begin(FINGERPRINT)
         if known := opened.reader():

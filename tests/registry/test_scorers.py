@@ -19,6 +19,7 @@ from flipad_ops.common.errors import (
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_generator
 from flipad_ops.registry.scorers import load_scorers
+from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import encode_png
 
 
@@ -29,8 +30,8 @@ from flipad_ops.samples.png import encode_png
 )  # fmt: skip
 def test_every_way_to_name_it(fitted: str, text: str) -> None:
     (scorer,) = load_scorers([text], tracking_uri=fitted)
-    assert (scorer.name, scorer.version, scorer.image_shape) == (
-        "tiny-attributor", "1", (3, 16, 16),
+    assert (scorer.name, scorer.version, scorer.space) == (
+        "tiny-attributor", "1", Images((3, 16, 16)),
     )  # fmt: skip
     assert (scorer.card.generator_name, scorer.card.generator_version) == ("tiny", "1")
     assert set(scorer.card.measured) == {"tpr", "tiny/2"}

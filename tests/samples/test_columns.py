@@ -11,9 +11,10 @@ import torch
 
 from flipad_ops.common.errors import NotAttributable, UsageError
 from flipad_ops.generators.output import OutputMap, quantise
-from flipad_ops.generators.stored import stored_grid, table_grid
 from flipad_ops.samples.columns import Column, Columns, read_columns
+from flipad_ops.samples.image_space import DeepImages, Images
 from flipad_ops.samples.quantisation import BITS, EIGHT_BIT, SIXTEEN_BIT, Grid
+from flipad_ops.samples.sample_kinds import space_of
 
 COLUMNS = Columns((Column("a", 10.5, 14.5, 0.01), Column("b", 0.0, 100.0, 1.0), Column("c", -1, 1)))
 
@@ -27,7 +28,7 @@ def test_values_survive_the_way_to_pixels_and_back() -> None:
 
 
 def test_the_grid_rounds_to_decimals_and_its_cells_hold_the_truth() -> None:
-    grid = table_grid(COLUMNS)
+    grid = COLUMNS.grid
     exact = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
     stored = grid.round(exact)
     values = COLUMNS.to_values(stored.numpy())
@@ -47,23 +48,24 @@ def test_grids_of_images() -> None:
     assert torch.equal(EIGHT_BIT.round(pixels), quantise(pixels))
     assert torch.equal(SIXTEEN_BIT.round(pixels), quantise(pixels, 65535))
     assert BITS[16].step == 1 / 65535
-    assert Grid.from_dict(table_grid(COLUMNS).to_dict()) == table_grid(COLUMNS)
+    assert Grid.from_dict(COLUMNS.grid.to_dict()) == COLUMNS.grid
     for steps, offsets in (((), ()), ((2.0,), ()), ((0.1,), (0.0, 0.0))):
         with pytest.raises(UsageError):
             Grid(steps, offsets)
 
 
 def test_metadata_says_how_samples_are_stored() -> None:
-    assert stored_grid(None, (3, 8, 8)) == (EIGHT_BIT, None)
-    assert stored_grid({"bits": 16}, (1, 8, 8)) == (SIXTEEN_BIT, None)
-    assert stored_grid({"columns": COLUMNS.to_list()}, (3,))[1] == COLUMNS
+    eight, sixteen = space_of(None, (3, 8, 8)), space_of({"bits": 16}, (1, 8, 8))
+    assert (eight, eight.grid) == (Images((3, 8, 8)), EIGHT_BIT)
+    assert (sixteen, sixteen.grid) == (DeepImages((1, 8, 8)), SIXTEEN_BIT)
+    assert space_of({"columns": COLUMNS.to_list()}, (3,)) == COLUMNS
     for words, shape, why in (
         ({"bits": 12}, (1, 8, 8), "8 or 16"),
         ({"columns": COLUMNS.to_list()}, (4,), "names 3 columns"),
         ({"columns": [{"name": "a"}]}, (1,), "low"),
     ):
         with pytest.raises(NotAttributable, match=why):
-            stored_grid(words, shape)
+            space_of(words, shape)
 
 
 @pytest.mark.parametrize(

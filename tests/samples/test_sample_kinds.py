@@ -14,13 +14,12 @@ from flipad_ops.samples.columns import Column, Columns
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.decoder import DecodeJob
 from flipad_ops.samples.decoding_client import WorkerDecoder
-from flipad_ops.samples.quantisation import EIGHT_BIT, SIXTEEN_BIT
-from flipad_ops.samples.row import read_row, write_row
-from flipad_ops.samples.sample_kinds import ROUNDED, DeepShape, array_bytes, describe
-from flipad_ops.samples.tensors import as_pixels, sample_of
+from flipad_ops.samples.image_space import ROUNDED, Arrays, DeepImages, Images
+from flipad_ops.samples.row import write_row
+from flipad_ops.samples.sample_kinds import decodable, space_of
 
 COLUMNS = Columns((Column("a", 0.0, 10.0), Column("b", -1.0, 1.0)))
-JOB = DecodeJob(((1, 8, 8), DeepShape(1, 8, 8), COLUMNS), "reject", DecodeLimits())
+JOB = DecodeJob((Images((1, 8, 8)), DeepImages((1, 8, 8)), COLUMNS), "reject", DecodeLimits())
 
 
 def file(pixels: np.ndarray, kind: str = "PNG") -> bytes:
@@ -60,31 +59,33 @@ def test_every_kind_comes_through_a_process_as_it_does_here() -> None:
 
 def test_job_survives_its_json() -> None:
     assert DecodeJob.from_json(JOB.to_json()) == JOB
-    assert [array_bytes(sample) for sample in JOB.shapes] == [64, 128, 8]
-    assert [describe(sample) for sample in JOB.shapes] == [
+    assert [space.nbytes for space in JOB.spaces] == [64, 128, 8]
+    assert [space.describe() for space in JOB.spaces] == [
         "8x8x1", "8x8x1, 16 bit", "rows of 2 columns",
     ]  # fmt: skip
 
 
 def test_arrays_become_numbers_between_0_and_1() -> None:
-    for kind, top in ((np.uint8, 255), (np.uint16, 65535)):
-        found = as_pixels(np.array([[0, top // 3, top]], kind))
+    for kind, top in ((Images, 255), (DeepImages, 65535)):
+        space = kind((1, 1, 3))
+        found = space.to_tensor(np.array([[0, top // 3, top]], space.dtype))
+        assert space.to_stored(found).tolist() == [[0, top // 3, top]]
         torch.testing.assert_close(found, torch.tensor([[0.0, (top // 3) / top, 1.0]]))
-    assert as_pixels(np.array([[0.25]], np.float32)).tolist() == [[0.25]]
+    assert COLUMNS.to_tensor(np.array([[0.25]], np.float32)).tolist() == [[0.25]]
 
 
 def test_samples_of_attributors() -> None:
-    assert sample_of((3, 8, 8), EIGHT_BIT, None) == (3, 8, 8)
-    assert sample_of((1, 8, 8), SIXTEEN_BIT, None) == DeepShape(1, 8, 8)
-    assert sample_of((2,), EIGHT_BIT, COLUMNS) is COLUMNS
+    assert decodable(space_of(None, (3, 8, 8))) == Images((3, 8, 8))
+    for space in (*JOB.spaces, Arrays((5,)), Arrays((2, 2), 16)):
+        assert space_of(space.to_metadata(), space.shape) == space
     with pytest.raises(UsageError, match="named columns"):
-        sample_of((5,), EIGHT_BIT, None)
+        decodable(Arrays((5,)))
 
 
 @pytest.mark.parametrize("value", [None, "", "nan", "inf", [1], {"x": 1}, True and "x"])
 def test_a_row_needs_numbers(value: object) -> None:
     with pytest.raises(NotAnImage, match="'a'"):
-        read_row(write_row({"a": value, "b": 0}), COLUMNS)
+        COLUMNS.take(write_row({"a": value, "b": 0}))
     for damaged in (b"flipad-row\n{", b"flipad-row\n[1]", b"flipad-row\n" + b"[" * 100_000):
         with pytest.raises(NotAnImage, match="Damaged"):
-            read_row(damaged, COLUMNS)
+            COLUMNS.take(damaged)

@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from flipad_ops.attribution.scorer import AttributorCard, ScoreBatch
+from flipad_ops.samples.image_space import Images
 
 
 class DarkIsOurs:
@@ -14,7 +15,8 @@ class DarkIsOurs:
     def __init__(
         self, shape: tuple[int, int, int] = (3, 8, 8), nulls: int = 999, name: str = "dark"
     ) -> None:
-        self.name, self.version, self.image_shape, self.threshold = name, "1", shape, 0.2
+        self.name, self.version, self.threshold = name, "1", 0.2
+        self.space = Images(shape)
         self.null = np.linspace(0.3, 1.0, nulls)
         self.p_floor = 1 / (nulls + 1)
         own = np.linspace(0.0, 0.2, 50)

@@ -17,11 +17,11 @@ import pytest
 
 from flipad_ops.common.errors import UsageError
 from flipad_ops.scanning.decisions.records import Finding, Row
-from flipad_ops.scanning.decisions.suppress import Suppressions, load_suppressions, read_ignore_file
 from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code, summarise
-from flipad_ops.scanning.outputs import FORMATS, WRITERS, parse_output, write_outputs
+from flipad_ops.scanning.outcome.suppress import Suppressions, load_suppressions, read_ignore_file
+from flipad_ops.scanning.outputs import FORMATS, output_format, parse_output, write_outputs
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.storage import open_target
 from flipad_ops.workflows.score_quality import check_scores
@@ -50,7 +50,7 @@ def scan(folder: Path, **fields: object) -> ScanOutcome:
 
 def text(outcome: ScanOutcome, name: str) -> str:
     stream = io.StringIO()
-    WRITERS[name](outcome, stream)
+    output_format(name).write(outcome, stream)
     return stream.getvalue()
 
 

@@ -14,7 +14,7 @@ import pytest
 from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.common.errors import AttributorCorrupt, EngineError, UsageError
 from flipad_ops.samples.decode import decode
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import Lane
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 from flipad_ops.scanning.ray.calls import Entry, ReadCall
@@ -57,7 +57,7 @@ def test_reads_and_scores_what_a_lane_would(folder: Path) -> None:
     np.testing.assert_array_equal(pixels[0][3], expected)
     for lane, scorer in enumerate(both):
         batch = subject.score(lane, [(0, 3), (0, 1)], pixels)
-        direct = Lane(scorer, Ledger(), 2).score(pixels[lane][[3, 1]])
+        direct = Lane(scorer, SqliteLedger(), 2).score(pixels[lane][[3, 1]])
         np.testing.assert_array_equal(batch.score, direct.score)
 
 

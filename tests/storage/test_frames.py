@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from flipad_ops.common.errors import TargetError
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.evidence import Evidence
 from flipad_ops.scanning.pipeline.run import run_scan
-from flipad_ops.scanning.plan.scan_request import ScanRequest, with_frames
+from flipad_ops.scanning.plan.samples_within import with_frames
+from flipad_ops.scanning.plan.scan_request import ScanRequest
 from flipad_ops.storage import open_target
 from flipad_ops.storage.selection import Selection
 from tests.scanning.fakes import DarkIsOurs
@@ -48,7 +49,7 @@ def request(place: Path, frames: int | None) -> ScanRequest:
 
 
 def test_a_clip_is_tested_as_a_group(folder: Path, tmp_path: Path) -> None:
-    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+    with closing(SqliteLedger(tmp_path / "ledger.db")) as ledger:
         outcome = run_scan(request(folder, 4), [DarkIsOurs()], ledger=ledger)
         rows = {f.row.key: f.row for f in outcome.findings}
         chosen = (0, 1, 3, 4)

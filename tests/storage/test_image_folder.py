@@ -11,8 +11,11 @@ from PIL import Image
 
 from flipad_ops.common.errors import DataError, UsageError
 from flipad_ops.samples.decode import decode
+from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import data_uri, encode_png, save_png, thumbnail_uri, to_uint8
 from flipad_ops.storage.image_folder import load_commonest, load_folder
+
+IMAGES = Images((3, 8, 8))
 
 
 def fill(folder: Path, count: int, height: int = 8, width: int = 8) -> None:
@@ -25,7 +28,7 @@ def test_whole_images_on_the_grid_in_name_order(tmp_path: Path) -> None:
     fill(tmp_path, 5)
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / ".hidden.png").write_text("x")
-    found = load_folder(tmp_path, (3, 8, 8))
+    found = load_folder(tmp_path, IMAGES)
     assert len(found) == 5
     assert list(found.names) == sorted(found.names)
     assert [name for name, _ in found.skipped] == ["notes.txt"]
@@ -36,38 +39,38 @@ def test_whole_images_on_the_grid_in_name_order(tmp_path: Path) -> None:
 
 def test_limit_is_a_seeded_draw(tmp_path: Path) -> None:
     fill(tmp_path, 9)
-    first, again = (load_folder(tmp_path, (3, 8, 8), limit=4, seed=3) for _ in range(2))
+    first, again = (load_folder(tmp_path, IMAGES, limit=4, seed=3) for _ in range(2))
     assert first.names == again.names
     assert len(first) == 4
-    assert first.names != load_folder(tmp_path, (3, 8, 8), limit=4, seed=4).names
+    assert first.names != load_folder(tmp_path, IMAGES, limit=4, seed=4).names
 
 
 def test_patches_tile_first_and_then_random(tmp_path: Path) -> None:
     fill(tmp_path, 1, 20, 17)
     Image.new("RGB", (3, 3)).save(tmp_path / "small.png")
-    tiles = load_folder(tmp_path, (3, 8, 8), patches=True)
+    tiles = load_folder(tmp_path, IMAGES, patches=True)
     assert [n.split("#")[1] for n in tiles.names] == ["0,0", "0,8", "8,0", "8,8"]
     assert tiles.skipped[0][0] == "small.png"
-    assert len(load_folder(tmp_path, (3, 8, 8), limit=3, patches=True)) == 3
-    many = load_folder(tmp_path, (3, 8, 8), limit=100, patches=True)
+    assert len(load_folder(tmp_path, IMAGES, limit=3, patches=True)) == 3
+    many = load_folder(tmp_path, IMAGES, limit=100, patches=True)
     assert len(set(many.names)) == 100
     assert set(tiles.names) <= set(many.names)
     # There are only 13 * 10 places.
-    assert len(load_folder(tmp_path, (3, 8, 8), limit=1000, patches=True)) == 130
+    assert len(load_folder(tmp_path, IMAGES, limit=1000, patches=True)) == 130
 
 
 def test_bad_folders(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a folder"):
-        load_folder(tmp_path / "none", (3, 8, 8))
+        load_folder(tmp_path / "none", IMAGES)
     with pytest.raises(DataError, match="no usable image among 0 files"):
-        load_folder(tmp_path, (3, 8, 8))
+        load_folder(tmp_path, IMAGES)
     fill(tmp_path, 1, 4, 4)
     with pytest.raises(DataError, match="4x4 pixels, expected 8x8"):
-        load_folder(tmp_path, (3, 8, 8))
+        load_folder(tmp_path, IMAGES)
     with pytest.raises(DataError, match="smaller than 8x8"):
-        load_folder(tmp_path, (3, 8, 8), limit=5, patches=True)
+        load_folder(tmp_path, IMAGES, limit=5, patches=True)
     with pytest.raises(UsageError, match="positive"):
-        load_folder(tmp_path, (3, 8, 8), limit=0)
+        load_folder(tmp_path, IMAGES, limit=0)
 
 
 def test_png_rounds_and_clamps() -> None:
@@ -97,6 +100,6 @@ def test_the_commonest_size_of_a_folder(tmp_path: Path) -> None:
     assert loaded.images.shape == (4, 3, 6, 8)
     assert [name for name, _ in loaded.skipped] == ["large.png", "notes.txt"]
     with pytest.raises(DataError, match="no usable image among 6 files"):
-        load_commonest(tmp_path, deep=True)
+        load_commonest(tmp_path, 16)
     with pytest.raises(UsageError, match="not a folder"):
         load_commonest(tmp_path / "none")

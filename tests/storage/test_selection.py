@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flipad_ops.common.errors import UsageError
-from flipad_ops.storage import Content, Item
+from flipad_ops.storage import Content, Item, Target
 from flipad_ops.storage.globs import compile_globs, matches
 from flipad_ops.storage.selection import Selection, parse_shard, parse_since
 
 
-class Listed:
+class Listed(Target):
     """A target of names."""
 
     concurrency = 1

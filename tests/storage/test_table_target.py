@@ -14,15 +14,16 @@ import pytest
 
 from flipad_ops.common.errors import ObjectGone, TargetError, UsageError
 from flipad_ops.samples.columns import Column, Columns
-from flipad_ops.samples.row import read_row
+from flipad_ops.samples.image_space import Images
 from flipad_ops.scanning.decisions.rules import grouping, prefix_tests
+from flipad_ops.scanning.plan.samples_within import with_tables
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 from flipad_ops.storage import Item, ManifestTarget, open_target
-from flipad_ops.storage.table_target import KEPT, TableTarget, with_tables
+from flipad_ops.storage.table_target import KEPT, TableTarget
 
 COLUMNS = Columns((Column("a", 0.0, 100.0), Column("b", 0.0, 1.0)))
-SCORER = cast(Any, SimpleNamespace(name="x", version="1", image_shape=COLUMNS))
-IMAGES = cast(Any, SimpleNamespace(name="y", version="1", image_shape=(3, 8, 8)))
+SCORER = cast(Any, SimpleNamespace(name="x", version="1", space=COLUMNS))
+IMAGES = cast(Any, SimpleNamespace(name="y", version="1", space=Images((3, 8, 8))))
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_rows_are_items_under_their_row_group(table: Path) -> None:
     for number in (0, 11, 1):
         content = target.read(items[number], 10**6)
         assert content.etag == items[number].etag
-        assert read_row(content.data, COLUMNS)[0] == pytest.approx(number / 100)
+        assert COLUMNS.take(content.data)[0][0] == pytest.approx(number / 100)
     with pytest.raises(ObjectGone):
         target.read(Item("t.parquet/rows-0-1/7", 0, 0.0, ""), 10**6)
     table.write_bytes(b"PAR1 no more")

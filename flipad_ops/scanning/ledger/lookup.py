@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
-from flipad_ops.scanning.ledger.sqlite_ledger import Known
+from flipad_ops.scanning.ledger.ledger import Known
 from flipad_ops.storage.selection import Picked, in_chunks
 from flipad_ops.storage.target import Item, Target
 

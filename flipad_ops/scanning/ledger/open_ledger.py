@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.ledger.lock import only_one
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
-from flipad_ops.storage.s3_access import AS_CONFIGURED, S3Access
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
+from flipad_ops.storage.s3.access import AS_CONFIGURED, S3Access
 
 
 @contextmanager
@@ -42,4 +43,4 @@ def open_ledger(
             yield DeltaLedger(find_place(text, access), path, must_exist=must_exist)
         return
     with only_one(Path(text)):
-        yield Ledger(Path(text), must_exist=must_exist)
+        yield SqliteLedger(Path(text), must_exist=must_exist)

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from flipad_ops.common.errors import ImageError, TargetError
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.storage import Item, S3Target, Target
-from flipad_ops.storage.frames import FramesTarget, file_key
-from flipad_ops.storage.table_target import TableTarget
+from flipad_ops.storage import Item, Target
+from flipad_ops.storage.frames import file_key
 
 
 class Evidence:
@@ -64,10 +63,8 @@ class Evidence:
         if target is not None:
             item = Item(row.key, row.size, 0.0, row.etag)
             yield "What lies there now", self._now(target, item)
-            if isinstance(target, S3Target | FramesTarget) and row.etag:
+            if target.versioned:
                 yield "No version in the bucket", target.earlier(item, self._max_bytes)
-            if isinstance(target, TableTarget):
-                yield "No version in the bucket", target.earlier(item)
 
     def _now(self, target: Target, item: Item) -> Iterator[bytes]:
         if target.uri.endswith("/" + file_key(item.key)):  # it may be one object, not a folder

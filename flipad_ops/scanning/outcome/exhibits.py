@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.common.errors import ImageError, TargetError
-from flipad_ops.samples.columns import Columns
 from flipad_ops.samples.decode import decode
-from flipad_ops.samples.sample_kinds import array_shape, take
-from flipad_ops.samples.size_rule import fit_to
-from flipad_ops.samples.tensors import as_pixels
-from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.samples.image_space import Images
+from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
 from flipad_ops.storage import Item
 
 #: The report shows at most this many.
 SHOWN = 50
-
-
-@dataclass(frozen=True, eq=False)
-class Exhibit:
-    """One pictured finding.
-
-    Parameters
-    ----------
-    finding : Finding
-    pixels : (height, width, channels) uint8
-    residual : (height, width) float32
-        Mean absolute inversion residual over channels, in target units.
-    """
-
-    finding: Finding
-    pixels: NDArray[np.uint8]
-    residual: NDArray[np.float32]
 
 
 def collect_exhibits(
@@ -51,24 +29,20 @@ def collect_exhibits(
     for finding in outcome.of("leak", "review")[:shown]:
         row = finding.row
         scorer = by_name[row.attributor]
-        if isinstance(scorer.image_shape, Columns):
-            continue  # a row has no picture
-        channels, height, width = array_shape(scorer.image_shape)
-        shape = (channels, height, width)
         try:
             item = Item(row.key, row.size, 0.0, row.etag)
             data = targets[row.target].read(item, outcome.request.limits.max_bytes).data
             if hashlib.sha256(data).hexdigest() != row.sha256:
                 continue
             image = decode(data, outcome.request.limits)
-            pixels, _ = take(data, image, scorer.image_shape, outcome.request.size_rule)
-            eight = fit_to(image, shape, outcome.request.size_rule)
+            values, _ = scorer.space.take(data, image, outcome.request.size_rule)
+            picture = scorer.space.picture(image, outcome.request.size_rule)
         except (TargetError, ImageError):
             continue
-        batch = scorer.score(as_pixels(pixels[None]), residual=True)
-        if batch.residual is not None:
+        batch = scorer.score(scorer.space.to_tensor(values[None]), residual=True)
+        if batch.residual is not None and picture is not None:
             residual = residual_map(batch.residual[0])
-            exhibits.append(Exhibit(finding, eight.transpose(1, 2, 0), residual))
+            exhibits.append(Exhibit(finding, picture, residual))
     return exhibits
 
 
@@ -79,7 +53,8 @@ def reference_exhibit(
     for scorer in scorers:
         pixels = scorer.card.reference
         if pixels is not None:
-            tensor = as_pixels(pixels.transpose(2, 0, 1)[None].copy())
+            eight = pixels.transpose(2, 0, 1)
+            tensor = Images(eight.shape).to_tensor(eight[None].copy())
             batch = scorer.score(tensor, residual=True)
             if batch.residual is not None:
                 return pixels, residual_map(batch.residual[0])

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from flipad_ops.attribution.scorer import AttributorCard
 from flipad_ops.scanning.decisions.records import Finding, Row
 from flipad_ops.scanning.decisions.rules import PrefixTest
 from flipad_ops.scanning.plan.scan_request import ScanRequest
-
-if TYPE_CHECKING:
-    from flipad_ops.scanning.outcome.exhibits import Exhibit
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -42,6 +39,23 @@ class Stream(Collection[T], Generic[T]):
 
     def __contains__(self, item: object) -> bool:
         return any(item == other for other in self)
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """One pictured finding.
+
+    Parameters
+    ----------
+    finding : Finding
+    pixels : (height, width, channels) uint8
+    residual : (height, width) float32
+        Mean absolute inversion residual over channels, in target units.
+    """
+
+    finding: Finding
+    pixels: Pixels
+    residual: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,11 @@ class ScanOutcome:
         """Leaks and reviews that are not suppressed, most certain first."""
         chosen = [finding for finding in self.notable() if not finding.suppressed]
         return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+
+    def address(self, row: Row) -> str:
+        """Where the object of a row is, as a URI reference."""
+        targets = {target.uri: target for target in self.request.targets}
+        return targets[row.target].address(row.key)
 
     def notable(self) -> Iterable[Finding]:
         """Findings that are not clear, suppressed ones too, in the order of `findings`."""

@@ -12,7 +12,6 @@ import numpy as np
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.common.errors import AttributorCorrupt, AttributorMissing, TargetError
 from flipad_ops.samples.decoder import DecodeJob
-from flipad_ops.samples.tensors import as_pixels
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.rules import judge, q_by_level
 from flipad_ops.scanning.outcome.evidence import Evidence
@@ -89,14 +88,14 @@ class Verifier:
     def _one(self, finding: Finding) -> Check:
         row, request = finding.row, self._saved.request
         scorer = self._scorers[row.attributor]
-        job = DecodeJob((scorer.image_shape,), request.size_rule, request.limits)
+        job = DecodeJob((scorer.space,), request.size_rule, request.limits)
         try:
-            (pixels,) = job.run(self._evidence.find(row)).fits
+            (values,) = job.run(self._evidence.find(row)).fits
         except TargetError as error:
             return Check(finding, "unavailable", (str(error),))
-        if isinstance(pixels, str):
-            return Check(finding, "unavailable", (pixels,))
-        batch = scorer.score(as_pixels(pixels[None]))
+        if isinstance(values, str):
+            return Check(finding, "unavailable", (values,))
+        batch = scorer.score(scorer.space.to_tensor(values[None]))
         score, p = float(batch.score[0]), float(batch.p[0])
         reasons = [*self._rescored(finding, scorer, score, p), *self._redecided(finding)]
         return Check(finding, "differs" if reasons else "confirmed", tuple(reasons), score, p)

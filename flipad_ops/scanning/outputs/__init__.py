@@ -1,4 +1,9 @@
-"""Output formats by name. Each writer takes an outcome and a text stream."""
+"""Output formats by name, and writing them.
+
+To add one: a file with an `OutputFormat`, and its line in FORMATS; or, in another package, an entry
+point of the group `flipad_ops.outputs`. The command line takes names from here for its help, so
+nothing heavy is imported before a format is used.
+"""
 
 from __future__ import annotations
 
@@ -8,46 +13,68 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.errors import UsageError
-from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outputs.junit import write_junit
-from flipad_ops.scanning.outputs.parquet import write_parquet
-from flipad_ops.scanning.outputs.sarif import write_sarif
-from flipad_ops.scanning.outputs.structured import write_csv, write_json, write_jsonl
-from flipad_ops.scanning.outputs.text_table import write_table
+from flipad_ops.common.plugins import plugin, plugin_names
 
-Writer = Callable[[ScanOutcome, TextIO], None]
+if TYPE_CHECKING:
+    from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
-
-def _write_html(outcome: ScanOutcome, stream: TextIO) -> None:
-    from flipad_ops.scanning.report.page import render  # Jinja2 only when asked for
-
-    stream.write(render(outcome))
-
-
-def _write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:
-    from flipad_ops.scanning.outputs.prometheus import write_prometheus
-
-    write_prometheus(outcome, stream)
-
-
-WRITERS: dict[str, Writer] = {
-    "table": write_table,
-    "jsonl": write_jsonl,
-    "json": write_json,
-    "csv": write_csv,
-    "junit": write_junit,
-    "sarif": write_sarif,
-    "html": _write_html,
-    "prometheus": _write_prometheus,
+#: Where each format is.
+FORMATS = {
+    "table": "flipad_ops.scanning.outputs.text_table:TABLE",
+    "jsonl": "flipad_ops.scanning.outputs.structured:JSONL",
+    "json": "flipad_ops.scanning.outputs.structured:JSON",
+    "csv": "flipad_ops.scanning.outputs.structured:CSV",
+    "junit": "flipad_ops.scanning.outputs.junit:JUNIT",
+    "sarif": "flipad_ops.scanning.outputs.sarif:SARIF",
+    "html": "flipad_ops.scanning.report.page:HTML",
+    "parquet": "flipad_ops.scanning.outputs.parquet:PARQUET",
+    "prometheus": "flipad_ops.scanning.outputs.prometheus:PROMETHEUS",
 }
+GROUP = "flipad_ops.outputs"
 
-#: Formats that are no text and need a file.
-BINARY: dict[str, Callable[[ScanOutcome, Path], None]] = {"parquet": write_parquet}
-FORMATS = (*WRITERS, *BINARY)
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """How an outcome is written.
+
+    Parameters
+    ----------
+    write : callable
+        Takes the outcome and a stream.
+    binary : bool
+        The stream is of bytes, and no terminal's.
+    pictures : bool
+        The outcome's pictures are shown; else they need not be made.
+    """
+
+    write: Callable[[ScanOutcome, Any], None]
+    binary: bool = False
+    pictures: bool = False
+
+
+def output_format(name: str) -> OutputFormat:
+    """The format of a name.
+
+    Raises
+    ------
+    UsageError
+        Unknown.
+    """
+    if name in FORMATS:
+        module, _, attribute = FORMATS[name].partition(":")
+        found = getattr(import_module(module), attribute)
+    else:
+        found = plugin(GROUP, name)
+    if not isinstance(found, OutputFormat):
+        known = ", ".join([*FORMATS, *plugin_names(GROUP)])
+        raise UsageError(f"Unknown output format {name!r}; known are {known}.")
+    return found
 
 
 def parse_output(text: str) -> tuple[str, Path | None]:
@@ -59,11 +86,10 @@ def parse_output(text: str) -> tuple[str, Path | None]:
         Unknown format, empty path, or a format that needs a file.
     """
     name, equals, path = text.partition("=")
-    if name not in FORMATS:
-        raise UsageError(f"Unknown output format {name!r}; known are {', '.join(FORMATS)}.")
+    binary = output_format(name).binary
     if equals and not path:
         raise UsageError(f"Output {text!r} names no file after '='.")
-    if name in BINARY and not path:
+    if binary and not path:
         raise UsageError(f"Output {name} needs a file: {name}=PATH.")
     return name, Path(path) if path else None
 
@@ -93,25 +119,24 @@ def write_outputs(
         if path is None:
             if isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(errors="backslashreplace")
-            WRITERS[name](outcome, sys.stdout)
+            output_format(name).write(outcome, sys.stdout)
             sys.stdout.flush()
         else:
-            _write_whole(name, outcome, path)
+            _write_whole(output_format(name), outcome, path)
             if sign is not None:
                 sign(path, outcome)
 
 
-def _write_whole(name: str, outcome: ScanOutcome, path: Path) -> None:
+def _write_whole(form: OutputFormat, outcome: ScanOutcome, path: Path) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        # What is no UTF-8 in a key becomes visible instead of ending the report.
-        with os.fdopen(
-            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
-        ) as stream:
-            if name in BINARY:
-                BINARY[name](outcome, Path(temporary))
+        with os.fdopen(handle, "wb") as file:
+            if form.binary:
+                form.write(outcome, file)
             else:
-                WRITERS[name](outcome, stream)
+                # What is no UTF-8 in a key becomes visible instead of ending the report.
+                with io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="") as stream:
+                    form.write(outcome, stream)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

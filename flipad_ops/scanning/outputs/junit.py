@@ -6,6 +6,7 @@ from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.outputs.text_table import printable
 
 
@@ -61,3 +62,6 @@ def _case(suite: str, name: str, kind: str, message: str) -> str:
 def _quoted(text: str) -> str:
     # XML has no way to write control characters or lone surrogates, so they are shown.
     return quoteattr(printable(text))
+
+
+JUNIT = OutputFormat(write_junit)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
+from typing import BinaryIO
 
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.outputs.structured import rows
 
 GROUP = 20_000
 
 
-def write_parquet(outcome: ScanOutcome, path: Path) -> None:
+def write_parquet(outcome: ScanOutcome, stream: BinaryIO) -> None:
     """The columns of the CSV, typed."""
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -26,8 +27,11 @@ def write_parquet(outcome: ScanOutcome, path: Path) -> None:
         }
     )  # fmt: skip
     records = rows(outcome)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         while group := list(islice(records, GROUP)):
             for record in group:
                 record["key"] = record["key"].encode("utf-8", "replace").decode()
             writer.write_table(pa.Table.from_pylist(group, schema))
+
+
+PARQUET = OutputFormat(write_parquet, binary=True)

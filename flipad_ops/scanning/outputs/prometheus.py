@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.outputs.text_table import printable
 
 
@@ -36,3 +37,6 @@ def write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:
     ):
         gauge(name, text).labels(targets, models).set(value)
     stream.write(generate_latest(registry).decode())
+
+
+PROMETHEUS = OutputFormat(write_prometheus)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import Any, TextIO
-from urllib.parse import quote
 
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.outputs.text_table import printable
 from flipad_ops.version import __version__
 
@@ -68,7 +68,7 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(row.target, row.key)},
+                    "artifactLocation": {"uri": outcome.address(row)},
                     "region": {"startLine": 1},
                 }
             }
@@ -81,10 +81,4 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
     return result
 
 
-def _uri(target: str, key: str) -> str:
-    encoded = quote(key.encode("utf-8", "surrogateescape"))
-    if target.startswith("s3://"):
-        return f"{target.rstrip('/')}/{encoded}"
-    if key.startswith("s3://"):
-        return quote(key, safe="/:")
-    return f"{quote(target)}/{encoded}" if not target.endswith(f"/{key}") else quote(target)
+SARIF = OutputFormat(write_sarif)

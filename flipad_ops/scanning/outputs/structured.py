@@ -12,6 +12,7 @@ from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Row
 from flipad_ops.scanning.outcome.cards import card_to_dict
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.outputs import OutputFormat
 
 COLUMNS = [field.name for field in fields(Row)] + ["q", "verdict", "why", "suppressed"]
 
@@ -68,3 +69,6 @@ def _inert(value: Any) -> Any:
         return value
     value = value.encode("utf-8", "backslashreplace").decode()
     return "'" + value if value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+
+
+JSONL, JSON, CSV = map(OutputFormat, (write_jsonl, write_json, write_csv))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from flipad_ops.common.text_columns import write_columns
 from flipad_ops.scanning.decisions.rules import most_telling
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.outputs import OutputFormat
 
 #: More findings than this are counted, not listed.
 LISTED = 30
@@ -37,7 +39,7 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
             )
             for test in most_telling(tests, LISTED)
         ]
-        _columns(stream, lines)
+        write_columns(lines, stream, "  ")
         if len(tests) > LISTED:
             stream.write(f"... and {len(tests) - LISTED} more prefixes with a larger q\n")
     found = outcome.of("leak", "review")
@@ -48,7 +50,7 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
             (f.verdict, f"{f.row.score:.4g}", f"{f.row.p:.2g}", f"{f.q:.2g}", printable(f.row.key))
             for f in found[:LISTED]
         ]
-        _columns(stream, lines)
+        write_columns(lines, stream, "  ")
         if len(found) > LISTED:
             stream.write(f"... and {len(found) - LISTED} more (use -o jsonl=FILE for all)\n")
     stream.write(
@@ -64,8 +66,4 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _columns(stream: TextIO, lines: list[tuple[str, ...]]) -> None:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-        stream.write("  " + "  ".join(cells).rstrip() + "\n")
+TABLE = OutputFormat(write_table)

@@ -1,37 +1,16 @@
-"""What runs a scan: threads and processes here (`run.local_engine`), or a Ray cluster (`ray`)."""
+"""What runs a scan: threads and processes here, or a Ray cluster (`scanning.ray`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
-from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.common.errors import FlipadError
 from flipad_ops.scanning.ledger.lookup import Kept
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
-from flipad_ops.scanning.pipeline.pipeline import Fetched
-from flipad_ops.scanning.plan.scan_request import ScanRequest
-
-if TYPE_CHECKING:
-    from flipad_ops.scanning.pipeline.run import Work
-
-#: Called with (done, found so far).
-Progress = Callable[[int, int], None]
-#: The signal that should end the scan; 0 goes on.
-Stop = Callable[[], int]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A scan as an engine sees it."""
-
-    request: ScanRequest
-    scorers: list[Scorer]
-    ledger: Ledger
-    progress: Progress
-    stop: Stop
+from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
+from flipad_ops.scanning.pipeline.sizes import make_decoders, plumbing, sample_spaces
+from flipad_ops.scanning.pipeline.work import Task, Work
 
 
 class Source(Protocol):
@@ -48,4 +27,16 @@ class Source(Protocol):
 
 
 #: Gives the source of a scan and what takes its results, for as long as the block runs.
-Engine = Callable[[Task], AbstractContextManager[tuple[Source, "Work"]]]
+Engine = Callable[[Task], AbstractContextManager[tuple[Source, Work]]]
+
+
+@contextmanager
+def local_engine(task: Task) -> Iterator[tuple[Source, Work]]:
+    """Threads that read, processes that decode, and scores in this thread."""
+    request, scorers = task.request, task.scorers
+    spaces = sample_spaces(scorers)
+    picked = request.selection.pick(request.targets)
+    decoders = make_decoders(request, spaces)
+    sizes = plumbing(request, spaces, request.targets)
+    with Pipeline(picked, task.ledger.reader(), decoders, sizes) as pipeline:
+        yield pipeline, Work(task)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label
 from flipad_ops.common.errors import InversionError
-from flipad_ops.samples.tensors import as_pixels
 from flipad_ops.scanning.decisions.records import Row, replace_row
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.ledger import Ledger
 
 Pixels = NDArray[Any]
 #: Rows with the same content, each with its position in the listing.
@@ -43,7 +42,7 @@ class Lane:
 
     def __init__(self, scorer: Scorer, ledger: Ledger, batch_size: int) -> None:
         self.scorer, self.ledger, self.batch_size = scorer, ledger, batch_size
-        self.name, self.shape = label(scorer), scorer.image_shape
+        self.name, self.space = label(scorer), scorer.space
         self.found = self.screened = 0
         self._pixels: dict[str, Pixels] = {}
         self._rows: dict[str, Members] = {}
@@ -117,7 +116,7 @@ class Lane:
             self.batch_size = min(self.batch_size, size)
 
         def attempt(part: slice) -> list[ScoreBatch]:
-            return [self.scorer.score(as_pixels(pixels[part]))]
+            return [self.scorer.score(self.space.to_tensor(pixels[part]))]
 
         return in_halves(attempt, slice(0, len(pixels)), shrink, lambda part: [unscored(1)])[0]
 

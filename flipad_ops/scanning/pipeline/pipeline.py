@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from flipad_ops.common.errors import FlipadError, ImageError, ObjectGone, TargetError
 from flipad_ops.samples.decoder import Decoded, Decoder
+from flipad_ops.scanning.ledger.ledger import Known
 from flipad_ops.scanning.ledger.lookup import Kept, looked_up
-from flipad_ops.scanning.ledger.sqlite_ledger import Known
 from flipad_ops.scanning.pipeline.budget import Budget
 from flipad_ops.storage.selection import Picked
 from flipad_ops.storage.target import Item, Target

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer, SharingScorer
-from flipad_ops.samples.tensors import as_pixels
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, in_halves, unscored
 
 
@@ -73,7 +72,7 @@ class Group:
             self.batch_size = min(self.batch_size, size)
 
         def attempt(part: slice) -> list[ScoreBatch]:
-            tensor = as_pixels(pixels[part])
+            tensor = self.lanes[0].space.to_tensor(pixels[part])
             return score_together([lane.sharing for lane in self.lanes], tensor, wanted[:, part])
 
         return in_halves(
@@ -121,7 +120,7 @@ def score_together(
 
     Parameters
     ----------
-    pixels : Tensor, (n, *image_shape)
+    pixels : Tensor, (n, *space.shape)
     wanted : (scorers, n) bool
         Whose score of which image is asked for.
 

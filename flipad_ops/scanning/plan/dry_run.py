@@ -8,7 +8,6 @@ from typing import Any, TextIO
 
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.common.errors import NothingToScan
-from flipad_ops.samples.sample_kinds import describe
 from flipad_ops.scanning.decisions.rules import needed_together
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 
@@ -65,7 +64,7 @@ def write_preview(facts: dict[str, Any], as_json: bool, stream: TextIO) -> None:
 def _decidable(scorer: Scorer, fdr: float, objects: int) -> dict[str, Any]:
     return {
         "generator": f"{scorer.card.generator_name}/{scorer.card.generator_version}",
-        "image": describe(scorer.image_shape),
+        "image": scorer.space.describe(),
         "threshold": scorer.threshold,
         "p_floor": scorer.p_floor,
         "needed_together": needed_together(scorer.p_floor, objects, fdr),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from flipad_ops.common.errors import UsageError
@@ -12,8 +12,6 @@ from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.rules import grouping
-from flipad_ops.storage import LocalTarget, ManifestTarget, S3Target
-from flipad_ops.storage.frames import FramesTarget
 from flipad_ops.storage.selection import Selection
 from flipad_ops.storage.target import Target
 
@@ -83,15 +81,3 @@ class ScanRequest:
             "size rule": self.size_rule,
             "limits": vars(self.limits),
         }
-
-
-def with_frames(request: ScanRequest) -> ScanRequest:
-    """The request with frames of animations, if its selection asks for them."""
-    frames, limit = request.selection.frames, request.limits.max_bytes
-    if frames is None:
-        return request
-    return replace(request, targets=[
-        FramesTarget(target, frames, limit)
-        if isinstance(target, LocalTarget | ManifestTarget | S3Target) else target
-        for target in request.targets
-    ])  # fmt: skip

@@ -7,7 +7,7 @@ import threading
 
 from flipad_ops.common.errors import FlipadError, TargetError
 from flipad_ops.scanning.ledger.lookup import Listed, looked_up
-from flipad_ops.scanning.pipeline.engine import Task
+from flipad_ops.scanning.pipeline.work import Task
 
 
 class Listing(threading.Thread):

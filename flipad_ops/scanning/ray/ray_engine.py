@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, cast
 
 from flipad_ops.common.errors import FlipadError, UsageError
 from flipad_ops.samples.decoder import Decoded
 from flipad_ops.scanning.ledger.lookup import Kept
-from flipad_ops.scanning.pipeline.engine import Source, Task
+from flipad_ops.scanning.pipeline.engine import Source
 from flipad_ops.scanning.pipeline.pipeline import Fetched
-from flipad_ops.scanning.pipeline.run import Work
-from flipad_ops.scanning.plan.setup import image_shapes, window
+from flipad_ops.scanning.pipeline.sizes import sample_spaces, window
+from flipad_ops.scanning.pipeline.work import Task, Work
 from flipad_ops.scanning.ray.calls import LOST, Call, Entry, Image, ReadCall, ScoreCall
 from flipad_ops.scanning.ray.cluster import joined
 from flipad_ops.scanning.ray.crew import Crew
 from flipad_ops.scanning.ray.listing import Listing
 from flipad_ops.scanning.ray.ray_lanes import RemoteLane
 from flipad_ops.scanning.ray.ray_worker import Loader, Reading, Worker, for_workers
-from flipad_ops.storage import LocalTarget
-from flipad_ops.storage.frames import FramesTarget, file_key
 from flipad_ops.storage.target import GONE
 from flipad_ops.version import __version__
 
@@ -100,7 +97,7 @@ class RemoteSource:
         self.crew = Crew(ray, hire, size, self._gone)
         self.work = RemoteWork(task, self.crew)
         self.places = self.work.places
-        self._window = window(task.request, image_shapes(task.scorers), size)
+        self._window = window(task.request, sample_spaces(task.scorers), size)
         self._chunk = min(CHUNK, task.request.batch_size)
         self._held = 0
         self._line: deque[Kept | Entry] = deque()
@@ -214,18 +211,10 @@ def fetched(entry: Entry) -> Fetched:
     """What a lane takes: in place of pixels it says where they are."""
     reading = cast(Reading, entry.reading)
     outcome, reason = reading.outcome, reading.reason
-    if reason == GONE and _is_here(entry):
+    if reason == GONE and entry.target.is_here(entry.item):  # then the folder is not shared
         outcome, reason = "failed", ELSEWHERE
     fits = tuple(fit if isinstance(fit, str) else (entry, fit) for fit in reading.fits)
     decoded = Decoded(cast(Any, fits), notes=reading.notes) if fits else None
     return Fetched(
         entry.position, entry.target, reading.item, outcome, reason, reading.sha256, decoded
     )
-
-
-def _is_here(entry: Entry) -> bool:
-    """Whether a file that a worker missed is still there: then the folder is not shared."""
-    target, item = entry.target, entry.item
-    if isinstance(target, FramesTarget):
-        target, item = target.target, replace(item, key=file_key(item.key))
-    return isinstance(target, LocalTarget) and target.place(item).is_file()

@@ -11,15 +11,14 @@ import numpy as np
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer
 from flipad_ops.common.errors import EngineError, FlipadError
 from flipad_ops.samples.decoder import Decoded, Decoder
-from flipad_ops.samples.sample_kinds import Values, array_shape, array_type
+from flipad_ops.samples.space import Values
 from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, join
 from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
+from flipad_ops.scanning.pipeline.sizes import make_decoders, plumbing, sample_spaces
 from flipad_ops.scanning.plan.scan_request import ScanRequest
-from flipad_ops.scanning.plan.setup import image_shapes, make_decoders, plumbing
-from flipad_ops.storage import Item, LocalTarget, S3Target, Target
-from flipad_ops.storage.frames import FramesTarget
+from flipad_ops.storage import Item, Target
 from flipad_ops.version import __version__
 
 #: Gives the attributors on a device; travels to the workers.
@@ -37,7 +36,7 @@ class Reading:
     item : Item
         As it was when read.
     fits : tuple of int or str
-        For each shape the row of its pixels, or why there are none.
+        For each kind of sample the row of its pixels, or why there are none.
     notes : tuple of str
         As in `Decoded`.
     """
@@ -82,15 +81,15 @@ class Worker:
             )
         try:
             for target in self.request.targets:
-                _reach(target)
+                target.check_reach()
             scorers = self.loader(self.device)
         except FlipadError as error:
             raise EngineError(f"Ray worker on {host}: {error}") from error
-        self.shapes = image_shapes(scorers)
+        self.spaces = sample_spaces(scorers)
         # The ledger is the driver's; a lane here only scores.
-        self.lanes = [Lane(scorer, Ledger(), self.request.batch_size) for scorer in scorers]
-        self.places = [self.shapes.index(lane.shape) for lane in self.lanes]
-        self.decoders = [_Lasting(decoder) for decoder in make_decoders(self.request, self.shapes)]
+        self.lanes = [Lane(scorer, SqliteLedger(), self.request.batch_size) for scorer in scorers]
+        self.places = [self.spaces.index(lane.space) for lane in self.lanes]
+        self.decoders = [_Lasting(decoder) for decoder in make_decoders(self.request, self.spaces)]
         return host
 
     def read(self, target: Target, items: Sequence[Item]) -> tuple[list[Reading], list[Values]]:
@@ -101,12 +100,12 @@ class Worker:
         readings : list of Reading
             One for each item.
         pixels : list of (k, ...) arrays
-            For each shape those that there are.
+            For each kind of sample those that there are.
         """
         target = self._targets.setdefault(target.uri, target)  # the first keeps its connections
         picked = ((target, item) for item in items)
-        sizes = plumbing(self.request, self.shapes, [target])
-        stacks: list[list[Pixels]] = [[] for _ in self.shapes]
+        sizes = plumbing(self.request, self.spaces, [target])
+        stacks: list[list[Pixels]] = [[] for _ in self.spaces]
         readings = []
         with Pipeline(picked, None, list(self.decoders), sizes) as pipeline:
             for got in pipeline.results(lambda: False):
@@ -115,8 +114,8 @@ class Worker:
             if pipeline.listing_error is not None:
                 raise pipeline.listing_error
         return readings, [
-            np.stack(stack) if stack else np.empty((0, *array_shape(shape)), array_type(shape))
-            for stack, shape in zip(stacks, self.shapes, strict=True)
+            np.stack(stack) if stack else np.empty((0, *space.shape), space.dtype)
+            for stack, space in zip(stacks, self.spaces, strict=True)
         ]
 
     def score(
@@ -176,13 +175,3 @@ def _reading(got: Fetched, stacks: list[list[Pixels]]) -> Reading:
             fits.append(len(stack))
             stack.append(fit)
     return Reading(got.item, sha256=got.sha256, fits=tuple(fits), notes=got.decoded.notes)
-
-
-def _reach(target: Target) -> None:
-    """Raise what keeps this machine from reading a target, before it looks like empty objects."""
-    if isinstance(target, FramesTarget):
-        _reach(target.target)
-    elif isinstance(target, S3Target):
-        target.open()
-    elif isinstance(target, LocalTarget) and not target.path.exists():
-        raise EngineError(f"there is no {target.path}; every worker must see it under this path.")

@@ -4,16 +4,16 @@ is ever built from them, and the page's policy allows no script and no network."
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flipad_ops.samples.png import thumbnail_uri
 from flipad_ops.scanning.decisions.rules import most_telling
-from flipad_ops.scanning.outcome.exhibits import Exhibit
-from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
 from flipad_ops.scanning.report.heat import bar_uri, heat_uri
 from flipad_ops.version import __version__
@@ -56,6 +56,14 @@ def render(outcome: ScanOutcome) -> str:
         command=outcome.command,
         code_version=__version__,
     )
+
+
+def write_html(outcome: ScanOutcome, stream: TextIO) -> None:
+    """The page."""
+    stream.write(render(outcome))
+
+
+HTML = OutputFormat(write_html, pictures=True)
 
 
 def _section(outcome: ScanOutcome, name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from flipad_ops.common.errors import StateError
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.lock import only_one
 from flipad_ops.scanning.ledger.open_ledger import open_ledger
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.storage.selection import Selection
 from tests.scanning.fakes import DarkIsOurs
@@ -106,15 +106,15 @@ def test_a_new_attributor_goes_on_with_the_same_ledger(target: Slow, state: str)
 
 def test_files_that_are_no_ledger(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="no ledger"):
-        Ledger(tmp_path / "none.db", must_exist=True)
+        SqliteLedger(tmp_path / "none.db", must_exist=True)
     (tmp_path / "text.db").write_text("hello, this is a text of some length " * 30)
     with pytest.raises(StateError, match="cannot be used"):
-        Ledger(tmp_path / "text.db").begin({})
+        SqliteLedger(tmp_path / "text.db").begin({})
     other = sqlite3.connect(tmp_path / "other.db")
     other.execute("CREATE TABLE mine (x)")
     other.close()
     with pytest.raises(StateError, match="no ledger"):
-        Ledger(tmp_path / "other.db").begin({})
+        SqliteLedger(tmp_path / "other.db").begin({})
 
 
 def test_names_that_are_not_utf8_survive(state: str) -> None:
@@ -139,7 +139,7 @@ def test_a_ledger_serves_one_scan_at_a_time(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.ledger.lock import only_one
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.storage import open_target
@@ -154,7 +154,7 @@ class Deadly(DarkIsOurs):
         return super().score(pixels, residual)
 
 request = ScanRequest([open_target(sys.argv[1])], batch_size=5, workers=0)
-run_scan(request, [Deadly()], ledger=Ledger(Path(sys.argv[2])))
+run_scan(request, [Deadly()], ledger=SqliteLedger(Path(sys.argv[2])))
 """
 
 
@@ -172,7 +172,7 @@ def test_resume_after_kill_repeats_only_the_batch_in_flight(tmp_path: Path) -> N
 
     scorer = Counting()
     request = ScanRequest([open_target(str(folder))], batch_size=5, workers=0)
-    outcome = run_scan(request, [scorer], ledger=Ledger(tmp_path / "s.db", must_exist=True))
+    outcome = run_scan(request, [scorer], ledger=SqliteLedger(tmp_path / "s.db", must_exist=True))
     assert len(outcome.findings) == 60
     assert outcome.complete
     assert sum(scorer.batches) == 60 - 7 * 5

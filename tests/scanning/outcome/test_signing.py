@@ -16,7 +16,7 @@ from flipad_ops.common.errors import RecordAltered, UsageError
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.signing import Signer, check_signature, public_key
 from flipad_ops.scanning.outputs import write_outputs
-from tests.scanning.decisions.test_verdicts import outcome_of
+from tests.scanning.outcome.test_verdicts import outcome_of
 
 
 @pytest.fixture

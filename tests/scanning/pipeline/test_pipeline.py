@@ -21,15 +21,15 @@ from flipad_ops.common.errors import ImageError, InversionError, TargetError
 from flipad_ops.samples.decode import DecodeLimits, decode
 from flipad_ops.samples.decoder import Decoded, DecodeJob, InlineDecoder
 from flipad_ops.samples.decoding_client import WorkerDecoder
+from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import encode_png
-from flipad_ops.samples.size_rule import fit_to
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
+from flipad_ops.scanning.pipeline import sizes
 from flipad_ops.scanning.pipeline.budget import Budget
 from flipad_ops.scanning.pipeline.pipeline import Pipeline, Plumbing
 from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanRequest, run_scan
-from flipad_ops.scanning.plan import setup
-from flipad_ops.storage import Content, Item
+from flipad_ops.storage import Content, Item, Target
 from tests.scanning.fakes import DarkIsOurs
 
 
@@ -38,7 +38,7 @@ def png(level: float, seed: int, size: int = 8) -> bytes:
     return encode_png((noise.clip(0, 1) * 255).astype(np.uint8))
 
 
-class Slow:
+class Slow(Target):
     """Objects in memory whose reads take random times and sometimes fail."""
 
     uri, concurrency = "slow", 8
@@ -72,7 +72,7 @@ def plain(target: Slow, scorer: DarkIsOurs) -> dict[str, float]:
     scores = {}
     for key, data in target.objects.items():
         try:
-            pixels = fit_to(decode(data), scorer.image_shape).copy()
+            pixels = scorer.space.fit(decode(data)).copy()
         except ImageError:
             continue
         if key not in target.broken:
@@ -118,10 +118,10 @@ class Starting(InlineDecoder):
 def test_decoders_start_ahead_unless_nothing_may_have_changed(
     target: Slow, tmp_path: Path, seen_before: bool
 ) -> None:
-    ledger = Ledger(tmp_path / "s.db")
+    ledger = SqliteLedger(tmp_path / "s.db")
     for _ in range(1 + seen_before):
         ledger.begin({})
-    decoder = Starting(DecodeJob(((3, 8, 8),), "reject", DecodeLimits()))
+    decoder = Starting(DecodeJob((Images((3, 8, 8)),), "reject", DecodeLimits()))
     plumbing = Plumbing(fetchers=2, window=8, max_bytes=1000)
     picked = [(target, item) for item in target.list()]
     with Pipeline(picked, ledger.reader(), [decoder], plumbing) as pipeline:
@@ -254,7 +254,7 @@ def test_a_hanging_read_does_not_keep_a_stopped_scan_from_ending(target: Slow) -
     assert outcome.signal == signal.SIGINT
 
 
-JOB = DecodeJob(((3, 8, 8),), "reject", DecodeLimits())
+JOB = DecodeJob((Images((3, 8, 8)),), "reject", DecodeLimits())
 
 
 def test_a_killed_worker_costs_one_image() -> None:
@@ -297,7 +297,7 @@ def test_an_image_that_kills_its_decoder_is_an_error_not_a_clean_skip(
                 killer = data == target.objects["020.png"]
                 yield Decoded(("It died.",), "It died.") if killer else self.job.run(data)
 
-    monkeypatch.setattr(setup, "WorkerDecoder", Mortal)
+    monkeypatch.setattr(sizes, "WorkerDecoder", Mortal)
     outcome = run_scan(ScanRequest([target], workers=1, max_errors=1), [DarkIsOurs()])
     assert {row.key: row.reason for row in outcome.failed} == {
         "010.png": "Broken.",

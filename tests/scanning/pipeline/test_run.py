@@ -13,7 +13,7 @@ from PIL import Image
 
 from flipad_ops.common.errors import NothingToScan, TargetError, UsageError
 from flipad_ops.scanning.outcome.summary import exit_code, summarise
-from flipad_ops.scanning.outputs import WRITERS, check_outputs, parse_output, write_outputs
+from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
 from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanRequest, run_scan
 from flipad_ops.storage import Content, Item, LocalTarget, open_target
 from tests.scanning.fakes import DarkIsOurs
@@ -121,7 +121,7 @@ def test_structured_outputs_agree(folder: Path) -> None:
     outcome = scan(folder)
     streams = {name: io.StringIO() for name in ("json", "jsonl", "csv", "table")}
     for name, stream in streams.items():
-        WRITERS[name](outcome, stream)
+        output_format(name).write(outcome, stream)
     document = json.loads(streams["json"].getvalue())
     lines = [json.loads(line) for line in streams["jsonl"].getvalue().splitlines()]
     cells = list(csv.DictReader(io.StringIO(streams["csv"].getvalue())))
@@ -139,8 +139,8 @@ def test_hostile_keys_stay_inert(folder: Path) -> None:
     save(folder / "own" / "\x1b[31mred.png", 0.05)
     outcome = scan(folder)
     table, cells = io.StringIO(), io.StringIO()
-    WRITERS["table"](outcome, table)
-    WRITERS["csv"](outcome, cells)
+    output_format("table").write(outcome, table)
+    output_format("csv").write(outcome, cells)
     assert "\x1b" not in table.getvalue()
     assert "'=1+1.png" in cells.getvalue()
 

@@ -22,7 +22,7 @@ from flipad_ops.inversion import FinalLayerInverter, InversionResult
 from flipad_ops.registry.scorers import LoadedScorer, from_folder
 from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import NO_SCORE
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.scanning.pipeline.sharing import make_lanes, sharing_groups
@@ -36,7 +36,7 @@ class Alone:
 
     def __init__(self, scorer: LoadedScorer) -> None:
         self.name, self.version, self.card = scorer.name, scorer.version, scorer.card
-        self.image_shape, self.threshold = scorer.image_shape, scorer.threshold
+        self.space, self.threshold = scorer.space, scorer.threshold
         self.p_floor, self.score = scorer.p_floor, scorer.score
 
 
@@ -177,7 +177,7 @@ def test_out_of_memory_halves_the_batch_of_the_group(
 def test_content_known_to_one_is_scored_by_the_other_alone(
     pair: list[LoadedScorer], images: Tensor, inversions: list[int]
 ) -> None:
-    ledger = Ledger()
+    ledger = SqliteLedger()
     ledger.begin({})
     lanes = make_lanes(pair, ledger, 8)
     pixels = (images[0] * 255).round().to(torch.uint8).numpy()

@@ -18,7 +18,8 @@ from flipad_ops.common.errors import StateError
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.delta.delta_table import COLUMNS, DeltaRows
 from flipad_ops.scanning.ledger.delta.place import Place
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger, refuse_other
+from flipad_ops.scanning.ledger.ledger import refuse_other
+from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 
 #: Rows wait in the outbox until there are so many, or so many seconds have passed.
 ROWS, SECONDS = 5_000, 10.0
@@ -43,7 +44,7 @@ END;
 """
 
 
-class DeltaLedger(Ledger):
+class DeltaLedger(SqliteLedger):
     """Rows of this scan and of all others, by whatever process, over the same targets.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.errors import FlipadError, StateError, UsageError
 from flipad_ops.scanning.ledger.delta.place import Place
-from flipad_ops.storage.s3_errors import explain
+from flipad_ops.storage.s3.failures import explain
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from flipad_ops.common.errors import StateError, TargetError
-from flipad_ops.storage.s3 import split_uri
-from flipad_ops.storage.s3_access import S3Access
-from flipad_ops.storage.s3_errors import explain
+from flipad_ops.storage.s3.access import S3Access
+from flipad_ops.storage.s3.bucket import split_uri
+from flipad_ops.storage.s3.failures import explain
 
 S3, FOLDER = "s3://", "delta://"
 #: An object that must not be written twice; Delta's own cleaning passes over such names.

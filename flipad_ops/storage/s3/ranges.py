@@ -7,15 +7,12 @@ read ends in an error instead of in a mixture.
 from __future__ import annotations
 
 import io
-import time
 from dataclasses import dataclass, replace
-from typing import IO, Any, cast
+from typing import IO, Any
 
-from flipad_ops.common.errors import ObjectGone, TargetError
-from flipad_ops.storage.s3 import TRIES, split_uri
-from flipad_ops.storage.s3_access import AS_CONFIGURED, S3Access
-from flipad_ops.storage.s3_errors import explain, is_final
-from flipad_ops.storage.target import GONE
+from flipad_ops.common.errors import TargetError
+from flipad_ops.storage.s3.access import AS_CONFIGURED, S3Access
+from flipad_ops.storage.s3.bucket import ask, split_uri
 
 #: Bytes that a sequential reader asks for at a time.
 AHEAD = 4 << 20
@@ -68,7 +65,7 @@ class S3Object:
         """
         bucket, key = split_uri(self.uri)
         options = {"head": True, **({"version": self.version} if self.version else {})}
-        meta = ask(self.access.store(bucket), key, self.uri, options).meta
+        meta = ask(self.access.store(bucket), key, self.uri, lambda answer: answer.meta, options)
         return replace(
             self,
             etag=meta["e_tag"] or "",
@@ -76,6 +73,10 @@ class S3Object:
             size=int(meta["size"]),
             modified=meta["last_modified"].timestamp(),
         )
+
+    def at(self, version: str) -> S3Object:
+        """The object as it was; raises what `pinned` raises."""
+        return replace(self, version=version).pinned()
 
     def open(self, mode: str = "rb") -> IO[bytes]:
         """A seekable stream of the bytes; of a pinned object only of that state."""
@@ -114,34 +115,9 @@ class _Ranges(io.RawIOBase):
             return 0
         state = {"version": self._object.version} if self._object.version else {}
         options = {"range": (self._place, end), "if_match": self._object.etag, **state}
-        data = ask(self._store, self._key, self._object.uri, options).bytes()
+        data = ask(self._store, self._key, self._object.uri, lambda a: bytes(a.bytes()), options)
         if len(data) != end - self._place:
             raise TargetError(f"{self._object.uri}: {len(data)} bytes came of those asked for.")
         memoryview(buffer)[: len(data)] = memoryview(data)
         self._place = end
         return len(data)
-
-
-def ask(store: Any, key: str, where: str, options: dict[str, Any]) -> Any:
-    """obstore's answer, asked for again when the connection breaks.
-
-    Raises
-    ------
-    ObjectGone
-    TargetError
-        It cannot be read, or is in another state than `options` ask for.
-    """
-    import obstore
-
-    for attempt in range(TRIES):
-        try:
-            return obstore.get(store, key, options=cast(Any, options))
-        except FileNotFoundError as error:
-            raise ObjectGone(GONE) from error
-        except obstore.exceptions.PreconditionError as error:
-            raise TargetError(f"{where} was changed while it was read.") from error
-        except (obstore.exceptions.BaseError, OSError) as error:
-            if is_final(error) or attempt + 1 == TRIES:
-                raise TargetError(explain(error, where)) from error
-            time.sleep(0.2 * 2**attempt)
-    raise AssertionError("unreachable")

@@ -14,7 +14,7 @@ from flipad_ops.scanning.decisions.rules import (
     prefix_tests,
     q_by_level,
 )
-from flipad_ops.scanning.ledger.sqlite_ledger import Ledger
+from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.outcome.scan_outcome import Stream
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.samples.decoder import DecodeJob, Decoder, InlineDecoder
 from flipad_ops.samples.decoding_client import WorkerDecoder
-from flipad_ops.samples.sample_kinds import Sample, array_bytes
+from flipad_ops.samples.space import SampleSpace
 from flipad_ops.scanning.pipeline.pipeline import Plumbing
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 from flipad_ops.storage.target import Target
@@ -16,14 +16,14 @@ from flipad_ops.storage.target import Target
 PIXEL_BYTES = 256_000_000
 
 
-def image_shapes(scorers: Sequence[Scorer]) -> tuple[Sample, ...]:
-    """The shapes that images are decoded to, each once."""
-    return tuple(dict.fromkeys(scorer.image_shape for scorer in scorers))
+def sample_spaces(scorers: Sequence[Scorer]) -> tuple[SampleSpace, ...]:
+    """What files are decoded to, each once."""
+    return tuple(dict.fromkeys(scorer.space for scorer in scorers))
 
 
-def make_decoders(request: ScanRequest, shapes: tuple[Sample, ...]) -> list[Decoder]:
+def make_decoders(request: ScanRequest, spaces: tuple[SampleSpace, ...]) -> list[Decoder]:
     """As many decoders as the request has processes; without any, one in this process."""
-    job = DecodeJob(shapes, request.size_rule, request.limits)
+    job = DecodeJob(spaces, request.size_rule, request.limits)
     decoders: list[Decoder] = [
         WorkerDecoder(job, request.decode_seconds) for _ in range(request.processes)
     ]
@@ -31,17 +31,17 @@ def make_decoders(request: ScanRequest, shapes: tuple[Sample, ...]) -> list[Deco
 
 
 def plumbing(
-    request: ScanRequest, shapes: tuple[Sample, ...], targets: Sequence[Target]
+    request: ScanRequest, spaces: tuple[SampleSpace, ...], targets: Sequence[Target]
 ) -> Plumbing:
-    """Sizes for images of these shapes."""
+    """Sizes for samples of these kinds."""
     return Plumbing(
         fetchers=max(target.concurrency for target in targets),
-        window=window(request, shapes),
+        window=window(request, spaces),
         max_bytes=request.limits.max_bytes,
     )
 
 
-def window(request: ScanRequest, shapes: tuple[Sample, ...], workers: int = 1) -> int:
+def window(request: ScanRequest, spaces: tuple[SampleSpace, ...], workers: int = 1) -> int:
     """Images that may be under way: two batches a worker at least, four where memory allows."""
-    image, batch = max(1, sum(map(array_bytes, shapes))), request.batch_size
+    image, batch = max(1, sum(space.nbytes for space in spaces)), request.batch_size
     return max(2 * workers * batch, min(workers * (4 * batch + 64), PIXEL_BYTES // image))

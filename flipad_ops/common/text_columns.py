@@ -1,0 +1,14 @@
+"""Rows of text in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+
+def write_columns(rows: Sequence[Sequence[str]], stream: TextIO, indent: str = "") -> None:
+    """Every column as wide as its widest cell; the first row is the heading."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        stream.write(indent + "  ".join(cells).rstrip() + "\n")

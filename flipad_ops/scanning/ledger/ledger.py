@@ -1,0 +1,117 @@
+"""What a scan needs of a ledger: what became of every object, in this scan and in earlier ones.
+
+A row belongs to one target, key and attributor and is replaced when the object's ETag changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flipad_ops.common.errors import StateError
+from flipad_ops.scanning.decisions.records import Row
+
+
+class Known(Protocol):
+    """What earlier runs know; read in another thread than the ledger's."""
+
+    def unchanged(self, target: str, etags: Mapping[str, str]) -> set[str]:
+        """Keys that each attributor scored or skipped at this ETag; failed ones are tried again."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Ledger(Protocol):
+    """Rows of this scan and of earlier ones over the same targets."""
+
+    #: Why rows of this run may be lost to later ones; empty when all is well.
+    trouble: str
+
+    def begin(self, fingerprint: Mapping[str, Any]) -> None:
+        """Start a run; the ledger must have been made for the same filters.
+
+        Attributors may be others than before: rows of each are kept apart. One of the same name
+        and version must have the same files.
+
+        Raises
+        ------
+        StateError
+            It was not, or the place holds none of ours or one of a later format.
+        """
+        ...
+
+    def finish(self, complete: bool) -> None:
+        """Close the run."""
+        ...
+
+    def add(self, row: Row, position: int) -> None:
+        """Put a row, replacing what was known of the object."""
+        ...
+
+    def keep(self, target: str, kept: Sequence[tuple[str, int]]) -> None:
+        """Take rows of earlier runs into this one; (key, position) pairs."""
+        ...
+
+    def by_content(
+        self, attributor: str, sha256: str
+    ) -> tuple[float, float, bool, bool, str] | None:
+        """(score, p, attributed, converged, reason) of the same bytes under any key."""
+        ...
+
+    def commit(self, every: float = 0.0) -> None:
+        """Make rows durable, if the last time is more than `every` seconds ago."""
+        ...
+
+    def settle(self) -> None:
+        """Make all rows durable: the scan ends, well or not."""
+        ...
+
+    def rows(
+        self, outcome: str, attributor: str | None = None, *, suspects: bool = False
+    ) -> Iterator[Row]:
+        """Rows of this run in listing order; with `suspects` only attributed ones."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """Rows of this run by outcome; `unconverged`: scores from unfinished inversions."""
+        ...
+
+    def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """p-values (m,) and attributed (m,) of this run's scored rows, in no order."""
+        ...
+
+    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, bool, bool]]:
+        """(key, attributed, attributed with p <= cut) of this run's scored rows, in no order."""
+        ...
+
+    def reader(self) -> Known | None:
+        """Lookups for another thread; None when there can be no earlier rows."""
+        ...
+
+
+def refuse_other(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
+    """Raise StateError when a ledger was made for another fingerprint.
+
+    "models" maps attributors to the hash of their files: those named in both must agree.
+    """
+    now = json.loads(json.dumps(now))
+    models, earlier = now.get("models", {}), before.get("models", {})
+    other = sorted(name for name in models if earlier.get(name, models[name]) != models[name])
+    if other:
+        raise StateError(
+            f"{where} holds scores of {other[0]} with other files: begin a new ledger."
+        )
+    keys = {*before, *now} - {"models"}
+    changed = sorted(k for k in keys if before.get(k) != now.get(k))
+    if changed:
+        raise StateError(
+            f"{where} was made with another choice of {', '.join(changed)}: scan with the "
+            "same one, or begin a new ledger."
+        )

@@ -1,0 +1,80 @@
+"""The table of a SQLite ledger: schema, rows to records and back, look-ups beside a scan."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flipad_ops.scanning.decisions.records import Row
+
+VERSION = 1
+
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (id INTEGER PRIMARY KEY, started REAL NOT NULL, finished REAL, complete INTEGER);
+CREATE TABLE rows (
+    target TEXT NOT NULL, key TEXT NOT NULL, attributor TEXT NOT NULL,
+    run INTEGER NOT NULL, position INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
+    sha256 TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+    score REAL, p REAL, attributed INTEGER, converged INTEGER, at REAL NOT NULL,
+    PRIMARY KEY (target, key, attributor)
+) WITHOUT ROWID;
+CREATE INDEX contents ON rows (sha256, attributor) WHERE outcome = 'scored';
+"""
+
+FIELDS = (
+    "key, target, size, outcome, attributor, reason, sha256, etag, score, p, attributed, converged"
+)
+
+
+class SqliteKnown:
+    """What earlier runs know of the attributors `names`, read through a connection of its own."""
+
+    def __init__(self, db: sqlite3.Connection, names: Sequence[str]) -> None:
+        self._db, self._names = db, list(names)
+
+    def unchanged(self, target: str, etags: Mapping[str, str]) -> set[str]:
+        """See `Known.unchanged`."""
+        found: dict[str, int] = {}
+        names = {to_text(key): key for key in etags if etags[key]}
+        chosen = list(names)
+        for start in range(0, len(chosen), 500):
+            part = chosen[start : start + 500]
+            marks, asked = (",".join("?" * len(values)) for values in (part, self._names))
+            for key, etag in self._db.execute(
+                "SELECT key, etag FROM rows WHERE target = ? AND outcome != 'failed' "  # noqa: S608
+                f"AND key IN ({marks}) AND attributor IN ({asked})",
+                [to_text(target), *part, *self._names],
+            ):
+                if etag == etags[names[key]]:
+                    found[key] = found.get(key, 0) + 1
+        return {names[key] for key, count in found.items() if count == len(self._names)}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+
+def row_of(record: Sequence[Any]) -> Row:
+    """A record of FIELDS as a row."""
+    *plain, attributed, converged = record
+    flags = (None if f is None else bool(f) for f in (attributed, converged))
+    key, target, *rest = plain
+    return Row(from_text(key), from_text(target), *rest, *flags)
+
+
+def to_text(name: str) -> str:
+    """A name as SQLite text, which must be UTF-8; file names (lone surrogates here) may not be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "\0" + name.encode("utf-8", "surrogateescape").hex()
+    return name
+
+
+def from_text(text: str) -> str:
+    """The inverse of `to_text`."""
+    if text.startswith("\0"):
+        return bytes.fromhex(text[1:]).decode("utf-8", "surrogateescape")
+    return text
