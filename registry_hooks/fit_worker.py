@@ -29,6 +29,7 @@ from registry_hooks.supervisor import (
     OVERTIME,
     STOPPED,
     Child,
+    JobLog,
     attend,
     child_environment,
     settle,
@@ -141,34 +142,33 @@ class FitWorker:
         return True
 
     def _work(self, fit: Fit) -> None:
-        about = {"model": fit.model, "version": fit.version}
-        logger.info("%s: attempt %d", fit.uri, fit.attempts, extra=about)
+        log = JobLog(fit.uri, model=fit.model, version=fit.version)
+        log.info("attempt %d", fit.attempts)
         try:
             process = self._start(self._settings, fit)
         except OSError as error:
             state = self._queue.retry(fit, f"The fit could not be started: {error}.", "OSError")
-            logger.warning("%s: %s, cannot be started: %s", fit.uri, state, error, extra=about)
+            log.warning("%s, cannot be started: %s", state, error)
             return
         limit = self._settings.time_limit
         try:
             self._queue.note(fit, log=str(process.log))
-            why = attend(self._queue, fit, process, self._stop, limit, about)
+            why = attend(self._queue, fit, process, self._stop, limit, log)
         finally:
             if process.poll() is None:
                 process.stop()
         if why == LOST:
             return
         if why == STOPPED:
-            settle(lambda: self._queue.release(fit), about)
-            logger.info("%s: stopped, given back", fit.uri, extra=about)
+            settle(lambda: self._queue.release(fit), log)
+            log.info("stopped, given back")
             return
         if why == OVERTIME:
             end = FitEnd(kind="TimeLimit", message=f"The fit took longer than {limit:g} s.")
         else:
             end = process.end()
-        if written := settle(lambda: self._write(fit, end), about):
-            what = end.attributor or end.message
-            logger.info("%s: %s %s", fit.uri, written, what, extra=about)
+        if written := settle(lambda: self._write(fit, end), log):
+            log.info("%s %s", written, end.attributor or end.message)
 
     def _write(self, fit: Fit, end: FitEnd) -> str:
         if end.attributor is not None:

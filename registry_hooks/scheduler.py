@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry_hooks.scan_jobs import ScanQueue
-from registry_hooks.scan_run import run_scan
+from registry_hooks.scan_run import run_scan, schedule_log
 from registry_hooks.schedules import Schedule
 
 logger = logging.getLogger("flipad.hooks")
@@ -56,7 +56,7 @@ class ScanScheduler:
     def step(self) -> None:
         """End scans that were lost, and start those that are due."""
         for name in self._queue.bury_lost():
-            logger.warning("Schedule %s: its scan was lost", name, extra={"schedule": name})
+            schedule_log(name).warning("its scan was lost")
         self._queue.purge()
         now = self._queue.now()
         for name, times in self._queue.times().items():
@@ -70,8 +70,7 @@ class ScanScheduler:
         following = schedule.next_after(max(now, datetime.fromtimestamp(slot, UTC)))
         self._queue.set_next(name, slot, following)
         if scan is None:
-            said = "Schedule %s: not started, a scan of it runs or ran just now"
-            logger.warning(said, name, extra={"schedule": name})
+            schedule_log(name).warning("not started, a scan of it runs or ran just now")
             return
         arguments = (self._queue, schedule, scan, self._stop, self._registry)
         self._running[name] = threading.Thread(target=self._run, args=arguments)

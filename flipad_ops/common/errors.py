@@ -66,7 +66,6 @@ __all__ = [
     "TookTooLong",
     "UsageError",
     "WrongImageSize",
-    "first_line",
 ]
 
 
