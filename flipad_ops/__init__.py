@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flipad_ops.attribution.fit_settings import FitSettings, recipe
     from flipad_ops.attribution.serialisation import load_attributor
     from flipad_ops.common.errors import FlipadError
-    from flipad_ops.version import __version__
+    from flipad_ops.common.version import __version__
     from flipad_ops.workflows.evaluate import EvaluateRequest, evaluate
     from flipad_ops.workflows.fit import FitRequest, fit
     from flipad_ops.workflows.scan import ScanRequest, scan
@@ -36,7 +36,7 @@ _PLACES = {
     "FitSettings": "attribution.fit_settings",
     "recipe": "attribution.fit_settings",
     "FlipadError": "common.errors",
-    "__version__": "version",
+    "__version__": "common.version",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from flipad_ops.version import __version__
+from flipad_ops.common.version import __version__
 from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.notice_jobs import NoticeQueue
 from registry_hooks.scan_jobs import ScanQueue

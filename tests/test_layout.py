@@ -46,7 +46,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_no_module_stands_beside_the_rooms() -> None:
     loose = {path.name for path in (ROOT / "flipad_ops").iterdir() if path.is_file()}
-    assert loose == {"__init__.py", "__main__.py", "py.typed", "version.py"}
+    assert loose == {"__init__.py", "__main__.py", "py.typed"}
 
 
 def test_files_and_functions_are_short() -> None:

@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.detection import DeepSad
 from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import save_png
 from flipad_ops.storage.image_folder import load_folder
@@ -57,9 +58,10 @@ def judge(attributor: Attributor, images: Tensor) -> Outcome:
 def judge_alone(attributor: Attributor, images: Tensor) -> Outcome:
     """What DeepSAD on the activation alone says, at its own threshold for the same FNR."""
     part = attributor.detector.parts[0]
-    assert part.deepsad is not None
+    deepsad = part.named["deepsad"]
+    assert isinstance(deepsad, DeepSad)
     activations = attributor.invert(through_png(images)).z
-    scores = part.deepsad.score(attributor.features(activations)).double() / part.scales[0]
+    scores = deepsad.distance(attributor.features(activations)).double() / part.scales[0]
     ratio = scores.numpy()
     return Outcome(ratio, np.full(len(ratio), np.nan), ratio <= 1)
 

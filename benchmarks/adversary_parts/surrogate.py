@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from benchmarks.adversary_parts.unrolled import UnrolledInversion
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.common.errors import UsageError
-from flipad_ops.detection import Branch
+from flipad_ops.detection import Branch, DeepSad, Inputs, PixelView
 
 _TINY = 1e-12
 
@@ -34,7 +34,7 @@ class Surrogate:
     def __init__(self, attributor: Attributor, alone: bool = False) -> None:
         self.attributor, self.alone = attributor, alone
         self.invert = UnrolledInversion(attributor)
-        if alone and attributor.detector.parts[0].deepsad is None:
+        if alone and "deepsad" not in attributor.detector.parts[0].named:
             raise UsageError("There is no DeepSAD to attack alone.")
 
     def margins(self, pixels: Tensor) -> list[Tensor]:
@@ -46,7 +46,8 @@ class Surrogate:
         activations = self.invert(pixels)
         features = self.attributor.features(activations)
         parts, threshold = self.attributor.detector.parts, self.attributor.calibration.threshold
-        if self.alone and (deepsad := parts[0].deepsad) is not None:
+        if self.alone:
+            deepsad = parts[0].named["deepsad"]
             return [_log(deepsad(features).double()[:, None] / parts[0].scales[0])]
         views = [_views(part, features, activations, pixels) / part.scales for part in parts]
         return [_log(scores / threshold) for scores in views]
@@ -87,15 +88,12 @@ def _log(scores: Tensor) -> Tensor:
 
 def _views(branch: Branch, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
     """`Branch.views` with gradients."""
-    columns = []
-    if branch.deepsad is not None:
-        columns.append(branch.deepsad(features).double())
-    if branch.head is not None:
-        columns.append(branch.head(activations, pixels))
-    if branch.pixel is not None:
-        columns.append(F.softplus(branch.pixel.odds(pixels).double()))
-    if branch.gate is not None:
-        columns.append(branch.gate(activations, pixels))
-    if branch.spectral is not None:
-        columns.append(branch.spectral(pixels))
+    inputs, columns = Inputs(features, activations, pixels), []
+    for view in branch.named.values():
+        if isinstance(view, DeepSad):
+            columns.append(view(features).double())
+        elif isinstance(view, PixelView):
+            columns.append(F.softplus(view.odds(pixels).double()))
+        else:
+            columns.append(view.score(inputs))
     return torch.stack(columns, dim=1)

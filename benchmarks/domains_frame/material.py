@@ -12,7 +12,7 @@ from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.generators import SplitGenerator
 
-#: Seed of own test samples' latents, far from those of any fit (those are seed * 1000 + a few).
+#: Of own test samples' latents, unlike those of any fit (`flipad_ops.attribution.seeds`).
 OWN_TEST_SEED = 515_151
 
 

@@ -18,7 +18,8 @@ from benchmarks.domains_frame.intervals import accuracy_interval, auc_interval
 from benchmarks.domains_frame.material import Material
 from benchmarks.quality_parts.baselines import Fitted, deepsad_row, log_dct, pixels
 from benchmarks.quality_parts.measures import columns
-from flipad_ops.attribution.fitting import fit_attributor, own_samples
+from flipad_ops.attribution.fitting import fit_attributor
+from flipad_ops.attribution.own_samples import draw_own
 
 BATCH = 32
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"rawpad": pixels, "dctpad": log_dct}
@@ -77,12 +78,10 @@ def measure(name: str, budget: float, seed: int) -> dict[str, Any]:
 def _baseline(material: Material, view: Callable[[Tensor], Tensor]) -> Fitted:
     """DeepSAD on a view of the same own samples and of all negatives given."""
     settings = material.settings
-    own = own_samples(material.generator, settings)
-    train, calibration = own[: settings.own_train], own[settings.own_train :]
+    own = draw_own(material.generator, settings)
     foreign = torch.cat([source.images for source in material.negatives.values()])
     return deepsad_row(
-        view, train, calibration[: settings.own_calibration], foreign, settings.detector,
-        settings.seed,
+        view, own.training, own.calibration, foreign, settings.detector, settings.seed
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.demo.photos import photo_patches
-from flipad_ops.detection import auc
+from flipad_ops.detection import DeepSad, auc
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.inversion import InversionSettings
 
@@ -132,8 +132,8 @@ def material(budget: float, seed: int) -> Material:
 
 def _deepsad(attributor: Attributor, images: torch.Tensor) -> np.ndarray:
     """Scores (n,) of the view that sees nothing but the activation."""
-    view = attributor.detector.parts[0].deepsad
-    assert view is not None
+    view = attributor.detector.parts[0].named["deepsad"]
+    assert isinstance(view, DeepSad)
     z = attributor.invert(images).z
     with torch.no_grad():
-        return view.score(attributor.features(z)).double().numpy()
+        return view.distance(attributor.features(z)).double().numpy()

@@ -14,7 +14,13 @@ from torch.nn import functional as F
 
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.augmentation import blur
-from flipad_ops.detection import DeepSadSettings, fit_features, threshold_at_fnr, train_deepsad
+from flipad_ops.detection import (
+    DeepSadSettings,
+    Recovered,
+    fit_features,
+    threshold_at_fnr,
+    train_deepsad,
+)
 from flipad_ops.generators import SplitGenerator
 
 Scorer = Callable[[Tensor], NDArray[np.float64]]
@@ -46,11 +52,12 @@ def deepsad_row(
     settings: DeepSadSettings, seed: int,
 ) -> Fitted:  # fmt: skip
     """RawPAD and DCTPAD: the product's detector on another input."""
-    features = fit_features(view(own), view(foreign), own.shape[1])
-    model, _ = train_deepsad(features(view(own)), features(view(foreign)), settings, seed=seed)
+    ours, theirs = (Recovered.held(view(images), images) for images in (own, foreign))
+    features = fit_features(ours, theirs, own.shape[1])
+    model, _ = train_deepsad(features.of(ours), features.of(theirs), settings, seed=seed)
 
     def score(images: Tensor) -> NDArray[np.float64]:
-        return model.score(features(view(images))).double().numpy()
+        return model.distance(features(view(images))).double().numpy()
 
     return Fitted(score, threshold_at_fnr(score(calibration), FNR))
 

@@ -14,112 +14,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.attribution.calibration import Attribution, Calibration, Screening
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import InversionError, LayerMismatch, WrongImageSize
-from flipad_ops.detection import Detector, FeatureMap, conformal_p, p_floor
-from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
+from flipad_ops.detection import Detector, FeatureMap
+from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
 from flipad_ops.inversion import FinalLayerInverter, InversionResult, Inverter
 from flipad_ops.inversion.crop import CropInverter, Window
 from flipad_ops.inversion.joint import SkipInverter
 from flipad_ops.inversion.seen import SeenInverter
-from flipad_ops.samples.columns import Columns
-from flipad_ops.samples.quantisation import SIXTEEN_BIT
-from flipad_ops.samples.sample_kinds import space_of
 from flipad_ops.samples.space import SampleSpace
 
 #: Said of every score of an attributor that was fitted to samples without a model.
 WITHOUT = (
     "Without inversion: fitted to samples alone, so it sees the image and not its final layer."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Attribution:
-    """Scores of a batch, one entry per image.
-
-    Parameters
-    ----------
-    score : (n,) float64
-        Low means "ours": DeepSAD's squared distance to the centre, or with fusion the largest of
-        the views' scores in units of their own thresholds.
-    p : (n,) float64
-        Conformal p-value of "not ours"; small means "ours".
-    attributed : (n,) bool
-        score <= threshold.
-    converged : (n,) bool
-        Whether the inversion reached its tolerance, or none was needed.
-    inverted : (n,) bool
-        False where the pixels alone settled the score.
-    recompressed : (n,) bool
-        Taken for an own image out of a lossy file: scored by pixels alone, and p is that among
-        foreign images recompressed.
-    residual : Tensor, (n, *sample_shape)
-        What the inversion could not explain, in target units; zero without inversion.
-    """
-
-    score: NDArray[np.float64]
-    p: NDArray[np.float64]
-    attributed: NDArray[np.bool_]
-    converged: NDArray[np.bool_]
-    inverted: NDArray[np.bool_]
-    recompressed: NDArray[np.bool_]
-    residual: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Screening:
-    """What the pixels of a batch say before any inversion.
-
-    Parameters
-    ----------
-    score : (n,) float64
-        A lower bound of the score, and the score itself where no inversion is needed.
-    needed : (n,) bool
-        Whether only an inversion can tell.
-    recompressed : (n,) bool
-        See `Attribution`.
-    """
-
-    score: NDArray[np.float64]
-    needed: NDArray[np.bool_]
-    recompressed: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """What decisions rest on.
-
-    Parameters
-    ----------
-    threshold : float
-        A score at or below it is attributed.
-    own_scores : (n,) float64
-        Held-out own samples, the threshold's source.
-    null_scores : mapping of stratum to (n,) float64
-        Foreign samples held out from training, one entry per source.
-    recompressed_null_scores : mapping of stratum to (n,) float64
-        Of the same out of lossy files; empty where the attributor treats these like any other.
-    """
-
-    threshold: float
-    own_scores: NDArray[np.float64]
-    null_scores: Mapping[str, NDArray[np.float64]]
-    recompressed_null_scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-
-    @property
-    def floor(self) -> float:
-        """The smallest p-value these null scores allow."""
-        return max(p_floor(self.null_scores), p_floor(self.recompressed_null_scores, 0.0))
-
-    def p(
-        self, scores: NDArray[np.float64], recompressed: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        """Conformal p-values (n,), each kind of image among its own null (Mondrian)."""
-        p = conformal_p(scores, self.null_scores)
-        if recompressed.any():
-            p[recompressed] = conformal_p(scores[recompressed], self.recompressed_null_scores)
-        return p
 
 
 @dataclass(eq=False)
@@ -130,8 +40,10 @@ class Attributor:
 
     Parameters
     ----------
-    layer, output_map, anchor, sample_shape
+    layer, output_map, anchor
         The generator's output side; `anchor` has shape `layer.input_shape`.
+    space : SampleSpace
+        What its samples are, and which values they are stored in.
     features, detector, calibration
         The fitted parts.
     settings : FitSettings
@@ -143,16 +55,12 @@ class Attributor:
         A held-out own sample, shown beside findings.
     inverter : Inverter, optional
         One that solves the same problem in another way; benchmarks remember inversions with it.
-    grid : Grid
-        Which values the samples that it was fitted to are stored in.
-    columns : Columns or None
-        Of the table whose rows are its samples.
     """
 
     layer: FinalLayer
     output_map: OutputMap
     anchor: Tensor
-    sample_shape: tuple[int, ...]
+    space: SampleSpace
     features: FeatureMap
     detector: Detector
     calibration: Calibration
@@ -162,8 +70,6 @@ class Attributor:
     reference: Tensor | None = None
     device: str = "cpu"
     inverter: Inverter | None = field(default=None, repr=False)
-    grid: Grid = EIGHT_BIT
-    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         self.detector = self.detector.to(self.device).eval()
@@ -172,10 +78,9 @@ class Attributor:
         )
 
     @property
-    def space(self) -> SampleSpace:
-        """What its samples are."""
-        bits = 16 if self.grid == SIXTEEN_BIT else 8
-        return self.columns or space_of({"bits": bits}, self.sample_shape)
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return self.space.shape
 
     @property
     def basis(self) -> str:
@@ -191,7 +96,7 @@ class Attributor:
         WrongImageSize
         """
         self._check_shape(pixels)
-        step = self.grid.step if step is None else step
+        step = self.space.grid.step if step is None else step
         return self._inverter.invert(pixels.reshape(len(pixels), *self.layer.output_shape), step)
 
     def score(self, pixels: Tensor, step: float | Tensor | None = None) -> Attribution:
@@ -246,7 +151,7 @@ class Attributor:
             return f"inverter {id(self._inverter)}"
         facts = [
             self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict(),
-            self.settings.window, self.grid.to_dict(),
+            self.settings.window, self.space.grid.to_dict(),
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps([*facts, self.device], sort_keys=True).encode())
         digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))

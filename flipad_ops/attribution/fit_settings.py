@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from flipad_ops.common.errors import UsageError
-from flipad_ops.detection.deepsad import DeepSadSettings
+from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.inversion import InversionSettings
 
 #: Own samples that a fit needs where there is no generator to draw more from.
@@ -63,6 +63,9 @@ class FitSettings:
         Foreign images beyond these, shared evenly, for the calibration of p-values alone; the
         smallest p-value of a source is 1 over the number of its calibration images, plus one.
     seed : int
+    extra_views : tuple of str
+        Views of installed packages that the detector is given besides its own; see
+        `flipad_ops.detection.view`.
     """
 
     inversion: InversionSettings = field(default_factory=InversionSettings)
@@ -86,8 +89,14 @@ class FitSettings:
     max_negatives: int = 2000
     more_null: int = 6000
     seed: int = 0
+    extra_views: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "extra_views", tuple(self.extra_views))
+        if len(set(self.extra_views)) < len(self.extra_views):
+            raise UsageError("extra_views names a view twice.")
+        if self.extra_views and not self.fusion:
+            raise UsageError("extra_views need fusion.")
         for name in ("own_train", "own_calibration", "own_test", "anchor_samples", "channels"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
@@ -130,13 +139,11 @@ class FitSettings:
         return replace(self, own_train=train, own_calibration=calibration, own_test=test)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """JSON-ready; without `extra_views` where there are none, as before there were any."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {
-            **own,
-            "inversion": asdict(self.inversion),
-            "detector": self.detector.to_dict(),
-        }
+        extra = list(own.pop("extra_views"))
+        parts = {"inversion": asdict(self.inversion), "detector": self.detector.to_dict()}
+        return {**own, **parts, **({"extra_views": extra} if extra else {})}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FitSettings:

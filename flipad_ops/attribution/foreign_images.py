@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.seeds import stream
 from flipad_ops.common.errors import DataError, NegativesTooFew
 
 #: Shares of a source for training, null calibration and test.
@@ -52,6 +54,37 @@ class ForeignSplit:
     sibling: bool = False
 
 
+def gather_foreign(
+    foreign: Mapping[str, ForeignImages], shape: tuple[int, ...], settings: FitSettings
+) -> dict[str, ForeignSplit]:
+    """Check the sources of a fit and cut them in three as `settings` say.
+
+    Raises
+    ------
+    DataError
+        Images of another shape than `shape` or another range, or a source called "own".
+    NegativesTooFew
+    """
+    if "own" in foreign:
+        raise DataError("A source of foreign images cannot be called 'own'.")
+    for name, source in foreign.items():
+        images = source.images
+        if tuple(images.shape[1:]) != shape:
+            raise DataError(
+                f"Images of source {name!r} have shape {list(images.shape[1:])}; the generator "
+                f"makes {list(shape)}."
+            )
+        if len(images) and not bool((images.min() >= 0) & (images.max() <= 1)):
+            raise DataError(f"Images of source {name!r} are not pixels between 0 and 1.")
+    return split_foreign(
+        foreign,
+        minimum=settings.min_negatives,
+        maximum=settings.max_negatives,
+        seed=settings.seed,
+        more=settings.more_null,
+    )
+
+
 def split_foreign(
     sources: Mapping[str, ForeignImages], *, minimum: int, maximum: int, seed: int, more: int = 0
 ) -> dict[str, ForeignSplit]:
@@ -81,7 +114,7 @@ def split_foreign(
     left = {name: len(source) - caps[name] for name, source in sources.items()}
     extra = _fair_shares(left, more, 0)
     return {
-        name: _split(source, caps[name], extra[name], seed + index)
+        name: _split(source, caps[name], extra[name], stream(seed, "foreign split", index))
         for index, (name, source) in enumerate(sorted(sources.items()))
     }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from flipad_ops.detection import Recovered
 from flipad_ops.inversion import Inverter
 
 #: Called with (stage, done, total); total 0 means "no count".
@@ -16,6 +20,22 @@ INVERT_CHUNK = 64
 
 def silent(stage: str, done: int, total: int) -> None:
     """The progress callback that shows nothing."""
+
+
+@dataclass(eq=False)
+class Clock:
+    """Announces stages and keeps the seconds that each took."""
+
+    progress: Progress
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Around the work of one stage."""
+        self.progress(name, 0, 0)
+        start = time.perf_counter()
+        yield
+        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
 
 
 class Inversions:
@@ -37,18 +57,18 @@ class Inversions:
         """What follows is reported as so many images of this stage."""
         self.stage, self.at, self.total = stage, 0, total
 
-    def stream(self, images: Tensor) -> Iterator[Tensor]:
+    def stream(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Activations, on the CPU, and their images, a few at a time."""
         for chunk in torch.split(images, INVERT_CHUNK):
             result = self.inverter.invert(chunk.reshape(len(chunk), *self.shape), self.step)
             self.done += len(chunk)
             self.unconverged += int((~result.converged).sum())
             self._report(len(chunk))
-            yield result.z.cpu()
+            yield result.z.cpu(), chunk
 
-    def invert(self, images: Tensor) -> Tensor:
-        if not len(images):
-            return images.new_empty(0, *self.inverter.layer.input_shape)
-        return torch.cat(list(self.stream(images)))
+    def recover(self, images: Tensor) -> Recovered:
+        """Activations of all images, at least one."""
+        return Recovered.held(torch.cat([z for z, _ in self.stream(images)]), images)
 
     def skip(self, count: int) -> None:
         """Images that need no inversion."""

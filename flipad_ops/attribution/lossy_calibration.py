@@ -18,11 +18,10 @@ from flipad_ops.attribution.augmentation import LOSSY, mixture
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignSplit
+from flipad_ops.attribution.seeds import stream
 from flipad_ops.detection import Detector, threshold_at_fnr
 
 Scores = NDArray[np.float64]
-#: Purposes of the seeds, after those of `flipad_ops.attribution.fitting`.
-_CALIBRATE, _EVALUATE = 11, 12
 _TINY = 1e-12
 #: Foreign calibration images that the view may take for own ones; where own samples alone would
 #: let it take more, its threshold is tightened.
@@ -41,7 +40,7 @@ def calibrate_lossy(
 ) -> dict[str, Scores]:
     """Bring the view's threshold to `threshold` and score its null; drop a view that cannot tell.
 
-    With few foreign images to learn from, the view is lenient. Its null shows that, so the
+    With few foreign images to learn from, the view accepts too much. Its null shows that, so the
     threshold is the stricter of what `settings.fnr` asks and what leaves a false positive rate of
     at most 1% in every stratum.
 
@@ -62,7 +61,7 @@ def calibrate_lossy(
     """
     if detector.lossy is None:
         return {}
-    seed = settings.seed * 1000 + _CALIBRATE
+    seed = stream(settings.seed, "lossy calibration")
     made = mixture(own, seed, LOSSY).to(device)
     branch = detector.lossy
     views = branch.views(made, made, made)
@@ -101,7 +100,7 @@ def evaluate_lossy(
     Those that it does not take for own ones out of lossy files count as refused, as the other
     branches refuse them.
     """
-    seed = settings.seed * 1000 + _EVALUATE
+    seed = stream(settings.seed, "lossy test")
 
     def score(images: Tensor) -> Scores:
         screen = detector.screen(mixture(images, seed, LOSSY).to(detector.lossy_scale.device))

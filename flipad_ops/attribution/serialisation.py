@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from flipad_ops.attribution.attributor import Attributor, Calibration
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.calibration import Calibration
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import (
     AttributorCorrupt,
@@ -25,26 +26,19 @@ from flipad_ops.common.errors import (
     first_line,
 )
 from flipad_ops.common.untrusted_json import parse
-from flipad_ops.detection import (
-    AlterationGate,
-    Branch,
-    DeepSad,
-    Detector,
-    FeatureMap,
-    PixelView,
-    RowView,
-    SpectralView,
-    StatisticsHead,
-)
-from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
-from flipad_ops.samples.columns import Columns
-from flipad_ops.version import __version__
+from flipad_ops.common.version import __version__
+from flipad_ops.detection import FeatureMap, stored_detector, view_configs
+from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.samples.quantisation import SIXTEEN_BIT, Grid
+from flipad_ops.samples.sample_kinds import space_of
 
 FORMAT = 4
 #: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
 EXTENDED = 5
+#: Written where the detector has a view that is not in every version: it names such views.
+VIEWED = 6
 #: Formats that can be read; 3 has no view of lossy files.
-READABLE = (3, FORMAT, EXTENDED)
+READABLE = (3, FORMAT, EXTENDED, VIEWED)
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -55,8 +49,9 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = _tensors(attributor)
     save_file(tensors, folder / TENSORS_NAME)
+    views, extended = view_configs(attributor.detector), _is_extended(attributor)
     fields = {
-        "format": EXTENDED if _is_extended(attributor) else FORMAT,
+        "format": VIEWED if views else EXTENDED if extended else FORMAT,
         "code_version": __version__,
         "layer": attributor.layer.geometry(),
         "output_map": vars(attributor.output_map),
@@ -70,10 +65,12 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
         "evaluation": dict(attributor.evaluation),
         "tensors_sha256": _file_sha256(folder / TENSORS_NAME),
     }
-    if _is_extended(attributor):
-        columns = attributor.columns
-        fields["grid"] = attributor.grid.to_dict()
-        fields["columns"] = columns.to_list() if columns else None
+    if views:
+        fields["views"] = views
+    if extended or views:
+        fields["sample"] = words = attributor.space.to_metadata()
+        fields["grid"] = attributor.space.grid.to_dict()  # for earlier versions, as the next
+        fields["columns"] = words.get("columns")
     (folder / JSON_NAME).write_text(
         json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
@@ -131,8 +128,7 @@ def attributor_sha256(folder: str | Path) -> str:
 
 
 def _is_extended(attributor: Attributor) -> bool:
-    plain = attributor.grid == EIGHT_BIT and attributor.columns is None
-    return not (plain and attributor.layer.inverts)
+    return bool(attributor.space.to_metadata()) or not attributor.layer.inverts
 
 
 def _tensors(attributor: Attributor) -> dict[str, Tensor]:
@@ -177,7 +173,14 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
     reference = tensors.get("reference")
     if reference is not None and tuple(reference.shape) != sample_shape:
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
-    detector = _detector(tensors, features, sample_shape, settings)
+    detector = stored_detector(
+        _under("detector.", tensors),
+        fields["views"] if fields["format"] == VIEWED else {},
+        settings.extra_views,
+        feature_shape=features.shape,
+        sample_shape=sample_shape,
+        dim=settings.detector.dim,
+    )
     threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
     recompressed = {
@@ -193,7 +196,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         layer=layer,
         output_map=OutputMap(**fields["output_map"]),
         anchor=tensors["anchor"],
-        sample_shape=sample_shape,
+        space=space_of(_words(fields), sample_shape),
         features=features,
         detector=detector,
         calibration=Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed),
@@ -202,9 +205,16 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         evaluation=fields["evaluation"],
         reference=reference,
         device=device,
-        grid=Grid.from_dict(fields["grid"]) if "grid" in fields else EIGHT_BIT,
-        columns=Columns.from_list(fields["columns"]) if fields.get("columns") else None,
     )
+
+
+def _words(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the samples are; in files of earlier versions as a grid and columns."""
+    if "sample" in fields or "grid" not in fields:
+        return dict(fields.get("sample", {}))
+    if fields.get("columns"):
+        return {"columns": fields["columns"]}
+    return {"bits": 16 if Grid.from_dict(fields["grid"]) == SIXTEEN_BIT else 8}
 
 
 def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -212,43 +222,6 @@ def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dic
     tensors["detector.lossy_scale"] = torch.tensor(1.0, dtype=torch.float64)
     settings = {"recompressed": 0.0, **fields["settings"]}
     return {**fields, "recompressed_strata": [], "settings": settings}
-
-
-def _detector(
-    tensors: Mapping[str, Tensor],
-    features: FeatureMap,
-    sample_shape: tuple[int, ...],
-    settings: FitSettings,
-) -> Detector:
-    """The detector whose views the tensors' names tell."""
-    state = _under("detector.", tensors)
-    branches = []
-    view = lossy = None
-    if "lossy.pixel.body.0.weight" in state:
-        view = PixelView(sample_shape)
-        lossy = Branch(pixel=view, spectral=SpectralView(len(state["lossy.spectral.mean"])))
-    for number in range(sum(n.startswith("branches.") and n.endswith(".scales") for n in state)):
-        at = f"branches.{number}."
-        deepsad = head = spectral = gate = row = None
-        if f"{at}deepsad.centre" in state:
-            deepsad = DeepSad(features.shape, settings.detector.dim)
-        if (mean := state.get(f"{at}head.mean")) is not None:
-            moments = len(state[f"{at}head.channels"])
-            shape = tuple(state[f"{at}head.centre"].shape)  # that of a window, perhaps
-            head = StatisticsHead(shape, moments, len(mean))
-        if (mean := state.get(f"{at}spectral.mean")) is not None:
-            spectral = SpectralView(len(mean))
-        if (mean := state.get(f"{at}gate.summary.mean")) is not None:
-            moments = len(state[f"{at}gate.summary.channels"])
-            shape = tuple(state[f"{at}gate.summary.centre"].shape)
-            gate = AlterationGate(shape, moments, len(mean))
-        if (mean := state.get(f"{at}row.mean")) is not None:
-            row = RowView(len(mean), settings.detector.dim)
-        pixel = view if f"{at}pixel.body.0.weight" in state else None
-        branches.append(Branch(deepsad, head, spectral, gate, pixel, row))
-    detector = Detector(branches, lossy)
-    detector.load_state_dict(state)
-    return detector
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -11,9 +12,10 @@ from torch import Tensor
 from flipad_ops.attribution.augmentation import EVERYTHING, can_perturb, mixture
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignSplit
+from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.self_made import near_misses, widen
 from flipad_ops.attribution.students import can_have_students, student_samples
-from flipad_ops.detection import can_view_pixels
+from flipad_ops.detection import Recovered, can_view_pixels
 from flipad_ops.detection.row_view import MORE
 from flipad_ops.generators import SplitGenerator
 
@@ -24,37 +26,43 @@ class TrainingSet:
 
     Parameters
     ----------
-    own, foreign : Tensor
+    inverted : Tensor
+        Own images, foreign ones, altered copies of own and of unrelated images (none without
+        immunisation), one behind the other.
+    counts : tuple of int
+        How many there are of each.
     sources : Tensor, int64, (n foreign,)
         Which foreign images come from one source.
     unrelated : Tensor, bool, (n foreign,)
         Which foreign images come from no relative of the generator.
     given : int
-        So many of `foreign`, at its start, were given; the fit made the others itself.
-    own_perturbed, foreign_perturbed : Tensor
-        Perturbed copies of own and of unrelated images; (0, ...) without immunisation.
+        So many foreign images, the first, were given; the fit made the others itself.
     own_rows : Tensor
         Further own samples that are not inverted, for the view of a table's rows; (0, ...) for
         images.
-    own_altered, foreign_altered : Tensor
-        The same for the view of pixels, altered in every way; no activations are needed of them.
+    own_augmented, foreign_augmented : Tensor
+        Copies altered in every way, for the view of pixels; no activations are needed of them.
     """
 
-    own: Tensor
-    foreign: Tensor
+    inverted: Tensor
+    counts: tuple[int, int, int, int]
     sources: Tensor
     unrelated: Tensor
     given: int
-    own_perturbed: Tensor
-    foreign_perturbed: Tensor
     own_rows: Tensor
-    own_altered: Tensor
-    foreign_altered: Tensor
+    own_augmented: Tensor
+    foreign_augmented: Tensor
 
-    def __len__(self) -> int:
-        """How many images are to be inverted."""
-        parts = (self.own, self.foreign, self.own_perturbed, self.foreign_perturbed)
-        return sum(len(part) for part in parts)
+    @property
+    def own(self) -> Tensor:
+        """Own images as made."""
+        return self.inverted[: self.counts[0]]
+
+    def split(self, recovered: Recovered) -> list[Recovered]:
+        """What was recovered of `inverted`, by its four kinds."""
+        ends = list(accumulate(self.counts))
+        pairs = zip([0, *ends], ends, strict=False)
+        return [recovered.select(slice(start, end)) for start, end in pairs]
 
 
 def training_set(
@@ -68,43 +76,64 @@ def training_set(
 
     Students are made only where no sibling was given. Tables get nothing made.
     """
+    seed = settings.seed
+    foreign, sources, unrelated, given = _foreign(generator, own, splits, settings, report)
+    copies = round(settings.immunised * len(own)) if can_perturb(generator.sample_shape) else 0
+    visible = settings.fusion and can_view_pixels(generator.sample_shape)
+    augmented = round(settings.recompressed * len(own)) if visible else 0
+    rows = unrelated.nonzero()[:, 0]
+    order = torch.Generator().manual_seed(stream(seed, "foreign order"))
+    strangers = foreign[rows[torch.randperm(len(rows), generator=order)]]
+    more = strangers
+    if augmented and len(more):  # cheap here, as nothing of it is inverted
+        wider = widen(more, len(own) // 2, stream(seed, "foreign widened for pixels"))
+        more = torch.cat([more, wider])
+    inverted = [
+        own,
+        foreign,
+        mixture(_copies(own, copies), stream(seed, "own altered")),
+        mixture(_copies(strangers, copies), stream(seed, "foreign altered")),
+    ]
+    mine = _copies(own, augmented if len(rows) else 0)
+    return TrainingSet(
+        inverted=torch.cat(inverted),
+        counts=(len(own), len(foreign), len(inverted[2]), len(inverted[3])),
+        sources=sources,
+        unrelated=unrelated,
+        given=given,
+        own_rows=_rows(generator, own, settings),
+        own_augmented=mixture(mine, stream(seed, "own augmented"), EVERYTHING),
+        foreign_augmented=mixture(
+            _copies(more, augmented), stream(seed, "foreign augmented"), EVERYTHING
+        ),
+    )
+
+
+def _foreign(
+    generator: SplitGenerator,
+    own: Tensor,
+    splits: Mapping[str, ForeignSplit],
+    settings: FitSettings,
+    report: Callable[[int, int], None],
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Foreign images, their sources, which are unrelated, and how many were given."""
     parts = [split.train for split in splits.values()]
     related = [split.sibling for split in splits.values()]
-    given = torch.cat(parts)
-    seed = settings.seed * 1000
+    given, seed, count = torch.cat(parts), settings.seed, len(own)
     if len(generator.sample_shape) == 3:
-        count = len(own)
-        parts.append(widen(given, round(settings.widened * count), seed + 3, generator.grid))
+        wider = round(settings.widened * count)
+        parts.append(widen(given, wider, stream(seed, "foreign widened"), generator.grid))
         if generator.layer.inverts:
-            parts.append(near_misses(generator, round(settings.near_misses * count), seed + 4))
+            misses = round(settings.near_misses * count)
+            parts.append(near_misses(generator, misses, stream(seed, "near misses")))
         if settings.students and not any(related) and can_have_students(generator):
             parts += _students(generator, own, settings, report)
-    foreign = torch.cat(parts)
     # Widened images are the only ones made that stem from unrelated ones.
     related += [number > 0 for number in range(len(parts) - len(related))]
     sizes = torch.tensor([len(part) for part in parts])
     sources = torch.repeat_interleave(torch.arange(len(parts)), sizes)
     unrelated = ~torch.repeat_interleave(torch.tensor(related), sizes)
-    copies = round(settings.immunised * len(own)) if can_perturb(generator.sample_shape) else 0
-    visible = settings.fusion and can_view_pixels(generator.sample_shape)
-    altered = round(settings.recompressed * len(own)) if visible else 0
-    rows = unrelated.nonzero()[:, 0]
-    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + 7))]
-    seen = foreign[rows]
-    if altered and len(seen):  # cheap here, as nothing of it is inverted
-        seen = torch.cat([seen, widen(seen, len(own) // 2, seed + 11)])
-    return TrainingSet(
-        own=own,
-        foreign=foreign,
-        sources=sources,
-        unrelated=unrelated,
-        given=len(given),
-        own_perturbed=mixture(_copies(own, copies), seed + 5),
-        foreign_perturbed=mixture(_copies(foreign[rows], copies), seed + 6),
-        own_rows=_rows(generator, own, settings),
-        own_altered=mixture(_copies(own, altered if len(rows) else 0), seed + 9, EVERYTHING),
-        foreign_altered=mixture(_copies(seen, altered), seed + 10, EVERYTHING),
-    )
+    return torch.cat(parts), sources, unrelated, len(given)
 
 
 def _rows(generator: SplitGenerator, own: Tensor, settings: FitSettings) -> Tensor:
@@ -113,7 +142,7 @@ def _rows(generator: SplitGenerator, own: Tensor, settings: FitSettings) -> Tens
         return own[:0]
     if generator.latent.recorded is not None:
         return own
-    return generator.sample(MORE * len(own), settings.seed * 1000 + 14)
+    return generator.sample(MORE * len(own), stream(settings.seed, "own rows"))
 
 
 def _copies(images: Tensor, count: int) -> Tensor:
@@ -137,7 +166,7 @@ def _students(
                 own,
                 max(1, round(0.3 * len(own))),
                 steps=settings.student_steps,
-                seed=settings.seed * 1000 + 100 + number,
+                seed=stream(settings.seed, "student", number),
                 report=lambda step, _, done=done: report(done + step, total),  # type: ignore[misc]
             )
         )

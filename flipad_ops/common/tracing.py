@@ -111,7 +111,7 @@ def _tracer() -> Any:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
-    from flipad_ops.version import __version__
+    from flipad_ops.common.version import __version__
 
     if asked == "console":
         exporter: Any = ConsoleSpanExporter(

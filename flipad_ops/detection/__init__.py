@@ -9,15 +9,20 @@ from flipad_ops.detection.calibration import (
     p_floor,
     threshold_at_fnr,
 )
-from flipad_ops.detection.deepsad import DeepSad, DeepSadSettings, train_deepsad
+from flipad_ops.detection.deepsad import DeepSad, train_deepsad
+from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fusion import Branch, Detector, Screen
 from flipad_ops.detection.lossy_traces import jpeg_quality, lossy_trace
+from flipad_ops.detection.material import DetectorSettings, Material, TrainingData
 from flipad_ops.detection.pixel import PixelView, can_view_pixels, fit_pixels
+from flipad_ops.detection.recovered import Recovered
 from flipad_ops.detection.row_view import RowView, fit_rows
 from flipad_ops.detection.spectral import SpectralView, fit_spectral, has_spectrum
 from flipad_ops.detection.statistics import StatisticsHead, fit_statistics
-from flipad_ops.detection.training import Views, fit_detector
+from flipad_ops.detection.training import fit_detector
+from flipad_ops.detection.view import Inputs, Stored, View
+from flipad_ops.detection.views import every_view, stored_detector, view_configs
 
 __all__ = [
     "AlterationGate",
@@ -25,18 +30,25 @@ __all__ = [
     "DeepSad",
     "DeepSadSettings",
     "Detector",
+    "DetectorSettings",
     "FeatureMap",
+    "Inputs",
+    "Material",
     "PixelView",
     "Rate",
+    "Recovered",
     "RowView",
     "Screen",
     "SpectralView",
     "StatisticsHead",
-    "Views",
+    "Stored",
+    "TrainingData",
+    "View",
     "auc",
     "can_certify",
     "can_view_pixels",
     "conformal_p",
+    "every_view",
     "fit_detector",
     "fit_features",
     "fit_pixels",
@@ -47,6 +59,8 @@ __all__ = [
     "jpeg_quality",
     "lossy_trace",
     "p_floor",
+    "stored_detector",
     "threshold_at_fnr",
     "train_deepsad",
+    "view_configs",
 ]

@@ -1,6 +1,6 @@
 """Was an image altered on its way? The branch for altered images must take no others.
 
-That branch is lenient: after compression or noise the traces that tell sibling versions apart are
+That branch accepts much: after compression or noise the traces that tell sibling versions apart are
 gone. Left open to unaltered images it would take every sibling for its own. Whether an image was
 altered is the easier question, and a small network on the same statistics answers it.
 """
@@ -15,12 +15,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from torch import Tensor, nn
 
-from flipad_ops.detection.statistics import StatisticsHead, summaries
+from flipad_ops.detection.material import Material
+from flipad_ops.detection.recovered import Recovered
+from flipad_ops.detection.statistics import StatisticsHead
+from flipad_ops.detection.view import Stored, View
 
 HIDDEN, EPOCHS, PENALTY = 32, 60, 1e-2
 
 
-class AlterationGate(nn.Module):
+class AlterationGate(View):
     """Log-odds of "unaltered" from statistics of activation and image.
 
     Parameters
@@ -28,6 +31,10 @@ class AlterationGate(nn.Module):
     shape, moments, count
         As of `StatisticsHead`.
     """
+
+    name = "gate"
+    needs_activations = True
+    fnr = 0.05  # images that were hardly altered stay outside
 
     def __init__(self, shape: tuple[int, ...], moments: int, count: int) -> None:
         super().__init__()
@@ -42,26 +49,43 @@ class AlterationGate(nn.Module):
         odds = (hidden * self.last.weight[0]).sum(dim=1) + self.last.bias
         return nn.functional.softplus(odds)
 
+    @classmethod
+    def fit(cls, material: Material) -> View | None:
+        """Of the branch for altered images, on the statistics of its head."""
+        head = material.fitted.get(StatisticsHead.name)
+        if material.branch != "altered" or not isinstance(head, StatisticsHead):
+            return None
+        data = material.data
+        altered, unaltered = data.own_altered + data.foreign_altered, data.own + data.foreign
+        return fit_gate(head, altered, unaltered, material.settings.seed)
+
+    @classmethod
+    def empty(cls, stored: Stored) -> View:
+        """See `View`."""
+        names = ("centre", "channels", "mean")
+        centre, channels, mean = (stored.state[f"summary.{name}"] for name in names)
+        return cls(tuple(centre.shape), len(channels), len(mean))
+
 
 def fit_gate(
-    head: StatisticsHead,
-    altered: tuple[Tensor, Tensor],
-    unaltered: tuple[Tensor, Tensor],
-    seed: int,
+    head: StatisticsHead, altered: Recovered, unaltered: Recovered, seed: int
 ) -> AlterationGate:
-    """Fit on (activations, pixels) of images, own and foreign.
+    """Fit on images, own and foreign.
 
     Parameters
     ----------
     head : StatisticsHead
         Whose statistics, centre and scales to use.
-    altered, unaltered : pair of Tensor, float32
-        (n, *activation_shape) and (n, *sample_shape).
+    altered, unaltered : Recovered
     """
     gate = AlterationGate(tuple(head.centre.shape), len(head.channels), head.count)
     gate.summary.load_state_dict(head.state_dict())
     gate.to(head.mean.device)
-    inputs = [summaries(head, *part).cpu().numpy() for part in (altered, unaltered)]
+    at = head.mean.device
+    inputs = [
+        torch.cat([head.inputs(z.to(at), x.to(at)) for z, x in part.chunks()]).cpu().numpy()
+        for part in (altered, unaltered)
+    ]
     labels = np.r_[np.zeros(len(inputs[0])), np.ones(len(inputs[1]))]
     model = MLPClassifier((HIDDEN,), alpha=PENALTY, max_iter=EPOCHS, random_state=seed)
     with warnings.catch_warnings():

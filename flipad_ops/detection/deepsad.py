@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.detection.deepsad_settings import DeepSadSettings
+from flipad_ops.detection.material import Material
 from flipad_ops.detection.network import build_network
+from flipad_ops.detection.view import Inputs, Stored, View
 
 EPSILON = 1e-6
 CENTRE_MARGIN = 0.1
@@ -21,57 +21,20 @@ SCORE_CHUNK = 16
 EpochReport = Callable[[int, int, float], None]
 
 
-@dataclass(frozen=True)
-class DeepSadSettings:
-    """Training settings; the defaults are the paper's but for the shorter schedule.
+class DeepSad(View):
+    """phi with its centre c; `forward` is the anomaly score `||phi(x) - c||^2`.
 
-    Parameters
-    ----------
-    dim : int
-        Embedding size (paper: 128; 32 for tables).
-    eta : float
-        Weight of labelled foreign samples.
-    epochs, batch_size, learning_rate, weight_decay
-        Adam; the rate falls tenfold at each of `milestones` (fractions of the epochs).
+    `losses` are the mean losses of the training's epochs; they are not stored.
     """
 
-    dim: int = 128
-    eta: float = 1.0
-    epochs: int = 20
-    batch_size: int = 64
-    learning_rate: float = 5e-4
-    weight_decay: float = 5e-7
-    milestones: tuple[float, ...] = (0.6, 0.85)
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 2 or self.dim < 1:
-            raise UsageError("DeepSAD needs epochs >= 1, batch_size >= 2 and dim >= 1.")
-        if not (self.learning_rate > 0 and self.eta > 0 and self.weight_decay >= 0):
-            raise UsageError("DeepSAD needs positive learning_rate and eta, weight_decay >= 0.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {**asdict(self), "milestones": list(self.milestones)}
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> DeepSadSettings:
-        """Inverse of `to_dict`; absent fields keep their default, an unknown one is refused."""
-        unknown = sorted(set(fields) - set(cls.__dataclass_fields__))
-        if unknown:
-            raise UsageError(f"Unknown detector setting {unknown[0]!r}.")
-        if "milestones" in fields:
-            fields = {**fields, "milestones": tuple(fields["milestones"])}
-        return cls(**fields)
-
-
-class DeepSad(nn.Module):
-    """phi with its centre c; `forward` is the anomaly score `||phi(x) - c||^2`."""
-
+    name = "deepsad"
+    needs_activations = True
     centre: Tensor
 
     def __init__(self, shape: tuple[int, ...], dim: int, seed: int = 0) -> None:
         super().__init__()
         self.shape = shape
+        self.losses: list[float] = []
         self.network = build_network(shape, dim, seed)
         self.register_buffer("centre", torch.zeros(dim))
 
@@ -81,10 +44,35 @@ class DeepSad(nn.Module):
         return (embedding - self.centre).square().sum(dim=1)
 
     @torch.no_grad()
-    def score(self, features: Tensor) -> Tensor:
+    def distance(self, features: Tensor) -> Tensor:
         """Like `forward`, without gradients and independent of the batch's size."""
         self.eval()
         return in_chunks(self, features)
+
+    def score(self, inputs: Inputs) -> Tensor:
+        """See `View`."""
+        return self.distance(inputs.features).double()
+
+    @classmethod
+    def fit(cls, material: Material) -> View | None:
+        """Of images as made, the only ones whose features it separates."""
+        if material.branch != "as_made":
+            return None
+        features, settings = material.features, material.settings
+        model, _ = train_deepsad(
+            features.of(material.own),
+            features.of(material.foreign),
+            settings.deepsad,
+            seed=settings.seed,
+            device=settings.device,
+            report=lambda epoch, epochs, _: material.report(epoch, epochs),
+        )
+        return model
+
+    @classmethod
+    def empty(cls, stored: Stored) -> View:
+        """See `View`."""
+        return cls(stored.feature_shape, stored.dim)
 
 
 def in_chunks(score: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
@@ -154,6 +142,7 @@ def train_deepsad(
         losses.append(total / max(count, 1))
         if report is not None:
             report(epoch + 1, settings.epochs, losses[-1])
+    model.losses = losses
     return model.eval(), losses
 
 

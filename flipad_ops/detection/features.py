@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from flipad_ops.detection.recovered import Recovered
+
 #: Added to the per-entry standard deviation before dividing (research code).
 STD_OFFSET = 0.05
 #: Larger activation maps are max-pooled down to this side, as the paper does for LSGAN.
@@ -45,6 +47,15 @@ class FeatureMap:
         mean, std = self.mean.to(pooled.device)[index], self.std.to(pooled.device)[index]
         return (pooled.index_select(1, index) - mean) / (std + STD_OFFSET)
 
+    def of(self, recovered: Recovered) -> Tensor:
+        """Of many activations, (n, *shape)."""
+        made = torch.empty(len(recovered), *self.shape)
+        done = 0
+        for activations, _ in recovered.chunks():
+            made[done : done + len(activations)] = self(activations)
+            done += len(activations)
+        return made
+
 
 def pool(activations: Tensor, factor: int) -> Tensor:
     """Max-pool (batch, C, H, W) by `factor`; anything else is returned as it is."""
@@ -60,21 +71,30 @@ def pool_factor(shape: tuple[int, ...]) -> int:
     return max(1, -(-max(shape[1:]) // MAX_SIDE))
 
 
-def fit_features(own: Tensor, foreign: Tensor, keep: int) -> FeatureMap:
+def fit_features(own: Recovered, foreign: Recovered, keep: int) -> FeatureMap:
     """Statistics from own activations, channels by mean absolute difference to foreign ones.
 
     Parameters
     ----------
-    own, foreign : Tensor, float32, (n, *activation_shape)
+    own, foreign : Recovered
     keep : int
         Channels to keep at most.
     """
-    factor = pool_factor(tuple(own.shape[1:]))
-    own, foreign = pool(own, factor), pool(foreign, factor)
-    mean = own.mean(dim=0)
-    std = own.std(dim=0, unbiased=False)
-    difference = ((foreign.mean(dim=0) - mean) / (std + STD_OFFSET)).abs()
+    factor = pool_factor(own.shape)
+    mean, std = _moments(own, factor)
+    difference = ((_moments(foreign, factor)[0] - mean) / (std + STD_OFFSET)).abs()
     per_channel = difference.flatten(1).mean(dim=1) if difference.dim() > 1 else difference
     keep = min(keep, per_channel.numel())
     channels = torch.topk(per_channel, keep).indices.sort().values
     return FeatureMap(mean, std, channels, factor)
+
+
+def _moments(recovered: Recovered, factor: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of pooled activations, float32, summed up in float64."""
+    total = square = torch.zeros((), dtype=torch.float64)
+    for activations, _ in recovered.chunks():
+        pooled = pool(activations, factor).double()
+        total, square = total + pooled.sum(dim=0), square + pooled.square().sum(dim=0)
+    mean = total / len(recovered)
+    variance = (square / len(recovered) - mean.square()).clamp_min(0.0)
+    return mean.float(), variance.sqrt().float()

@@ -9,7 +9,7 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flipad_ops.detection.alteration_gate import AlterationGate
 from flipad_ops.detection.calibration import threshold_at_fnr
-from flipad_ops.detection.deepsad import DeepSad
 from flipad_ops.detection.lossy_traces import lossy_trace
-from flipad_ops.detection.pixel import PixelView
-from flipad_ops.detection.row_view import RowView
-from flipad_ops.detection.spectral import SpectralView
-from flipad_ops.detection.statistics import StatisticsHead
+from flipad_ops.detection.view import Inputs, View
 
 _TINY = 1e-12
 
@@ -34,50 +29,23 @@ class Branch(nn.Module):
 
     Parameters
     ----------
-    deepsad : DeepSad or None
-    head : StatisticsHead or None
-    spectral : SpectralView or None
-    pixel : PixelView or None
-    row : RowView or None
-        Not all None.
-    gate : AlterationGate or None
-        Keeps unaltered images out of a branch for altered ones.
+    views : sequence of View
+        At least one, each of another name.
     """
 
     scales: Tensor
 
-    def __init__(
-        self,
-        deepsad: DeepSad | None = None,
-        head: StatisticsHead | None = None,
-        spectral: SpectralView | None = None,
-        gate: AlterationGate | None = None,
-        pixel: PixelView | None = None,
-        row: RowView | None = None,
-    ) -> None:
+    def __init__(self, views: Sequence[View]) -> None:
         super().__init__()
-        self.deepsad, self.head, self.spectral, self.gate = deepsad, head, spectral, gate
-        self.pixel, self.row = pixel, row
-        views = (deepsad, head, row, pixel, gate, spectral)
-        self.count = sum(view is not None for view in views)
-        self.register_buffer("scales", torch.ones(self.count, dtype=torch.float64))
+        self.named = {view.name: view for view in views}
+        for name, view in self.named.items():
+            self.add_module(name, view)
+        self.register_buffer("scales", torch.ones(len(views), dtype=torch.float64))
 
     def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
         """Unscaled scores (n, count), float64; see `Detector.views`."""
-        columns = []
-        if self.deepsad is not None:
-            columns.append(self.deepsad.score(features).double())
-        if self.head is not None:
-            columns.append(self.head(activations, pixels))
-        if self.row is not None:
-            columns.append(self.row(pixels))
-        if self.pixel is not None:
-            columns.append(self.pixel(pixels))
-        if self.gate is not None:
-            columns.append(self.gate(activations, pixels))
-        if self.spectral is not None:
-            columns.append(self.spectral(pixels))
-        return torch.stack(columns, dim=1)
+        inputs = Inputs(features, activations, pixels)
+        return torch.stack([view.score(inputs) for view in self.named.values()], dim=1)
 
     def combine(self, views: Tensor) -> Tensor:
         """(n, count) to anomaly scores (n,), float64: the largest, in units of its threshold."""
@@ -88,24 +56,24 @@ class Branch(nn.Module):
         return self.combine(self.views(pixels, pixels, pixels))
 
     def screen(self, pixels: Tensor) -> Tensor:
-        """What the image's spectrum says, (n,) float64: a lower bound of the branch's score."""
-        if self.spectral is None:
-            return torch.zeros(len(pixels), dtype=torch.float64, device=pixels.device)
-        scores: Tensor = self.spectral(pixels)
-        return scores / self.scales[-1].to(pixels.device)
+        """What views that screen say, (n,) float64: a lower bound of the branch's score."""
+        bound = torch.zeros(len(pixels), dtype=torch.float64, device=pixels.device)
+        inputs = Inputs(pixels, pixels, pixels)
+        for view, scale in zip(self.named.values(), self.scales.to(pixels.device), strict=True):
+            if view.screens:
+                bound = torch.maximum(bound, view.score(inputs) / scale)
+        return bound
 
-    def calibrate(self, own_views: NDArray[np.float64], fnr: float, gate_fnr: float = 0.0) -> None:
+    def calibrate(self, own_views: NDArray[np.float64], fnr: float) -> None:
         """Put all views on one scale: 1 is each one's threshold on held-out own samples.
 
         Parameters
         ----------
         own_views : (n, count) float64
-        fnr, gate_fnr : float
-            Tolerable false negative rates of the views and of the gate.
+        fnr : float
+            Tolerable false negative rate of views that have none of their own.
         """
-        rates = [fnr] * self.count
-        if self.gate is not None:
-            rates[self.count - 1 - (self.spectral is not None)] = gate_fnr
+        rates = [fnr if view.fnr is None else view.fnr for view in self.named.values()]
         pairs = zip(own_views.T, rates, strict=True)
         scales = [max(threshold_at_fnr(column, rate), _TINY) for column, rate in pairs]
         self.scales.copy_(torch.tensor(scales, dtype=torch.float64))
@@ -158,6 +126,12 @@ class Detector(nn.Module):
     def parts(self) -> list[Branch]:
         """The branches, typed."""
         return [part for part in self.branches if isinstance(part, Branch)]
+
+    def places(self) -> Iterator[tuple[str, Branch]]:
+        """Every branch with its place in `state_dict`."""
+        yield from ((f"branches.{number}", part) for number, part in enumerate(self.parts))
+        if self.lossy is not None:
+            yield "lossy", self.lossy
 
     @torch.no_grad()
     def screen(self, pixels: Tensor, as_made: bool = False) -> Screen:

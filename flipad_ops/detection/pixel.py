@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flipad_ops.detection.deepsad import in_chunks
+from flipad_ops.detection.material import Material
 from flipad_ops.detection.spectral import has_spectrum
+from flipad_ops.detection.view import Stored, View
 
 WIDTH, HIDDEN = 16, 64
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 10, 64, 4e-3, 1e-2
@@ -20,7 +22,7 @@ EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 10, 64, 4e-3, 1e-2
 MAX_SIDE = 32
 
 
-class PixelView(nn.Module):
+class PixelView(View):
     """Log-odds of "not ours" for (channels, height, width) pixels.
 
     Parameters
@@ -28,6 +30,8 @@ class PixelView(nn.Module):
     shape : (channels, height, width)
         Of one image; sides of at least 8.
     """
+
+    name = "pixel"
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -62,6 +66,26 @@ class PixelView(nn.Module):
         """(n, *shape) to positive anomaly scores (n,), float64, independent of the batch's size."""
         self.eval()
         return F.softplus(in_chunks(self.odds, pixels).double())
+
+    @classmethod
+    def fit(cls, material: Material) -> View | None:
+        """Of copies altered in every way, once for all branches but that of images as made."""
+        data, settings = material.data, material.settings
+        if material.branch == "as_made" or not len(data.own_augmented):
+            return None
+        shared = material.shared.get(cls.name)
+        if isinstance(shared, cls):
+            return shared
+        view = material.shared[cls.name] = fit_pixels(
+            data.own_augmented, data.foreign_augmented,
+            seed=settings.seed, device=settings.device,
+        )  # fmt: skip
+        return view
+
+    @classmethod
+    def empty(cls, stored: Stored) -> View:
+        """See `View`."""
+        return cls(stored.sample_shape)
 
 
 def fit_pixels(own: Tensor, foreign: Tensor, *, seed: int, device: str = "cpu") -> PixelView:

@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from flipad_ops.detection.deepsad import DeepSad, DeepSadSettings, train_deepsad
+from flipad_ops.detection.deepsad import DeepSad, train_deepsad
+from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import STD_OFFSET
+from flipad_ops.detection.material import Material
+from flipad_ops.detection.view import Stored, View
 
 #: Own rows for each that is inverted for training; foreign ones are shown as often again.
 MORE = 4
@@ -21,7 +24,7 @@ MORE = 4
 FEWER_EPOCHS = 3
 
 
-class RowView(nn.Module):
+class RowView(View):
     """DeepSAD of a row's standardised values.
 
     Parameters
@@ -33,6 +36,7 @@ class RowView(nn.Module):
         Of initial weights.
     """
 
+    name = "row"
     mean: Tensor
     std: Tensor
 
@@ -48,7 +52,23 @@ class RowView(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(n, columns) in [0, 1] to anomaly scores (n,), float64."""
-        return self.deepsad.score(self.scaled(rows)).double()
+        return self.deepsad.distance(self.scaled(rows)).double()
+
+    @classmethod
+    def fit(cls, material: Material) -> View | None:
+        """Of a table's rows, as made."""
+        own, settings = material.data.own_rows, material.settings
+        if material.branch != "as_made" or not len(own):
+            return None
+        return fit_rows(
+            own, material.foreign_pixels, settings.deepsad,
+            seed=settings.seed, device=settings.device,
+        )  # fmt: skip
+
+    @classmethod
+    def empty(cls, stored: Stored) -> View:
+        """See `View`."""
+        return cls(len(stored.state["mean"]), stored.dim)
 
 
 def fit_rows(

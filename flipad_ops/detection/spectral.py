@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import torch
 from sklearn.covariance import LedoitWolf
-from torch import Tensor, nn
+from torch import Tensor
 
+from flipad_ops.detection.material import Material
+from flipad_ops.detection.view import Stored, View
 from flipad_ops.inversion.jpeg import dct_matrix
 
 #: Side of the transformed blocks, in pixels.
@@ -56,7 +58,7 @@ def cut_blocks(x: Tensor) -> Tensor:
     return x.reshape(n, channels, rows, BLOCK, columns, BLOCK).transpose(3, 4)
 
 
-class SpectralView(nn.Module):
+class SpectralView(View):
     """Squared Mahalanobis distance of an image's band energies to those of own samples.
 
     Parameters
@@ -65,6 +67,8 @@ class SpectralView(nn.Module):
         Number of band energies.
     """
 
+    name = "spectral"
+    screens = True
     mean: Tensor
     precision: Tensor
 
@@ -77,6 +81,18 @@ class SpectralView(nn.Module):
         """(n, channels, height, width) in [0, 1] to distances (n,), float64."""
         deviation = band_energies(pixels) - self.mean
         return ((deviation @ self.precision) * deviation).sum(dim=1)
+
+    @classmethod
+    def fit(cls, material: Material) -> View | None:
+        """Of images with room for a block, in every branch."""
+        if not has_spectrum(tuple(material.own_pixels.shape[1:])):
+            return None
+        return fit_spectral(material.own_pixels, material.settings.device)
+
+    @classmethod
+    def empty(cls, stored: Stored) -> View:
+        """See `View`."""
+        return cls(len(stored.state["mean"]))
 
 
 def fit_spectral(own: Tensor, device: str = "cpu") -> SpectralView:

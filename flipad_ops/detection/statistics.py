@@ -22,7 +22,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from flipad_ops.detection.material import Material
+from flipad_ops.detection.recovered import Recovered
 from flipad_ops.detection.spectral import band_energies, has_spectrum
+from flipad_ops.detection.view import Stored, View
 
 Array = NDArray[np.float64]
 
@@ -110,7 +113,7 @@ def row_moments(pixels: Tensor) -> Tensor:
     return torch.cat([x, x[:, rows] * x[:, columns]], dim=1)
 
 
-class StatisticsHead(nn.Module):
+class StatisticsHead(View):
     """Log-odds of "not ours" from statistics of activation and image.
 
     Parameters
@@ -123,6 +126,8 @@ class StatisticsHead(nn.Module):
         Number of statistics.
     """
 
+    name = "head"
+    needs_activations = True
     centre: Tensor
     channels: Tensor
     mean: Tensor
@@ -148,6 +153,26 @@ class StatisticsHead(nn.Module):
         inputs = self.inputs(activations, pixels)
         return nn.functional.softplus((inputs * self.weight).sum(dim=1) + self.bias)
 
+    @classmethod
+    def fit(cls, material: Material) -> View | None:
+        """Of images, and of rows where no other view takes its place."""
+        data, settings = material.data, material.settings
+        if len(data.own_rows):
+            return None
+        return fit_statistics(
+            material.own,
+            material.foreign,
+            channels=material.features.channels if settings.second_moments else None,
+            groups=data.sources if material.branch == "as_made" else None,
+            device=settings.device,
+        )
+
+    @classmethod
+    def empty(cls, stored: Stored) -> View:
+        """See `View`; activations have the shape of the centre, that of a window perhaps."""
+        state = stored.state
+        return cls(tuple(state["centre"].shape), len(state["channels"]), len(state["mean"]))
+
     def inputs(self, activations: Tensor, pixels: Tensor) -> Tensor:
         """The statistics that the score is linear in, (n, count) float64."""
         return self.scaled(_statistics(activations, pixels, self.centre, self.channels))
@@ -156,12 +181,6 @@ class StatisticsHead(nn.Module):
         """Raw statistics in units of their spread among own samples."""
         # asinh tames statistics that hardly vary among own samples and are far off elsewhere.
         return torch.asinh((statistics - self.mean) / self.std)
-
-
-def summaries(head: StatisticsHead, activations: Tensor, pixels: Tensor) -> Tensor:
-    """`head.inputs` in chunks."""
-    pairs = zip(torch.split(activations, 64), torch.split(pixels, 64), strict=True)
-    return torch.cat([head.inputs(z, x) for z, x in pairs])
 
 
 def _statistics(activations: Tensor, pixels: Tensor, centre: Tensor, channels: Tensor) -> Tensor:
@@ -178,10 +197,8 @@ def _statistics(activations: Tensor, pixels: Tensor, centre: Tensor, channels: T
 
 
 def fit_statistics(
-    own: Tensor,
-    foreign: Tensor,
-    own_pixels: Tensor,
-    foreign_pixels: Tensor,
+    own: Recovered,
+    foreign: Recovered,
     *,
     channels: Tensor | None = None,
     groups: Tensor | None = None,
@@ -191,25 +208,20 @@ def fit_statistics(
 
     Parameters
     ----------
-    own, foreign : Tensor, float32, (n, *activation_shape)
-    own_pixels, foreign_pixels : Tensor, float32, (n, *sample_shape) in [0, 1]
-        The images they were recovered from.
+    own, foreign : Recovered
     channels : Tensor, int64, optional
         The most telling channels; second moments are taken of the first MOMENT_CHANNELS. Without
         them the head is a plain regression on channel statistics: right for few own samples.
     groups : Tensor, int64, (n foreign,), optional
         Sources of the foreign images; each source weighs as much as any other.
     """
-    centre = own.mean(dim=0)
     chosen = torch.empty(0, dtype=torch.int64) if channels is None else channels[:MOMENT_CHANNELS]
-
-    def statistics(activations: Tensor, pixels: Tensor) -> Tensor:
-        pairs = zip(torch.split(activations, 64), torch.split(pixels, 64), strict=True)
-        return torch.cat([_statistics(z, x, centre, chosen) for z, x in pairs])
-
-    ours, theirs = statistics(own, own_pixels), statistics(foreign, foreign_pixels)
-    head = StatisticsHead(tuple(own.shape[1:]), len(chosen), ours.shape[1])
-    head.centre.copy_(centre)
+    ours, theirs = (
+        torch.cat([_statistics(z, x, own.mean, chosen) for z, x in part.chunks()])
+        for part in (own, foreign)
+    )
+    head = StatisticsHead(own.shape, len(chosen), ours.shape[1])
+    head.centre.copy_(own.mean)
     head.channels.copy_(chosen)
     head.mean.copy_(ours.mean(dim=0))
     labels = np.r_[np.zeros(len(own)), np.ones(len(foreign))]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.serialisation import attributor_sha256, save_attributor
+from flipad_ops.common.version import __version__
 from flipad_ops.registry import tags
 from flipad_ops.registry.card import model_card
 from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.registering import ensure_model, quiet_mlflow
 from flipad_ops.registry.store import no_such_thing, registry_errors
 from flipad_ops.registry.uris import quoted
-from flipad_ops.version import __version__
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.attribution.fitting import FitResult
-from flipad_ops.version import __version__
+from flipad_ops.common.version import __version__
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from flipad_ops.attribution.attributor import Attribution, Attributor, Screening
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.calibration import Attribution, Screening
 from flipad_ops.attribution.scorer import LOCAL, AttributorCard, ScoreBatch, Scorer
 from flipad_ops.attribution.serialisation import JSON_NAME, attributor_sha256, load_attributor
 from flipad_ops.common.devices import check_device

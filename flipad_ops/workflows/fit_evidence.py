@@ -15,9 +15,9 @@ import torch
 
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.common.version import __version__
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry.store import registry_errors
-from flipad_ops.version import __version__
 from flipad_ops.workflows import fit_pictures as pictures
 from flipad_ops.workflows.data_quality import Manifest
 from flipad_ops.workflows.gathered import Gathered

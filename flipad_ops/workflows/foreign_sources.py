@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from flipad_ops.attribution.fit_settings import FitSettings
-from flipad_ops.attribution.fitting import own_samples
 from flipad_ops.attribution.foreign_images import MIN_PER_SOURCE
 from flipad_ops.attribution.inversion_runs import Progress
 from flipad_ops.common.errors import (
@@ -49,9 +49,10 @@ def gather(
     generator: SplitGenerator,
     request: FitRequest,
     settings: FitSettings,
+    own: Tensor,
     progress: Progress,
 ) -> Gathered:
-    """Collect foreign images for a fit, none of them the generator's own.
+    """Collect foreign images for a fit, none of them among its `own` (n, *sample_shape).
 
     Raises
     ------
@@ -80,7 +81,7 @@ def gather(
     for position, version in enumerate(others):
         _sample(client, found, generator, version, max(count, MIN_PER_SOURCE), request, bool(named))
         progress("negatives", len(request.negatives) + position + 1, 0)
-    found.drop(own_hashes(generator, settings))
+    found.drop(set(pixel_hashes(own)))
     if not found.images:
         why = f" ({found.notes[0]})" if found.notes else ""
         raise NegativesTooFew(
@@ -128,11 +129,6 @@ def check_samples(generator: SplitGenerator) -> None:
             "state the columns in the metadata (flipadops register --columns), the library "
             "(flipad_ops.attribution.fitting) fits any."
         )
-
-
-def own_hashes(generator: SplitGenerator, settings: FitSettings) -> set[str]:
-    """Pixel hashes of the samples that the fit will draw."""
-    return set(pixel_hashes(own_samples(generator, settings)))
 
 
 def _table(found: Gathered, place: str, generator: SplitGenerator, settings: FitSettings) -> None:

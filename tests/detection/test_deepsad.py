@@ -31,7 +31,7 @@ def test_loss_falls_and_held_out_gaussians_part(trained: tuple[DeepSad, list[flo
     assert len(losses) == SETTINGS.epochs
     assert losses[-1] < 0.5 * losses[0]
     own, foreign = (
-        model.score(gaussian(100, s, m)).double().numpy() for s, m in [(5, 0), (6, 0.8)]
+        model.distance(gaussian(100, s, m)).double().numpy() for s, m in [(5, 0), (6, 0.8)]
     )
     assert auc(own, foreign) > 0.95
 
@@ -41,7 +41,7 @@ def test_flat_features() -> None:
         gaussian(150, 0, shape=(20,)), gaussian(150, 1, 1.0, (20,)), SETTINGS, seed=3
     )
     own, foreign = (
-        model.score(gaussian(100, s, m, (20,))).double().numpy() for s, m in [(5, 0), (6, 1.0)]
+        model.distance(gaussian(100, s, m, (20,))).double().numpy() for s, m in [(5, 0), (6, 1.0)]
     )
     assert losses[-1] < losses[0]
     assert auc(own, foreign) > 0.95
@@ -80,8 +80,8 @@ def test_score_is_the_squared_distance_to_the_centre(trained: tuple[DeepSad, lis
     features = gaussian(20, 9)
     with torch.no_grad():
         expected = ((model.network(features) - model.centre) ** 2).sum(dim=1)
-    torch.testing.assert_close(model.score(features), expected)
-    assert not model.score(features).requires_grad
+    torch.testing.assert_close(model.distance(features), expected)
+    assert not model.distance(features).requires_grad
 
 
 @pytest.mark.parametrize("count", [1, 2, SCORE_CHUNK - 1, SCORE_CHUNK, SCORE_CHUNK + 1, 50])
@@ -90,17 +90,17 @@ def test_score_does_not_depend_on_batch_mates(
 ) -> None:
     model, _ = trained
     features = gaussian(50, 9)
-    together = model.score(features)[:count]
-    torch.testing.assert_close(model.score(features[:count]), together, rtol=1e-6, atol=0)
-    alone = torch.cat([model.score(row) for row in features[:count].split(1)])
+    together = model.distance(features)[:count]
+    torch.testing.assert_close(model.distance(features[:count]), together, rtol=1e-6, atol=0)
+    alone = torch.cat([model.distance(row) for row in features[:count].split(1)])
     torch.testing.assert_close(alone, together, rtol=1e-6, atol=0)
     model.train()  # as a careless caller might leave it
-    torch.testing.assert_close(model.score(features[:count]), together, rtol=1e-6, atol=0)
+    torch.testing.assert_close(model.distance(features[:count]), together, rtol=1e-6, atol=0)
     assert not model.training
 
 
 def test_no_images_no_scores(trained: tuple[DeepSad, list[float]]) -> None:
-    assert trained[0].score(torch.zeros(0, 2, 4, 4)).shape == (0,)
+    assert trained[0].distance(torch.zeros(0, 2, 4, 4)).shape == (0,)
 
 
 def test_eta_weighs_foreign_samples() -> None:
@@ -110,7 +110,7 @@ def test_eta_weighs_foreign_samples() -> None:
     for eta in (1e-9, 10.0):
         settings = DeepSadSettings(dim=8, epochs=5, batch_size=32, eta=eta)
         model, _ = train_deepsad(own, foreign, settings, seed=0)
-        scores[eta] = float(np.median(model.score(foreign).numpy()))
+        scores[eta] = float(np.median(model.distance(foreign).numpy()))
     assert scores[1e-9] < scores[10.0]
 
 

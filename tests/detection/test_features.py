@@ -3,12 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flipad_ops.detection import fit_features
+from flipad_ops.detection import FeatureMap, Recovered
+from flipad_ops.detection import fit_features as fit_recovered
 from flipad_ops.detection.features import MAX_SIDE, STD_OFFSET, pool, pool_factor
 
 
 def activations(count: int, *shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+def fit_features(own: torch.Tensor, foreign: torch.Tensor, keep: int) -> FeatureMap:
+    return fit_recovered(Recovered.held(own, own), Recovered.held(foreign, foreign), keep)
 
 
 def test_standardises_by_own_entries() -> None:

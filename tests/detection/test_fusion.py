@@ -9,6 +9,7 @@ from flipad_ops.detection import (
     Branch,
     DeepSad,
     Detector,
+    Recovered,
     fit_features,
     fit_spectral,
     fit_statistics,
@@ -26,9 +27,10 @@ def pixels(seed: int, count: int = 80) -> Tensor:
 
 def fused() -> tuple[Branch, tuple[Tensor, Tensor, Tensor]]:
     own, foreign, images = activations(0.0, 1), activations(0.3, 2), pixels(1)
-    features = fit_features(own, foreign, keep=4)
-    head = fit_statistics(own, foreign, images, pixels(2))
-    branch = Branch(DeepSad(features.shape, 8), head, fit_spectral(images))
+    ours, theirs = Recovered.held(own, images), Recovered.held(foreign, pixels(2))
+    features = fit_features(ours, theirs, keep=4)
+    head = fit_statistics(ours, theirs)
+    branch = Branch([DeepSad(features.shape, 8), head, fit_spectral(images)])
     inputs = (features(own), own, images)
     branch.calibrate(branch.views(*inputs).numpy(), fnr=0.1)
     return branch, inputs
@@ -45,7 +47,7 @@ def test_branch_score_is_the_most_foreign_view_in_units_of_its_threshold() -> No
 
 def test_of_two_branches_the_one_that_accepts_counts() -> None:
     branch, inputs = fused()
-    other = Branch(spectral=fit_spectral(pixels(5)))
+    other = Branch([fit_spectral(pixels(5))])
     other.calibrate(other.views(*inputs).numpy(), fnr=0.1)
     scores = [Detector([part]).score(*inputs) for part in (branch, other)]
     both = Detector([branch, other])
@@ -72,10 +74,12 @@ def test_screen_decides_nothing_until_it_is_told_a_cutoff() -> None:
 
 def test_deepsad_alone_gives_its_distance() -> None:
     own = activations(0.0, 1)
-    features = fit_features(own, activations(0.3, 2), keep=4)
+    images = pixels(1)
+    foreign = Recovered.held(activations(0.3, 2), images)
+    features = fit_features(Recovered.held(own, images), foreign, keep=4)
     deepsad = DeepSad(features.shape, 8)
-    plain = Detector([Branch(deepsad)])
-    inputs = (features(own), own, pixels(1))
-    torch.testing.assert_close(plain.score(*inputs), deepsad.score(features(own)).double())
+    plain = Detector([Branch([deepsad])])
+    inputs = (features(own), own, images)
+    torch.testing.assert_close(plain.score(*inputs), deepsad.distance(features(own)).double())
     plain.cutoff.fill_(-1.0)
     assert plain.screen(inputs[2]).score.tolist() == [0.0] * 80

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from flipad_ops.detection import auc, fit_statistics
+from flipad_ops.detection import Recovered, auc, fit_statistics
 from flipad_ops.detection.statistics import _source_weights, channel_statistics, second_moments
+
+held = Recovered.held
 
 
 def activations(level: float, seed: int, count: int = 80) -> Tensor:
@@ -39,13 +41,13 @@ def test_second_moments_by_hand() -> None:
 def test_head_separates_and_is_steady() -> None:
     own, foreign = activations(0.0, 1), activations(0.3, 2)
     channels = torch.tensor([1, 4])
-    head = fit_statistics(own, foreign, pixels(1), pixels(2), channels=channels)
+    head = fit_statistics(held(own, pixels(1)), held(foreign, pixels(2)), channels=channels)
     assert head.count == 6 * 7 + 3 + 6 + 64
     own_test = head(activations(0.0, 3), pixels(3))
     foreign_test = head(activations(0.3, 4), pixels(4))
     assert auc(own_test.numpy(), foreign_test.numpy()) > 0.99
     assert bool((own_test > 0).all())
-    again = fit_statistics(own, foreign, pixels(1), pixels(2), channels=channels)
+    again = fit_statistics(held(own, pixels(1)), held(foreign, pixels(2)), channels=channels)
     assert torch.equal(again(own, pixels(1)), head(own, pixels(1)))
     alone = head(own[:1], pixels(1)[:1])
     torch.testing.assert_close(alone, head(own, pixels(1))[:1], rtol=1e-9, atol=0)
@@ -60,9 +62,8 @@ def test_second_moments_see_what_channel_statistics_cannot() -> None:
 
     def separation(channels: Tensor | None) -> float:
         train, test = slice(0, 200), slice(200, 300)
-        head = fit_statistics(
-            own[train], foreign[train], blank[train], blank[train], channels=channels
-        )
+        ours, theirs = (held(x[train], blank[train]) for x in (own, foreign))
+        head = fit_statistics(ours, theirs, channels=channels)
         return auc(*(head(x[test], blank[test]).numpy() for x in (own, foreign)))
 
     assert separation(torch.tensor([0, 1])) > 0.99
@@ -78,11 +79,13 @@ def test_head_takes_flat_activations() -> None:
     own, foreign = torch.randn(60, 9), torch.randn(60, 9) + 2
     # With channels the row's own values and their products come beside the features.
     for channels, count in ((None, 27), (torch.arange(9), 27 + 9 + 45)):
-        head = fit_statistics(own, foreign, own, foreign, channels=channels)
+        head = fit_statistics(held(own, own), held(foreign, foreign), channels=channels)
         assert head.count == count
         assert head(own, own).median() < head(foreign, foreign).median()
 
 
 def test_an_extreme_activation_gives_a_finite_score() -> None:
-    head = fit_statistics(activations(0.0, 1), activations(0.3, 2), pixels(1), pixels(2))
+    head = fit_statistics(
+        held(activations(0.0, 1), pixels(1)), held(activations(0.3, 2), pixels(2))
+    )
     assert bool(torch.isfinite(head(torch.full((1, 6, 8, 8), 1e6), pixels(1, 1))).all())

@@ -13,6 +13,7 @@ import pytest
 
 from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.common.errors import AttributorCorrupt, EngineError, UsageError
+from flipad_ops.common.version import __version__
 from flipad_ops.samples.decode import decode
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import Lane
@@ -23,7 +24,6 @@ from flipad_ops.scanning.ray.ray_engine import ELSEWHERE, fetched
 from flipad_ops.scanning.ray.ray_worker import Reading, Worker, for_workers
 from flipad_ops.storage import LocalTarget, ManifestTarget
 from flipad_ops.storage.target import GONE
-from flipad_ops.version import __version__
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.pipeline.test_pipeline import Counting, png
 

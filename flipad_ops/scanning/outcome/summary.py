@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from flipad_ops.common.version import __version__
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.version import __version__
 
 FailOn = Literal["leak", "review", "never"]
 

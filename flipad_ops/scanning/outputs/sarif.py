@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
+from flipad_ops.common.version import __version__
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.outputs.text_table import printable
-from flipad_ops.version import __version__
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 RULES = {

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from flipad_ops.common.errors import FlipadError, UsageError
+from flipad_ops.common.version import __version__
 from flipad_ops.samples.decoder import Decoded
 from flipad_ops.scanning.ledger.lookup import Kept
 from flipad_ops.scanning.pipeline.engine import Source
@@ -21,7 +22,6 @@ from flipad_ops.scanning.ray.listing import Listing
 from flipad_ops.scanning.ray.ray_lanes import RemoteLane
 from flipad_ops.scanning.ray.ray_worker import Loader, Reading, Worker, for_workers
 from flipad_ops.storage.target import GONE
-from flipad_ops.version import __version__
 
 #: Objects read in one call.
 CHUNK = 64

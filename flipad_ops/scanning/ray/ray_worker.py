@@ -10,6 +10,7 @@ import numpy as np
 
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer
 from flipad_ops.common.errors import EngineError, FlipadError
+from flipad_ops.common.version import __version__
 from flipad_ops.samples.decoder import Decoded, Decoder
 from flipad_ops.samples.space import Values
 from flipad_ops.scanning.decisions.records import Finding
@@ -19,7 +20,6 @@ from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
 from flipad_ops.scanning.pipeline.sizes import make_decoders, plumbing, sample_spaces
 from flipad_ops.scanning.plan.scan_request import ScanRequest
 from flipad_ops.storage import Item, Target
-from flipad_ops.version import __version__
 
 #: Gives the attributors on a device; travels to the workers.
 Loader = Callable[[str], Sequence[Scorer]]

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from flipad_ops.common.version import __version__
 from flipad_ops.samples.png import thumbnail_uri
 from flipad_ops.scanning.decisions.rules import most_telling
 from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
@@ -16,7 +17,6 @@ from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
 from flipad_ops.scanning.report.heat import bar_uri, heat_uri
-from flipad_ops.version import __version__
 
 #: Rows of skips and errors listed; the rest is counted.
 LISTED = 100

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flipad_ops.common.version import __version__
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code, summarise, summary_line, verdict
 from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
 from flipad_ops.storage import open_target
-from flipad_ops.version import __version__
 from tests.scanning.fakes import DarkIsOurs
 
 #: Brightness, and by the null of DarkIsOurs p: 0.001 three times, then 0.18 and above.

@@ -66,7 +66,7 @@ def pair(toy_fit: FitResult, unscreened: FitResult, tmp_path: Path) -> list[Load
 
 @pytest.fixture
 def images(toy_split: SplitGenerator) -> Tensor:
-    return torch.cat([toy_split.sample(12, seed=31), noise_images(20, seed=31)])
+    return torch.cat([toy_split.sample(12, seed=33), noise_images(20, seed=31)])
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""A fit's own samples: drawn once, then shared out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.seeds import stream
+from flipad_ops.generators import SplitGenerator
+
+
+@dataclass(frozen=True, eq=False)
+class OwnSamples:
+    """Samples of the generator, no latent twice.
+
+    Parameters
+    ----------
+    images : Tensor, float32, (n, *sample_shape) in [0, 1]
+        First those for training, then those for calibration, then those for the test.
+    trained, calibrated : int
+        How many are for training and for calibration.
+    """
+
+    images: Tensor
+    trained: int
+    calibrated: int
+
+    @property
+    def training(self) -> Tensor:
+        """(trained, *sample_shape)"""
+        return self.images[: self.trained]
+
+    @property
+    def calibration(self) -> Tensor:
+        """(calibrated, *sample_shape)"""
+        return self.images[self.trained : self.trained + self.calibrated]
+
+    @property
+    def test(self) -> Tensor:
+        """(n - trained - calibrated, *sample_shape)"""
+        return self.images[self.trained + self.calibrated :]
+
+
+def draw_own(generator: SplitGenerator, settings: FitSettings) -> OwnSamples:
+    """The own samples that `settings` ask for."""
+    count = settings.own_train + settings.own_calibration + settings.own_test
+    images = generator.sample(count, stream(settings.seed, "own"))
+    return OwnSamples(images, settings.own_train, settings.own_calibration)

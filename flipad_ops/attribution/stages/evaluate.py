@@ -1,0 +1,38 @@
+"""Fifth stage: rates on samples used neither for training nor for calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flipad_ops.attribution.calibration import Calibration
+from flipad_ops.attribution.evaluation import evaluate_scores
+from flipad_ops.attribution.lossy_calibration import evaluate_lossy
+from flipad_ops.attribution.stages.plan import Plan
+from flipad_ops.attribution.stages.scoring import Scoring
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """Held-out figures, see `evaluate_scores`, and the scores of "own" and each stratum."""
+
+    figures: dict[str, Any]
+    scores: dict[str, NDArray[np.float64]]
+
+
+def evaluate(plan: Plan, scoring: Scoring, calibration: Calibration) -> Evaluated:
+    """Score the test parts as the attributor would."""
+    test, threshold = plan.own.test, calibration.threshold
+    total = len(test) + sum(len(split.test) for split in plan.splits.values())
+    scoring.run.begin("evaluate", total)
+    ours = scoring.score(test)
+    strata = {name: scoring.score(split.test) for name, split in plan.splits.items()}
+    figures = evaluate_scores(ours, strata, threshold)
+    if calibration.recompressed_null_scores:
+        figures["recompressed"] = evaluate_lossy(
+            scoring.detector, test, plan.splits, plan.settings, threshold
+        )
+    return Evaluated(figures, {"own": ours, **strata})

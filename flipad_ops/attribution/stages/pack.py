@@ -1,0 +1,69 @@
+"""Last stage: the attributor and what a reviewer of its fit wants to see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.calibration import Calibration
+from flipad_ops.attribution.fit_result import FitResult
+from flipad_ops.attribution.inversion_runs import Inversions
+from flipad_ops.attribution.stages.evaluate import Evaluated
+from flipad_ops.attribution.stages.plan import Plan
+from flipad_ops.attribution.stages.train import Trained
+from flipad_ops.generators import SplitGenerator
+
+#: Test images shown of each stratum.
+EXAMPLES = 8
+
+
+def pack(
+    plan: Plan,
+    run: Inversions,
+    trained: Trained,
+    calibration: Calibration,
+    evaluated: Evaluated,
+    *,
+    equivalence_class: tuple[str, ...],
+    timings: dict[str, float],
+) -> FitResult:
+    """Put together what the other stages made."""
+    generator, test = plan.generator, plan.own.test
+    attributor = Attributor(
+        layer=generator.layer,
+        output_map=generator.output_map,
+        anchor=plan.anchor,
+        space=generator.space,
+        features=trained.features,
+        detector=trained.detector,
+        calibration=calibration,
+        settings=plan.settings,
+        generator=describe(generator, equivalence_class),
+        evaluation=evaluated.figures,
+        reference=generator.space.reference(test[0]),
+        device=plan.device,
+        inverter=run.inverter,
+    )
+    examples = {name: split.test[:EXAMPLES] for name, split in plan.splits.items()}
+    return FitResult(
+        attributor=attributor,
+        losses=trained.losses,
+        test_scores=evaluated.scores,
+        examples={"own": test[:EXAMPLES], **examples},
+        mean_activations=trained.means,
+        timings=timings,
+        unconverged=run.share_unconverged,
+        grouped=all(split.grouped for split in plan.splits.values()),
+    )
+
+
+def describe(generator: SplitGenerator, equivalence_class: tuple[str, ...]) -> dict[str, Any]:
+    """What an attributor records about the generator it was fitted for."""
+    return {
+        "name": generator.name,
+        "version": generator.version,
+        "final_layer_sha256": generator.layer.sha256(),
+        "decoder_sha256": generator.decoder_sha256,
+        "equivalence_class": list(equivalence_class),
+        "latent": generator.latent.to_dict(),
+    }
