@@ -13,6 +13,7 @@ from apscheduler.triggers.cron import CronTrigger
 from pydantic.dataclasses import dataclass
 
 from flipad_ops.common.errors import UsageError
+from flipad_ops.scanning.outputs import format_names
 from registry_hooks.config_tables import (
     STRICT,
     Above0,
@@ -24,7 +25,6 @@ from registry_hooks.config_tables import (
 
 #: Goes into file names and log lines.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_FORMATS = ("table", "jsonl", "json", "csv", "junit", "sarif", "html", "parquet", "prometheus")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 #: Written by the schedule itself; a second value would contradict it.
 _OWN_OPTIONS = ("-o", "--output", "-m", "--model", "--all-models", "--fail-on", "--state")
@@ -83,7 +83,7 @@ class Schedule:
         if any(target.startswith("-") for target in (*self.targets, *self.models)):
             raise UsageError(f"Schedule {self.name}: a target or model cannot begin with '-'.")
         for output in self.outputs:
-            if output.partition("=")[0] not in _FORMATS or output.endswith("="):
+            if output.partition("=")[0] not in format_names() or output.endswith("="):
                 raise UsageError(f"Schedule {self.name}: no output format {output!r}.")
         for word in self.options:
             if word.partition("=")[0] in _OWN_OPTIONS:

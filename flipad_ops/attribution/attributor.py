@@ -18,13 +18,10 @@ from flipad_ops.attribution.calibration import Attribution, Calibration, Screeni
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.detection import Detector, FeatureMap
-from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
+from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
 from flipad_ops.inversion import InversionResult, Inverter
 from flipad_ops.inversion.inverters import make_inverter
-from flipad_ops.samples.columns import Columns
-from flipad_ops.samples.quantisation import SIXTEEN_BIT
-from flipad_ops.samples.sample_kinds import space_of
 from flipad_ops.samples.space import SampleSpace
 
 #: Said of every score of an attributor that was fitted to samples without a model.
@@ -41,8 +38,10 @@ class Attributor:
 
     Parameters
     ----------
-    layer, output_map, anchor, sample_shape
+    layer, output_map, anchor
         The generator's output side; `anchor` has shape `layer.input_shape`.
+    space : SampleSpace
+        What its samples are, and which values they are stored in.
     features, detector, calibration
         The fitted parts.
     settings : FitSettings
@@ -54,16 +53,12 @@ class Attributor:
         A held-out own sample, shown beside findings.
     inverter : Inverter, optional
         One that solves the same problem in another way; benchmarks remember inversions with it.
-    grid : Grid
-        Which values the samples that it was fitted to are stored in.
-    columns : Columns or None
-        Of the table whose rows are its samples.
     """
 
     layer: FinalLayer
     output_map: OutputMap
     anchor: Tensor
-    sample_shape: tuple[int, ...]
+    space: SampleSpace
     features: FeatureMap
     detector: Detector
     calibration: Calibration
@@ -73,8 +68,6 @@ class Attributor:
     reference: Tensor | None = None
     device: str = "cpu"
     inverter: Inverter | None = field(default=None, repr=False)
-    grid: Grid = EIGHT_BIT
-    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         self.detector = self.detector.to(self.device).eval()
@@ -83,10 +76,9 @@ class Attributor:
         )
 
     @property
-    def space(self) -> SampleSpace:
-        """What its samples are."""
-        bits = 16 if self.grid == SIXTEEN_BIT else 8
-        return self.columns or space_of({"bits": bits}, self.sample_shape)
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return self.space.shape
 
     @property
     def basis(self) -> str:
@@ -102,7 +94,7 @@ class Attributor:
         WrongImageSize
         """
         self._check_shape(pixels)
-        step = self.grid.step if step is None else step
+        step = self.space.grid.step if step is None else step
         return self._inverter.invert(pixels.reshape(len(pixels), *self.layer.output_shape), step)
 
     def score(self, pixels: Tensor, step: float | Tensor | None = None) -> Attribution:
@@ -157,7 +149,7 @@ class Attributor:
             return f"inverter {id(self._inverter)}"
         facts = [
             self.sample_shape, vars(self.output_map), self.settings.inversion.to_dict(),
-            self.settings.window, self.grid.to_dict(),
+            self.settings.window, self.space.grid.to_dict(),
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps([*facts, self.device], sort_keys=True).encode())
         digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))

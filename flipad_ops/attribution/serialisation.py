@@ -28,8 +28,8 @@ from flipad_ops.common.errors import (
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.common.version import __version__
 from flipad_ops.detection import FeatureMap, stored_detector, view_configs
-from flipad_ops.generators import EIGHT_BIT, FinalLayer, Grid, OutputMap
-from flipad_ops.samples.columns import Columns
+from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.samples.quantisation import SIXTEEN_BIT, Grid
 
 FORMAT = 4
 #: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
@@ -67,9 +67,9 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
     if views:
         fields["views"] = views
     if extended or views:
-        columns = attributor.columns
-        fields["grid"] = attributor.grid.to_dict()
-        fields["columns"] = columns.to_list() if columns else None
+        fields["sample"] = words = attributor.space.to_metadata()
+        fields["grid"] = attributor.space.grid.to_dict()  # for earlier versions, as the next
+        fields["columns"] = words.get("columns")
     (folder / JSON_NAME).write_text(
         json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
@@ -127,8 +127,7 @@ def attributor_sha256(folder: str | Path) -> str:
 
 
 def _is_extended(attributor: Attributor) -> bool:
-    plain = attributor.grid == EIGHT_BIT and attributor.columns is None
-    return not (plain and attributor.layer.inverts)
+    return bool(attributor.space.to_metadata()) or not attributor.layer.inverts
 
 
 def _tensors(attributor: Attributor) -> dict[str, Tensor]:
@@ -185,7 +184,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         layer=layer,
         output_map=OutputMap(**fields["output_map"]),
         anchor=tensors["anchor"],
-        sample_shape=sample_shape,
+        space=space_of(_words(fields), sample_shape),
         features=features,
         detector=detector,
         calibration=_calibration(fields, tensors),
@@ -194,8 +193,6 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         evaluation=fields["evaluation"],
         reference=reference,
         device=device,
-        grid=Grid.from_dict(fields["grid"]) if "grid" in fields else EIGHT_BIT,
-        columns=Columns.from_list(fields["columns"]) if fields.get("columns") else None,
     )
 
 
@@ -212,6 +209,15 @@ def _calibration(fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Ca
     if not math.isfinite(threshold):
         raise AttributorUncalibrated("The attributor holds no finite threshold.")
     return Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed)
+
+
+def _words(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the samples are; in files of earlier versions as a grid and columns."""
+    if "sample" in fields or "grid" not in fields:
+        return dict(fields.get("sample", {}))
+    if fields.get("columns"):
+        return {"columns": fields["columns"]}
+    return {"bits": 16 if Grid.from_dict(fields["grid"]) == SIXTEEN_BIT else 8}
 
 
 def _from_format_3(fields: Mapping[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from flipad_ops.generators.skipping import Reading
 from flipad_ops.generators.split import discover
 from flipad_ops.generators.tail import PLAIN, Tail
 from flipad_ops.generators.trace import Generator, Images, run_traced
-from flipad_ops.samples.columns import Columns
 from flipad_ops.samples.quantisation import Grid
 from flipad_ops.samples.sample_kinds import space_of
 from flipad_ops.samples.space import SampleSpace
@@ -73,11 +72,6 @@ class SplitGenerator:
     def grid(self) -> Grid:
         """Which values its samples are stored in."""
         return self.space.grid
-
-    @property
-    def columns(self) -> Columns | None:
-        """Of the table whose rows its samples are."""
-        return self.space if isinstance(self.space, Columns) else None
 
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (batch, *sample_shape), in units of sigma, and activations z

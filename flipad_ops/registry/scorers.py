@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -26,7 +26,7 @@ from flipad_ops.common.errors import (
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
-from flipad_ops.registry.store import registry_errors, tracking
+from flipad_ops.registry.store import all_pages, registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
 from flipad_ops.samples.sample_kinds import decodable
 
@@ -149,16 +149,8 @@ def current_attributors(client: MlflowClient) -> list[ModelVersion]:
         There is none.
     """
     with registry_errors():
-        models: list[Any] = []
-        token = None
-        while True:
-            page = client.search_registered_models(
-                f"name LIKE '%{quoted(tags.SUFFIX)}'", page_token=token
-            )
-            models += page
-            token = page.token
-            if not token:
-                break
+        like = f"name LIKE '%{quoted(tags.SUFFIX)}'"
+        models = all_pages(lambda token: client.search_registered_models(like, page_token=token))
         found = [
             client.get_model_version(model.name, str(model.aliases[tags.CURRENT]))
             for model in models

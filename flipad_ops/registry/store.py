@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.errors import UsageError, first_line
 from flipad_ops.registry.denials import explain_denial
@@ -69,6 +69,14 @@ def registry_errors(model: str = "") -> Iterator[None]:
     except (MlflowException, RequestException) as error:
         refusal = explain_denial(error, model)
         raise UsageError(refusal or f"MLflow refused: {first_line(error)}") from error
+
+
+def all_pages(page: Callable[[str | None], Any]) -> list[Any]:
+    """What MLflow lists in pages, as one list; `page` gives the one of a token, None the first."""
+    from mlflow.utils import get_results_from_paginated_fn
+
+    found = get_results_from_paginated_fn(lambda _, token: page(token), 0)  # type: ignore[no-untyped-call]
+    return list(found)
 
 
 def ensure_experiment(client: MlflowClient, name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from flipad_ops.common.errors import NotAnImage, NotAttributable, UsageError
 from flipad_ops.samples.decode import DecodedImage, Pixels
 from flipad_ops.samples.quantisation import BITS, Grid
-from flipad_ops.samples.size_rule import SizeRule, fit_deep, fit_to, match_channels
+from flipad_ops.samples.size_rule import SizeRule, match_channels, placed
 from flipad_ops.samples.space import SampleSpace, Values
 
 if TYPE_CHECKING:
@@ -122,15 +122,15 @@ class Images(Arrays):
 
     def fit(self, image: DecodedImage, size_rule: SizeRule = "reject") -> Values:
         """The image in this shape; raises ImageError."""
-        channels, height, width = self.shape
-        return fit_to(image, (channels, height, width), size_rule)
+        return placed(self.whole(image), self.shape, size_rule)
 
     def whole(self, image: DecodedImage) -> Values:
         """(height, width, channels) of an image of any size; raises ImageError."""
         return match_channels(image.pixels, self.shape[0])
 
     def picture(self, image: DecodedImage, size_rule: SizeRule) -> Pixels | None:
-        return Images.fit(self, image, size_rule).transpose(1, 2, 0)
+        eight = match_channels(image.pixels, self.shape[0])
+        return placed(eight, self.shape, size_rule).transpose(1, 2, 0)
 
     def to_example(self, sample: Tensor) -> dict[str, Any] | None:
         from flipad_ops.samples.png import encode_png
@@ -172,12 +172,12 @@ class DeepImages(Images):
     ) -> tuple[Values, str]:
         return super().take(data, image, size_rule)[0], ""
 
-    def fit(self, image: DecodedImage, size_rule: SizeRule = "reject") -> Values:
-        channels, height, width = self.shape
-        return fit_deep(image, (channels, height, width), size_rule)
-
     def whole(self, image: DecodedImage) -> Values:
-        return fit_deep(image, (self.shape[0], *image.size)).transpose(1, 2, 0)
+        """As of `Images`; how a file of 8 bits was rounded is not known to 16-bit samples."""
+        if image.deep is None:
+            bits = "16-bit colour, of which 8 bits are read" if image.levels > 255 else "8-bit file"
+            raise NotAnImage(f"{bits}; the attributor was fitted to 16-bit samples.".capitalize())
+        return np.repeat(image.deep, self.shape[0], axis=2)
 
     def save_one(self, image: Tensor, path: Path) -> None:
         from flipad_ops.samples.png import save_deep_png

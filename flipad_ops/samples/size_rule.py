@@ -13,40 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from flipad_ops.common.errors import NotAnImage, UsageError, WrongImageSize
-from flipad_ops.samples.decode import DecodedImage, Pixels
-
-__all__ = ["Shape", "SizeRule", "fit_deep", "fit_to", "match_channels"]
+from flipad_ops.common.errors import UsageError, WrongImageSize
+from flipad_ops.samples.decode import Pixels
 
 SizeRule = Literal["reject", "centre-crop", "resize"]
-Shape = tuple[int, int, int]
-
-
-def fit_to(image: DecodedImage, shape: Shape, size_rule: SizeRule = "reject") -> Pixels:
-    """Pixels as a contiguous uint8 array of `shape` (channels, height, width).
-
-    Raises
-    ------
-    WrongImageSize
-        Another size under "reject", or too small for "centre-crop".
-    """
-    return _placed(match_channels(image.pixels, shape[0]), shape, size_rule)
-
-
-def fit_deep(
-    image: DecodedImage, shape: Shape, size_rule: SizeRule = "reject"
-) -> NDArray[np.uint16]:
-    """The same at full precision, uint16; errors as of `fit_to`.
-
-    Raises
-    ------
-    NotAnImage
-        A file of 8 bits: how it was rounded is not known to an attributor of 16-bit samples.
-    """
-    if image.deep is None:
-        bits = "16-bit colour, of which 8 bits are read" if image.levels > 255 else "8-bit file"
-        raise NotAnImage(f"{bits}; the attributor was fitted to 16-bit samples.".capitalize())
-    return _placed(np.repeat(image.deep, shape[0], axis=2), shape, size_rule)
 
 
 def match_channels(pixels: Pixels, channels: int) -> Pixels:
@@ -63,8 +33,14 @@ def match_channels(pixels: Pixels, channels: int) -> Pixels:
     raise WrongImageSize(f"{have} channels cannot become {channels}.")
 
 
-def _placed(pixels: NDArray[Any], shape: Shape, size_rule: SizeRule) -> NDArray[Any]:
-    """(height, width, channels) of any size to contiguous `shape`."""
+def placed(pixels: NDArray[Any], shape: tuple[int, ...], size_rule: SizeRule) -> NDArray[Any]:
+    """(any height, any width, channels) to a contiguous array of `shape`: channels, height, width.
+
+    Raises
+    ------
+    WrongImageSize
+        Another size under "reject", or too small for "centre-crop".
+    """
     if size_rule not in get_args(SizeRule):
         raise UsageError(
             f"Unknown size rule {size_rule!r}; one of {', '.join(get_args(SizeRule))}."

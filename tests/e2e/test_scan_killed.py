@@ -17,8 +17,8 @@ import torch
 
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.samples.decode import decode
+from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import encode_png
-from flipad_ops.samples.size_rule import fit_to
 from tests.conftest import noise_images
 from tests.e2e.forked_scans import Scans
 
@@ -100,6 +100,6 @@ def test_ten_kills(scans: Scans, toy_folder: Path, found: Path, tmp_path: Path) 
 
 def digest_of_pixels(file: Path) -> str:
     """What the log says of an image."""
-    pixels = fit_to(decode(file.read_bytes()), (3, 16, 16)).copy()
+    pixels = Images((3, 16, 16)).fit(decode(file.read_bytes())).copy()
     tensor = torch.from_numpy(pixels).float() / 255
     return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.calibration import Calibration
 from flipad_ops.attribution.fit_result import FitResult
@@ -35,18 +33,16 @@ def pack(
         layer=generator.layer,
         output_map=generator.output_map,
         anchor=plan.anchor,
-        sample_shape=generator.sample_shape,
+        space=generator.space,
         features=trained.features,
         detector=trained.detector,
         calibration=calibration,
         settings=plan.settings,
         generator=describe(generator, equivalence_class),
         evaluation=evaluated.figures,
-        reference=None if generator.columns else (test[0] * 255).round().to(torch.uint8),
+        reference=generator.space.reference(test[0]),
         device=plan.device,
         inverter=run.inverter,
-        grid=generator.grid,
-        columns=generator.columns,
     )
     examples = {name: split.test[:EXAMPLES] for name, split in plan.splits.items()}
     return FitResult(

@@ -57,7 +57,6 @@ class SqliteLedger:
         self._last_commit = time.monotonic()
 
     def begin(self, fingerprint: Mapping[str, Any]) -> None:
-        """See `Ledger.begin`."""
         self._names = tuple(fingerprint.get("models", ()))
         try:
             stored = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -86,7 +85,6 @@ class SqliteLedger:
             raise StateError(f"{self.path} cannot be used as a ledger: {error}.") from error
 
     def finish(self, complete: bool) -> None:
-        """See `Ledger.finish`."""
         self._db.execute(
             "UPDATE runs SET finished = ?, complete = ? WHERE id = ?",
             [time.time(), complete, self.run],
@@ -94,7 +92,6 @@ class SqliteLedger:
         self.commit()
 
     def add(self, row: Row, position: int) -> None:
-        """See `Ledger.add`."""
         self._db.execute(
             "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -105,7 +102,6 @@ class SqliteLedger:
         )  # fmt: skip
 
     def keep(self, target: str, kept: Sequence[tuple[str, int]]) -> None:
-        """See `Ledger.keep`."""
         self._db.executemany(
             "UPDATE rows SET run = ?, position = ? WHERE target = ? AND key = ? AND attributor = ?",
             [
@@ -118,7 +114,6 @@ class SqliteLedger:
     def by_content(
         self, attributor: str, sha256: str
     ) -> tuple[float, float, bool, bool, str] | None:
-        """See `Ledger.by_content`."""
         found = self._db.execute(
             "SELECT score, p, attributed, converged, reason FROM rows "
             "WHERE sha256 = ? AND attributor = ? AND outcome = 'scored' LIMIT 1",
@@ -129,19 +124,16 @@ class SqliteLedger:
         return found[0], found[1], bool(found[2]), bool(found[3]), found[4]
 
     def commit(self, every: float = 0.0) -> None:
-        """See `Ledger.commit`."""
         if time.monotonic() - self._last_commit >= every:
             self._db.commit()
             self._last_commit = time.monotonic()
 
     def settle(self) -> None:
-        """See `Ledger.settle`."""
         self.commit()
 
     def rows(
         self, outcome: str, attributor: str | None = None, *, suspects: bool = False
     ) -> Iterator[Row]:
-        """See `Ledger.rows`."""
         where, values = "run = ? AND outcome = ?", [self.run, outcome]
         if attributor is not None:
             where, values = where + " AND attributor = ?", [*values, attributor]
@@ -154,7 +146,6 @@ class SqliteLedger:
             yield row_of(record)
 
     def counts(self) -> dict[str, int]:
-        """See `Ledger.counts`."""
         found = self._db.execute(
             "SELECT outcome, count(*), sum(NOT converged) FROM rows WHERE run = ? GROUP BY outcome",
             [self.run],
@@ -164,18 +155,15 @@ class SqliteLedger:
         return none | {outcome: count for outcome, count, _ in found}
 
     def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """See `Ledger.evidence`."""
         found = self._scored("p, attributed", attributor)
         table = np.fromiter(found, dtype=[("p", np.float64), ("attributed", np.bool_)])
         return np.ascontiguousarray(table["p"]), np.ascontiguousarray(table["attributed"])
 
     def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, bool, bool]]:
-        """See `Ledger.judged`."""
         found = self._scored("key, attributed, attributed AND p <= ?", attributor, cut)
         return ((from_text(key), attributed, leak) for key, attributed, leak in found)
 
     def reader(self) -> Known | None:
-        """See `Ledger.reader`."""
         if self.path is None or self.run < 2:
             return None
         return SqliteKnown(self._connect(), self._names)

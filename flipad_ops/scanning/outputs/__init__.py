@@ -58,6 +58,11 @@ class OutputFormat:
     pictures: bool = False
 
 
+def format_names() -> list[str]:
+    """All formats, other packages' too."""
+    return [*FORMATS, *plugin_names(GROUP)]
+
+
 def output_format(name: str) -> OutputFormat:
     """The format of a name.
 
@@ -72,7 +77,7 @@ def output_format(name: str) -> OutputFormat:
     else:
         found = plugin(GROUP, name)
     if not isinstance(found, OutputFormat):
-        known = ", ".join([*FORMATS, *plugin_names(GROUP)])
+        known = ", ".join(format_names())
         raise UsageError(f"Unknown output format {name!r}; known are {known}.")
     return found
 
