@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flipad_ops.registry import tags
-from flipad_ops.registry.store import registry_errors
+from flipad_ops.registry.store import pages
 from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, SKIPPED, Fit
 
 if TYPE_CHECKING:
@@ -161,15 +161,9 @@ def _survey(versions: Iterable[ModelVersion], settings: HookSettings) -> _Regist
 
 
 def _all_versions(client: MlflowClient) -> list[ModelVersion]:
-    found: list[ModelVersion] = []
-    token: str | None = None
-    while True:
-        with registry_errors():
-            page: Any = client.search_model_versions(max_results=_PAGE, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
+    return list(
+        pages(lambda token: client.search_model_versions(max_results=_PAGE, page_token=token))
+    )
 
 
 def _name(model: str, version: int | str) -> str:

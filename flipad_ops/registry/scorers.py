@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -26,7 +26,7 @@ from flipad_ops.common.errors import (
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
-from flipad_ops.registry.store import registry_errors, tracking
+from flipad_ops.registry.store import pages, registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
 from flipad_ops.samples.sample_kinds import decodable
 
@@ -149,19 +149,12 @@ def current_attributors(client: MlflowClient) -> list[ModelVersion]:
         There is none.
     """
     with registry_errors():
-        models: list[Any] = []
-        token = None
-        while True:
-            page = client.search_registered_models(
-                f"name LIKE '%{quoted(tags.SUFFIX)}'", page_token=token
-            )
-            models += page
-            token = page.token
-            if not token:
-                break
+        condition = f"name LIKE '%{quoted(tags.SUFFIX)}'"
         found = [
             client.get_model_version(model.name, str(model.aliases[tags.CURRENT]))
-            for model in models
+            for model in pages(
+                lambda token: client.search_registered_models(condition, page_token=token)
+            )
             if tags.CURRENT in model.aliases
         ]
     if not found:

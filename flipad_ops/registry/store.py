@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.errors import UsageError, first_line
 from flipad_ops.registry.denials import explain_denial
@@ -69,6 +69,18 @@ def registry_errors(model: str = "") -> Iterator[None]:
     except (MlflowException, RequestException) as error:
         refusal = explain_denial(error, model)
         raise UsageError(refusal or f"MLflow refused: {first_line(error)}") from error
+
+
+def pages(fetch: Callable[[str | None], Any]) -> Iterator[Any]:
+    """All that MLflow gives in pages; `fetch` takes the token of the next. Raises UsageError."""
+    token = None
+    while True:
+        with registry_errors():
+            page = fetch(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def ensure_experiment(client: MlflowClient, name: str) -> str:
