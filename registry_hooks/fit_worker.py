@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +29,7 @@ from registry_hooks.supervisor import (
     OVERTIME,
     STOPPED,
     Child,
-    Running,
+    JobLog,
     attend,
     child_environment,
     settle,
@@ -53,17 +53,6 @@ class FitEnd:
     attributor: str | None = None
     kind: str | None = None
     message: str | None = None
-
-
-class RunningFit(Running, Protocol):
-    """What a worker asks of a running fit."""
-
-    @property
-    def log(self) -> object:
-        """Where its output goes."""
-
-    def end(self) -> FitEnd:
-        """What it left behind, once it has exited."""
 
 
 class FitProcess(Child):
@@ -126,7 +115,7 @@ class FitWorker:
         queue: FitQueue,
         settings: HookSettings,
         stop: threading.Event,
-        start: Callable[[HookSettings, Fit], RunningFit] = FitProcess,
+        start: Callable[[HookSettings, Fit], FitProcess] = FitProcess,
     ) -> None:
         self._queue, self._settings, self._stop, self._start = queue, settings, stop, start
         self._config = settings.config_sha256()
@@ -153,34 +142,33 @@ class FitWorker:
         return True
 
     def _work(self, fit: Fit) -> None:
-        about = {"model": fit.model, "version": fit.version}
-        logger.info("%s: attempt %d", fit.uri, fit.attempts, extra=about)
+        log = JobLog(fit.uri, model=fit.model, version=fit.version)
+        log.info("attempt %d", fit.attempts)
         try:
             process = self._start(self._settings, fit)
         except OSError as error:
             state = self._queue.retry(fit, f"The fit could not be started: {error}.", "OSError")
-            logger.warning("%s: %s, cannot be started: %s", fit.uri, state, error, extra=about)
+            log.warning("%s, cannot be started: %s", state, error)
             return
         limit = self._settings.time_limit
         try:
             self._queue.note(fit, log=str(process.log))
-            why = attend(self._queue, fit, process, self._stop, limit, about)
+            why = attend(self._queue, fit, process, self._stop, limit, log)
         finally:
             if process.poll() is None:
                 process.stop()
         if why == LOST:
             return
         if why == STOPPED:
-            settle(lambda: self._queue.release(fit), about)
-            logger.info("%s: stopped, given back", fit.uri, extra=about)
+            settle(lambda: self._queue.release(fit), log)
+            log.info("stopped, given back")
             return
         if why == OVERTIME:
             end = FitEnd(kind="TimeLimit", message=f"The fit took longer than {limit:g} s.")
         else:
             end = process.end()
-        if written := settle(lambda: self._write(fit, end), about):
-            what = end.attributor or end.message
-            logger.info("%s: %s %s", fit.uri, written, what, extra=about)
+        if written := settle(lambda: self._write(fit, end), log):
+            log.info("%s %s", written, end.attributor or end.message)
 
     def _write(self, fit: Fit, end: FitEnd) -> str:
         if end.attributor is not None:

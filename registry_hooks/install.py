@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flipad_ops.common.errors import UsageError
-from flipad_ops.registry.store import pages, registry_errors
+from flipad_ops.registry.store import all_pages, registry_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -57,5 +57,5 @@ def install(client: MlflowClient, url: str, secret: str) -> Installed:
 
 
 def _find(client: MlflowClient) -> Any:
-    webhooks = pages(lambda token: client.list_webhooks(page_token=token))
+    webhooks = all_pages(lambda token: client.list_webhooks(page_token=token))
     return next((webhook for webhook in webhooks if webhook.name == NAME), None)

@@ -50,7 +50,7 @@ class Deliveries:
             new, self._counts = self._counts, Counter[str]()
         try:
             with self._sessions.begin() as session:
-                totals.add(session, {(totals.DELIVERIES, "", each): new[each] for each in new})
+                totals.add(session, {("flipad_deliveries", "", each): new[each] for each in new})
         except SQLAlchemyError:
             with self._lock:
                 self._counts += new

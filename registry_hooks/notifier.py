@@ -22,6 +22,7 @@ from registry_hooks.scan_run import read_findings
 from registry_hooks.schedules import Schedule
 from registry_hooks.schema import DONE, FAILED, Fit, Scan
 from registry_hooks.senders import NotSent, send
+from registry_hooks.supervisor import JobLog
 
 logger = logging.getLogger("flipad.hooks")
 
@@ -104,17 +105,15 @@ class Notifier:
         notice = self.outbox.take(channel, self._owner)
         if notice is None:
             return False
-        about = {"channel": channel.name}
+        log = JobLog(f"Channel {channel.name}", channel=channel.name)
         try:
             self._send(channel, str(notice.key), notice.payload or {})
         except (NotSent, FlipadError) as error:
             state = self.outbox.retry(notice, str(error))
-            told = "Channel %s: message %d %s: %s"
-            logger.warning(told, channel.name, notice.id, state, error, extra=about)
+            log.warning("message %d %s: %s", notice.id, state, error)
         else:
             self.outbox.finish(notice, DONE)
-            told = "Channel %s: message %d sent (%s)"
-            logger.info(told, channel.name, notice.id, notice.event, extra=about)
+            log.info("message %d sent (%s)", notice.id, notice.event)
         return True
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flipad_ops.registry import tags
-from flipad_ops.registry.store import pages
+from flipad_ops.registry.store import all_pages, registry_errors
 from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, SKIPPED, Fit
 
 if TYPE_CHECKING:
@@ -161,9 +161,11 @@ def _survey(versions: Iterable[ModelVersion], settings: HookSettings) -> _Regist
 
 
 def _all_versions(client: MlflowClient) -> list[ModelVersion]:
-    return list(
-        pages(lambda token: client.search_model_versions(max_results=_PAGE, page_token=token))
-    )
+    def page(token: str | None) -> Any:
+        return client.search_model_versions(max_results=_PAGE, page_token=token)
+
+    with registry_errors():
+        return all_pages(page)
 
 
 def _name(model: str, version: int | str) -> str:

@@ -169,10 +169,14 @@ class ScanQueue(JobQueue[Scan]):
         schedule, code = job.queue, job.exit_code
         if outcome == ENDED:
             outcome = "not started" if code is None else OUTCOMES.get(code, "crashed")
-        images = {"scored": job.scored, "leak": job.leaks, "review": job.review,
-                  "skipped": job.skipped, "unreadable": job.unreadable}  # fmt: skip
-        more = {(totals.IMAGES, schedule, name): count or 0 for name, count in images.items()}
-        totals.add(session, {(totals.SCANS, schedule, outcome): 1, **more})
+        totals.add(session, {
+            ("flipad_scans", schedule, outcome): 1,
+            ("flipad_scanned_images", schedule, ""): job.scored or 0,
+            ("flipad_findings", schedule, "leak"): job.leaks or 0,
+            ("flipad_findings", schedule, "review"): job.review or 0,
+            ("flipad_skipped_images", schedule, ""): job.skipped or 0,
+            ("flipad_unreadable_images", schedule, ""): job.unreadable or 0,
+        })  # fmt: skip
         if code in SUCCESS:
             totals.add(session, {(totals.LAST_SUCCESS, schedule, ""): ended}, replace=True)
 

@@ -23,6 +23,7 @@ from registry_hooks.supervisor import (
     OVERTIME,
     STOPPED,
     Child,
+    JobLog,
     attend,
     child_environment,
     settle,
@@ -61,17 +62,18 @@ def run_scan(
         The exit code of `flipadops scan`; None when no process could be started or its lease was
         lost.
     """
-    about, folder = {"schedule": schedule.name}, Path(str(scan.folder))
+    log = schedule_log(schedule.name)
+    folder = Path(str(scan.folder))
     with span("schedule", schedule=schedule.name):
         try:
             child = _start(schedule, folder, registry, command)
         except OSError as error:
             reason = f"It could not be started: {error}."
-            settle(lambda: queue.end(scan, reason=reason), about)
+            settle(lambda: queue.end(scan, reason=reason), log)
             return None
-        logger.info("Schedule %s: scan started, see %s", schedule.name, folder, extra=about)
+        log.info("scan started, see %s", folder)
         try:
-            why = attend(queue, scan, child, stop, schedule.time_limit, about)
+            why = attend(queue, scan, child, stop, schedule.time_limit, log)
         finally:
             if child.poll() is None:
                 child.stop()
@@ -85,10 +87,14 @@ def run_scan(
             found["reason"] = "The service was stopped."
         # What runs by the clock is caught up after a restart.
         again = stop.is_set() and bool(why) and scan.by_clock
-        settle(lambda: queue.end(scan, again, **found), about)
-        said = found["reason"] or f"{found['leaks']} leaks"
-        logger.info("Schedule %s: %s", schedule.name, said, extra=about)
+        settle(lambda: queue.end(scan, again, **found), log)
+        log.info("%s", found["reason"] or f"{found['leaks']} leaks")
         return code
+
+
+def schedule_log(name: str) -> JobLog:
+    """The log of a schedule's scans."""
+    return JobLog(f"Schedule {name}", schedule=name)
 
 
 def _start(schedule: Schedule, folder: Path, registry: str | None, command: Sequence[str]) -> Child:

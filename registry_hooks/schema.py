@@ -170,7 +170,7 @@ class Total(Base):
 
     __tablename__ = "flipad_total"
 
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
     schedule: Mapped[str] = mapped_column(String(64), primary_key=True)
     outcome: Mapped[str] = mapped_column(String(32), primary_key=True)
     value: Mapped[float]

@@ -11,15 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from flipad_ops.common.tracing import child
 from registry_hooks.jobs import J, JobQueue
 from registry_hooks.signature import SECRET, SECRET_FILE
-
-logger = logging.getLogger("flipad.hooks")
 
 #: Seconds between two looks at a running process.
 LOOK = 0.2
@@ -28,14 +26,16 @@ STOPPED, OVERTIME, LOST = "stopped", "overtime", "lost"
 T = TypeVar("T")
 
 
-class Running(Protocol):
-    """What is asked of a process that runs."""
+class JobLog(logging.LoggerAdapter[logging.Logger]):
+    """The hooks' log of one job: its name before each line, its fields beside it."""
 
-    def poll(self) -> int | None:
-        """The exit code, or None while it runs."""
+    def __init__(self, name: str, **fields: Any) -> None:
+        super().__init__(logging.getLogger("flipad.hooks"), fields)
+        self._name = name.replace("%", "%%")
 
-    def stop(self, grace: float | None = None) -> None:
-        """End it; after `grace` seconds by force."""
+    def process(self, msg: Any, kwargs: Any) -> tuple[str, Any]:
+        """As logging asks for it."""
+        return f"{self._name}: {msg}", {**kwargs, "extra": self.extra}
 
 
 class Child:
@@ -117,18 +117,12 @@ class Child:
 def attend(
     queue: JobQueue[J],
     job: J,
-    child: Running,
+    child: Child,
     stop: threading.Event,
     time_limit: float,
-    about: Mapping[str, Any],
+    log: JobLog,
 ) -> str:
-    """Keep the lease until the process has ended; why it was ended before, "" if it was not.
-
-    Parameters
-    ----------
-    about : mapping
-        Fields of the log lines.
-    """
+    """Keep the lease until the process has ended; why it was ended before, "" if it was not."""
     began = beat = time.monotonic()
     while child.poll() is None:
         if stop.wait(LOOK):
@@ -143,18 +137,18 @@ def attend(
             try:
                 held = queue.heartbeat(job)
             except SQLAlchemyError as error:
-                logger.warning("No heartbeat: %s", type(error).__name__, extra=about)
+                log.warning("no heartbeat: %s", type(error).__name__)
             if held:
                 beat = now
             # Without an answer, the lease may run out unseen: stop while it is still ours.
             elif held is False or now - beat > queue.lease * 0.8:
                 child.stop(grace=0.0)
-                logger.warning("Lost to another process", extra=about)
+                log.warning("lost to another worker")
                 return LOST
     return ""
 
 
-def settle(write: Callable[[], T], about: Mapping[str, Any]) -> T | None:
+def settle(write: Callable[[], T], log: JobLog) -> T | None:
     """Write an outcome, with pauses while the database is away; None if it stayed away.
 
     Then the lease runs out, and the job counts as lost.
@@ -163,7 +157,7 @@ def settle(write: Callable[[], T], about: Mapping[str, Any]) -> T | None:
         try:
             return write()
         except SQLAlchemyError as error:
-            logger.warning("Outcome not written: %s", type(error).__name__, extra=about)
+            log.warning("outcome not written: %s", type(error).__name__)
             time.sleep(pause)
     return None
 

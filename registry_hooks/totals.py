@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from registry_hooks.database import insert_into
 from registry_hooks.schema import Total
 
-#: (name, schedule or "", outcome or "")
+#: Name of the metric, schedule or "", outcome or "".
 Key = tuple[str, str, str]
-DELIVERIES, ATTEMPTS, SECONDS, BELOW = "deliveries", "attempts", "fit_seconds", "fit_le_"
-SCANS, IMAGES, LAST_SUCCESS = "scans", "images", "last_success"
+ATTEMPTS, DURATION = "flipad_attempts", "flipad_fit_duration_seconds"
+LAST_SUCCESS = "flipad_schedule_last_success_timestamp_seconds"
 #: Seconds of a fit; toys take one, large generators hours.
 BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600)
 
@@ -32,9 +32,14 @@ def add(session: Session, more: Mapping[Key, float], *, replace: bool = False) -
 
 def count_attempt(session: Session, outcome: str, seconds: float) -> None:
     """One more attempt at a fit, with its place in the histogram."""
-    more = {(ATTEMPTS, "", outcome): 1.0, (SECONDS, "", outcome): seconds}
-    more |= {(f"{BELOW}{limit}", "", outcome): float(seconds <= limit) for limit in BUCKETS}
+    more = {(ATTEMPTS, "", outcome): 1.0, (f"{DURATION}_sum", "", outcome): seconds}
+    more |= {(bucket(limit), "", outcome): float(seconds <= limit) for limit in BUCKETS}
     add(session, more)
+
+
+def bucket(limit: int) -> str:
+    """Where attempts of so many seconds at most are counted."""
+    return f"{DURATION}_{limit}"
 
 
 def read(session: Session) -> dict[Key, float]:

@@ -26,7 +26,7 @@ from flipad_ops.common.errors import (
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
-from flipad_ops.registry.store import pages, registry_errors, tracking
+from flipad_ops.registry.store import all_pages, registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
 from flipad_ops.samples.sample_kinds import decodable
 
@@ -149,12 +149,11 @@ def current_attributors(client: MlflowClient) -> list[ModelVersion]:
         There is none.
     """
     with registry_errors():
-        condition = f"name LIKE '%{quoted(tags.SUFFIX)}'"
+        like = f"name LIKE '%{quoted(tags.SUFFIX)}'"
+        models = all_pages(lambda token: client.search_registered_models(like, page_token=token))
         found = [
             client.get_model_version(model.name, str(model.aliases[tags.CURRENT]))
-            for model in pages(
-                lambda token: client.search_registered_models(condition, page_token=token)
-            )
+            for model in models
             if tags.CURRENT in model.aliases
         ]
     if not found:

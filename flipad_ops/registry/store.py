@@ -71,16 +71,12 @@ def registry_errors(model: str = "") -> Iterator[None]:
         raise UsageError(refusal or f"MLflow refused: {first_line(error)}") from error
 
 
-def pages(fetch: Callable[[str | None], Any]) -> Iterator[Any]:
-    """All that MLflow gives in pages; `fetch` takes the token of the next. Raises UsageError."""
-    token = None
-    while True:
-        with registry_errors():
-            page = fetch(token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+def all_pages(page: Callable[[str | None], Any]) -> list[Any]:
+    """What MLflow lists in pages, as one list; `page` gives the one of a token, None the first."""
+    from mlflow.utils import get_results_from_paginated_fn
+
+    found = get_results_from_paginated_fn(lambda _, token: page(token), 0)  # type: ignore[no-untyped-call]
+    return list(found)
 
 
 def ensure_experiment(client: MlflowClient, name: str) -> str:

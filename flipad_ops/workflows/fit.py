@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ from flipad_ops.attribution.fitting import FitResult, fit_attributor
 from flipad_ops.attribution.inversion_runs import Progress, silent
 from flipad_ops.attribution.own_samples import draw_own
 from flipad_ops.common.devices import check_device
-from flipad_ops.common.errors import FlipadError, NotAttributable, UsageError, first_line
-from flipad_ops.common.time_limit import last_words
+from flipad_ops.common.errors import UsageError
+from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import (
     check_rights,
@@ -31,14 +31,15 @@ from flipad_ops.registry.classes import (
     reused_attributor,
 )
 from flipad_ops.registry.generators import load_version
-from flipad_ops.registry.store import ensure_experiment, registry_errors, tracking
+from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 from flipad_ops.storage import open_target
 from flipad_ops.storage.table_files import SUFFIXES
 from flipad_ops.workflows.data_quality import OWN_CHECKED, build_manifest, check_manifest, require
-from flipad_ops.workflows.earlier_runs import PROCESS, close_killed, finish, this_process
+from flipad_ops.workflows.earlier_runs import close_killed, finish
 from flipad_ops.workflows.fit_evidence import log_data, log_request, log_result
 from flipad_ops.workflows.fit_request import FitOutcome, FitRequest
+from flipad_ops.workflows.fit_run import fit_run
 from flipad_ops.workflows.foreign_sources import check_samples, gather
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     FlipadError
     """
     check_device(request.device)
-    settings = request.fit_settings()
+    request.fit_settings()
     _check_places(request)
     config = request.config_sha256()
     with tracking(request.tracking_uri) as client:
@@ -78,96 +79,112 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
         shared = None if request.force else reused_attributor(client, version)
         if shared is not None:
             return _outcome("reused", version, shared)
-        with _fit_run(client, version, request) as run_id:
-            progress("load", 0, 0)
-            close_killed(client, version, run_id)
-            check_rights(client, version)
-            generator = load_version(
-                client, version, device=request.device, allow_pickle=request.allow_pickle
-            )
-            hashes = {
-                tags.LAYER: generator.layer.sha256(),
-                tags.DECODER: generator.decoder_sha256,
-            }
-            notes = []
-            with registry_errors(version.name):
-                mark(client, version, hashes)
-                if not link(client, run_id, version):
-                    notes.append(NO_LINEAGE)
-            members = class_members(client, version, generator.layer.sha256())
-            reused = None if request.force else reuse_attributor(client, version, members)
-            if reused is not None:
-                return _outcome("reused", version, reused, run_id=run_id)
-            check_samples(generator)
-            if not generator.layer.inverts:
-                settings = settings.at_most(generator.latent.at_most(sys.maxsize))
-            progress("negatives", 0, 0)
-            own = draw_own(generator, settings)
-            gathered = gather(client, generator, request, settings, own.images, progress)
-            with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
-                folder = Path(temporary)
-                log_request(generator, settings, _named(request, config))
-                progress("gate", 0, 0)
-                manifest = build_manifest(gathered, own.images[:OWN_CHECKED], generator.space)
-                failures = check_manifest(manifest, generator.space, settings, folder / "data_docs")
-                log_data(gathered, manifest, folder / "data_docs")
-                require(failures)
-                result = fit_attributor(
-                    generator,
-                    gathered.images,
-                    settings,
-                    own=own,
-                    equivalence_class=tuple(members),
-                    device=request.device,
-                    progress=progress,
-                )
-                progress("log", 0, 0)
-                log_result(result, folder)
-            progress("register", 0, 0)
-            notes += gathered.notes
-            attributor = _register(client, result, version, config, run_id, request, notes)
-            progress("publish", 0, 0)
-            champion = publish(client, attributor, version, force=request.force)
-            notes += _name_class(client, version, attributor)
-            return _outcome(
-                "fitted",
-                version,
-                attributor,
-                run_id=run_id,
-                threshold=result.attributor.calibration.threshold,
-                evaluation=result.attributor.evaluation,
-                timings=result.timings,
-                champion=champion,
-                notes=tuple(notes),
-            )
+        with fit_run(client, version, request.experiment) as run_id:
+            return _Fit(client, request, version, config, run_id, progress).run()
 
 
-def _register(
-    client: MlflowClient,
-    result: FitResult,
-    version: ModelVersion,
-    config: str,
-    run_id: str,
-    request: FitRequest,
-    notes: list[str],
-) -> ModelVersion:
-    sources = ", ".join(
-        f"{name} ({len(scores)} test images)"
-        for name, scores in result.test_scores.items()
-        if name != "own"
-    )
-    return log_attributor(
-        client,
-        result,
-        version,
-        config_sha256=config,
-        run_id=run_id,
-        notes={
-            "foreign sources": sources,
-            "recipe": request.recipe if request.settings is None else "settings given",
-            "left out": "; ".join(notes) or "nothing",
-        },
-    )
+@dataclass
+class _Fit:
+    """A fit within its MLflow run."""
+
+    client: MlflowClient
+    request: FitRequest
+    version: ModelVersion
+    config: str
+    run_id: str
+    progress: Progress
+    notes: list[str] = field(default_factory=list)
+
+    def run(self) -> FitOutcome:
+        client, request, version = self.client, self.request, self.version
+        self.progress("load", 0, 0)
+        close_killed(client, version, self.run_id)
+        check_rights(client, version)
+        generator = load_version(
+            client, version, device=request.device, allow_pickle=request.allow_pickle
+        )
+        members = self._place(generator)
+        reused = None if request.force else reuse_attributor(client, version, members)
+        if reused is not None:
+            return _outcome("reused", version, reused, run_id=self.run_id)
+        result = self._fit(generator, members)
+        self.progress("register", 0, 0)
+        attributor = self._register(result)
+        self.progress("publish", 0, 0)
+        champion = publish(client, attributor, version, force=request.force)
+        self.notes += _name_class(client, version, attributor)
+        return _outcome(
+            "fitted",
+            version,
+            attributor,
+            run_id=self.run_id,
+            threshold=result.attributor.calibration.threshold,
+            evaluation=result.attributor.evaluation,
+            timings=result.timings,
+            champion=champion,
+            notes=tuple(self.notes),
+        )
+
+    def _place(self, generator: SplitGenerator) -> dict[str, ModelVersion]:
+        """Note what decides the version's class, and name the members of that class."""
+        sha256 = generator.layer.sha256()
+        with registry_errors(self.version.name):
+            hashes = {tags.LAYER: sha256, tags.DECODER: generator.decoder_sha256}
+            mark(self.client, self.version, hashes)
+            if not link(self.client, self.run_id, self.version):
+                self.notes.append(NO_LINEAGE)
+        return class_members(self.client, self.version, sha256)
+
+    def _fit(self, generator: SplitGenerator, members: Iterable[str]) -> FitResult:
+        """Gather, gate, fit, log."""
+        request, settings = self.request, self.request.fit_settings()
+        check_samples(generator)
+        if not generator.layer.inverts:
+            settings = settings.at_most(generator.latent.at_most(sys.maxsize))
+        self.progress("negatives", 0, 0)
+        own = draw_own(generator, settings)
+        gathered = gather(self.client, generator, request, settings, own.images, self.progress)
+        with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
+            folder = Path(temporary)
+            log_request(generator, settings, _named(request, self.config))
+            self.progress("gate", 0, 0)
+            manifest = build_manifest(gathered, own.images[:OWN_CHECKED], generator.space)
+            failures = check_manifest(manifest, generator.space, settings, folder / "data_docs")
+            log_data(gathered, manifest, folder / "data_docs")
+            require(failures)
+            result = fit_attributor(
+                generator,
+                gathered.images,
+                settings,
+                own=own,
+                equivalence_class=tuple(members),
+                device=request.device,
+                progress=self.progress,
+            )
+            self.progress("log", 0, 0)
+            log_result(result, folder)
+        self.notes += gathered.notes
+        return result
+
+    def _register(self, result: FitResult) -> ModelVersion:
+        sources = ", ".join(
+            f"{name} ({len(scores)} test images)"
+            for name, scores in result.test_scores.items()
+            if name != "own"
+        )
+        recipe = self.request.recipe if self.request.settings is None else "settings given"
+        return log_attributor(
+            self.client,
+            result,
+            self.version,
+            config_sha256=self.config,
+            run_id=self.run_id,
+            notes={
+                "foreign sources": sources,
+                "recipe": recipe,
+                "left out": "; ".join(self.notes) or "nothing",
+            },
+        )
 
 
 def _name_class(client: MlflowClient, version: ModelVersion, attributor: ModelVersion) -> list[str]:
@@ -176,62 +193,6 @@ def _name_class(client: MlflowClient, version: ModelVersion, attributor: ModelVe
         members = class_members(client, version, attributor.tags[tags.LAYER])
         refused = name_class(client, members, attributor, version)
     return [f"not allowed to tag {name} with its class" for name in refused]
-
-
-@contextmanager
-def _fit_run(client: MlflowClient, version: ModelVersion, request: FitRequest) -> Iterator[str]:
-    """An MLflow run around a fit; failures end it and leave their reason on the version."""
-    import mlflow
-
-    with registry_errors():
-        # `mlflow run` has made the run and its experiment already.
-        attach = mlflow.environment_variables.MLFLOW_RUN_ID.defined
-        run = mlflow.start_run(
-            experiment_id=None if attach else ensure_experiment(client, request.experiment),
-            run_name=f"fit {version.name} v{version.version}",
-            tags={
-                tags.GENERATOR: version.name,
-                tags.GENERATOR_VERSION: str(version.version),
-                PROCESS: this_process(),
-            },
-        )
-    run_id = str(run.info.run_id)
-    status = "KILLED"
-    try:
-        with registry_errors(version.name):
-            mark(client, version, {tags.STATUS: tags.FITTING, tags.RUN: run_id})
-
-        def record(error: FlipadError) -> None:
-            _leave_reason(client, version, error)
-            client.set_terminated(run_id, "FAILED")
-
-        with last_words(record):
-            yield run_id
-        status = "FINISHED"
-    except BaseException as error:
-        if not isinstance(error, KeyboardInterrupt):
-            status = "FAILED"
-        _leave_reason(client, version, error)
-        raise
-    finally:
-        mlflow.end_run(status)
-
-
-def _leave_reason(client: MlflowClient, version: ModelVersion, error: BaseException) -> None:
-    reason = first_line(error)
-    if isinstance(error, KeyboardInterrupt):
-        reason = "interrupted"
-    elif not isinstance(error, FlipadError):
-        reason = f"{type(error).__name__}: {reason}"
-    state = tags.UNATTRIBUTABLE if isinstance(error, NotAttributable) else tags.FAILED
-    try:
-        fresh = client.get_model_version(version.name, str(version.version))
-        if fresh.tags.get(tags.ATTRIBUTOR):
-            # An earlier attributor still serves this version.
-            state = tags.FITTED
-        mark(client, fresh, {tags.STATUS: state, tags.REASON: reason})
-    except Exception:  # the registry may be what failed; the first error is the one to show
-        return
 
 
 def _check_places(request: FitRequest) -> None:

@@ -43,9 +43,9 @@ class Runs:
             self.most = max(self.most, self.now)
         while self.hold.is_set() and not self.stop.is_set():
             time.sleep(0.01)
+        table.end(start, exit_code=0)
         with self.lock:
             self.now -= 1
-        table.end(start, exit_code=0)
 
     def due(self, ago: float = 0.0) -> None:
         """Make the schedule due since some seconds."""

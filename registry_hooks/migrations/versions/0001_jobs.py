@@ -73,7 +73,7 @@ def upgrade() -> None:
         whole = "CAST(trunc(created) AS BIGINT)" if postgres else "CAST(created AS INTEGER)"
         op.execute(NOTICES.format(whole=whole))
     if "flipad_delivery_count" in old:
-        op.execute(f"{TOTAL} 'deliveries', '', outcome, count FROM flipad_delivery_count")
+        op.execute(f"{TOTAL} 'flipad_deliveries', '', outcome, count FROM flipad_delivery_count")
     gone = ["work", "attempt", "scan_counts", "scan", "notice", "delivery_count"]
     for name in [f"flipad_{each}" for each in gone]:
         if name in old:
@@ -85,11 +85,11 @@ def upgrade() -> None:
 
 def _attempts() -> None:
     fits = "FROM flipad_attempt GROUP BY outcome"
-    op.execute(f"{TOTAL} 'attempts', '', outcome, count(*) {fits}")
-    op.execute(f"{TOTAL} 'fit_seconds', '', outcome, sum(seconds) {fits}")
+    op.execute(f"{TOTAL} 'flipad_attempts', '', outcome, count(*) {fits}")
+    op.execute(f"{TOTAL} 'flipad_fit_duration_seconds_sum', '', outcome, sum(seconds) {fits}")
     for limit in BUCKETS:
         below = f"sum(CASE WHEN seconds <= {limit} THEN 1 ELSE 0 END)"
-        op.execute(f"{TOTAL} 'fit_le_{limit}', '', outcome, {below} {fits}")
+        op.execute(f"{TOTAL} 'flipad_fit_duration_seconds_{limit}', '', outcome, {below} {fits}")
 
 
 def _scans(counted: bool) -> None:
@@ -102,17 +102,17 @@ def _scans(counted: bool) -> None:
         }
     op.execute(SCANS.format(runs=RUNS, **columns))
     scans = "FROM flipad_job WHERE kind = 'scan'"
-    outcomes = f"SELECT queue, {OUTCOME} AS outcome {scans} AND ended IS NOT NULL"
-    op.execute(
-        f"{TOTAL} 'scans', queue, outcome, count(*) FROM ({outcomes}) q GROUP BY queue, outcome"
-    )
-    for name, column in (
-        ("scored", "scored"), ("leak", "leaks"), ("review", "review"), ("skipped", "skipped"),
-        ("unreadable", "unreadable"),
+    over = f"SELECT queue, {OUTCOME} AS outcome {scans} AND ended IS NOT NULL"
+    op.execute(f"{TOTAL} 'flipad_scans', queue, outcome, count(*) FROM ({over}) q GROUP BY 2, 3")
+    for name, outcome, column in (
+        ("scanned_images", "", "scored"), ("findings", "leak", "leaks"),
+        ("findings", "review", "review"), ("skipped_images", "", "skipped"),
+        ("unreadable_images", "", "unreadable"),
     ):  # fmt: skip
-        op.execute(f"{TOTAL} 'images', queue, '{name}', sum({column}) {scans} GROUP BY queue")
-    done = "AND exit_code IN (0, 3) AND ended IS NOT NULL GROUP BY queue"
-    op.execute(f"{TOTAL} 'last_success', queue, '', max(ended) {scans} {done}")
+        total = f"{TOTAL} 'flipad_{name}', queue, '{outcome}', sum({column})"
+        op.execute(f"{total} {scans} GROUP BY queue")
+    last = f"{TOTAL} 'flipad_schedule_last_success_timestamp_seconds', queue, '', max(ended)"
+    op.execute(f"{last} {scans} AND exit_code IN (0, 3) AND ended IS NOT NULL GROUP BY queue")
 
 
 def _create(old: set[str]) -> None:
@@ -148,7 +148,7 @@ def _create(old: set[str]) -> None:
     op.create_index("ix_flipad_job_queue", "flipad_job", ["kind", "queue", "ended"])
     op.create_table(
         "flipad_total",
-        sa.Column("name", sa.String(32), primary_key=True),
+        sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("schedule", sa.String(64), primary_key=True),
         sa.Column("outcome", sa.String(32), primary_key=True),
         sa.Column("value", moment, nullable=False),
