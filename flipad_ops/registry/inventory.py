@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.registry import tags
-from flipad_ops.registry.store import registry_errors, tracking
+from flipad_ops.registry.store import all_pages, registry_errors, tracking
 from flipad_ops.registry.uris import quoted
 
 if TYPE_CHECKING:
@@ -105,25 +104,18 @@ def superseded(client: MlflowClient) -> list[ModelVersion]:
 
 def list_versions(client: MlflowClient) -> list[ModelVersion]:
     """Every registered version; MLflow leaves prompts out by itself."""
-    return list(_pages(lambda token: client.search_model_versions(None, PAGE, None, token)))
+    with registry_errors():
+        return all_pages(lambda token: client.search_model_versions(None, PAGE, None, token))
 
 
 def attributor_aliases(client: MlflowClient) -> dict[str, dict[str, str]]:
     """Aliases of every attributor model."""
     condition = f"name LIKE '%{quoted(tags.SUFFIX)}'"
-    models = _pages(lambda token: client.search_registered_models(condition, PAGE, None, token))
+    with registry_errors():
+        models = all_pages(
+            lambda token: client.search_registered_models(condition, PAGE, None, token)
+        )
     return {model.name: {k: str(v) for k, v in model.aliases.items()} for model in models}
-
-
-def _pages(fetch: Any) -> Iterable[Any]:
-    token = None
-    while True:
-        with registry_errors():
-            page = fetch(token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _entry(version: ModelVersion, attributors: dict[str, ModelVersion], current: set[str]) -> Entry:

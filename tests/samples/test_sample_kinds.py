@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from flipad_ops.common.errors import NotAnImage, UsageError
 from flipad_ops.samples.columns import Column, Columns
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.decoder import DecodeJob
-from flipad_ops.samples.decoding_client import WorkerDecoder
+from flipad_ops.samples.decoding_client import WORKER, WorkerDecoder
 from flipad_ops.samples.image_space import ROUNDED, Arrays, DeepImages, Images
 from flipad_ops.samples.row import write_row
 from flipad_ops.samples.sample_kinds import decodable, space_of
@@ -89,3 +91,8 @@ def test_a_row_needs_numbers(value: object) -> None:
     for damaged in (b"flipad-row\n{", b"flipad-row\n[1]", b"flipad-row\n" + b"[" * 100_000):
         with pytest.raises(NotAnImage, match="Damaged"):
             COLUMNS.take(damaged)
+
+
+def test_decoding_processes_load_no_torch() -> None:
+    code = f"import sys, {WORKER}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
