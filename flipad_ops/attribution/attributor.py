@@ -20,10 +20,8 @@ from flipad_ops.common.errors import InversionError, LayerMismatch, WrongImageSi
 from flipad_ops.detection import Detector, FeatureMap
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
-from flipad_ops.inversion import FinalLayerInverter, InversionResult, Inverter
-from flipad_ops.inversion.crop import CropInverter, Window
-from flipad_ops.inversion.joint import SkipInverter
-from flipad_ops.inversion.seen import SeenInverter
+from flipad_ops.inversion import InversionResult, Inverter
+from flipad_ops.inversion.inverters import make_inverter
 from flipad_ops.samples.space import SampleSpace
 
 #: Said of every score of an attributor that was fitted to samples without a model.
@@ -189,12 +187,4 @@ def build_inverter(
     layer: FinalLayer, output_map: OutputMap, anchor: Tensor, settings: FitSettings, device: str
 ) -> Inverter:
     """The inverter that a fit and its attributor share; the layer and the settings choose it."""
-    parts, size = (layer, output_map, anchor, settings.inversion), layer.input_shape[1:]
-    if not layer.inverts:
-        return SeenInverter(*parts, device)
-    if layer.skip is not None:
-        return SkipInverter(*parts, device=device)
-    if settings.window and len(size) == 2 and settings.window < max(size):
-        window = Window.centre((size[0], size[1]), settings.window)
-        return CropInverter(*parts, window, device=device)
-    return FinalLayerInverter(*parts, device=device)
+    return make_inverter(layer, output_map, anchor, settings.inversion, settings.window, device)

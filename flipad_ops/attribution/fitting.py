@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -42,6 +43,11 @@ def fit_attributor(
 ) -> FitResult:
     """Fit, calibrate and evaluate (FLIPAD, section 4, with the calibration of METHOD 4.5).
 
+    Memory is bounded by images and features, not by activations, which lie in a temporary file
+    (`ActivationFile`). It holds at a time: all images given and made, float32, those trained on up
+    to six times; DeepSAD's features twice, `channels` times at most 32x32 float32 an image; and
+    about 2 GiB of the activations at hand, the solver's states and the statistics' sums.
+
     Parameters
     ----------
     generator : SplitGenerator
@@ -80,11 +86,11 @@ def fit_attributor(
     run = Inversions(inverter, layer.output_shape, progress, generator.grid.step)
     with clock.stage("invert"):
         run.begin("invert", len(training.inverted))
-        recovered = run.recover(training.inverted)
+        training = replace(training, activations=run.recover(training.inverted))
     with clock.stage("train"):
-        trained = train(training, recovered, settings, device, progress)
+        trained = train(training, settings, device, progress)
     altered = training.counts[2]
-    del training, recovered
+    del training
     scoring = Scoring(run, trained.features, trained.detector, device)
     with clock.stage("calibrate"):
         calibration = calibrate(plan, scoring, altered)

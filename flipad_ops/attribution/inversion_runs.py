@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from flipad_ops.detection import Recovered
+from flipad_ops.attribution.activation_file import ActivationFile
+from flipad_ops.detection.recovered import chunk_size
 from flipad_ops.inversion import Inverter
 
 #: Called with (stage, done, total); total 0 means "no count".
 Progress = Callable[[str, int, int], None]
-INVERT_CHUNK = 64
+#: Images inverted at once at most, and the bytes of their activations.
+INVERT_CHUNK, INVERT_BYTES = 64, 2**26
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -59,16 +62,22 @@ class Inversions:
 
     def stream(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Activations, on the CPU, and their images, a few at a time."""
-        for chunk in torch.split(images, INVERT_CHUNK):
+        one = self.inverter.activation_shape
+        together = max(1, min(INVERT_CHUNK, INVERT_BYTES // (4 * math.prod(one))))
+        for chunk in torch.split(images, together):
             result = self.inverter.invert(chunk.reshape(len(chunk), *self.shape), self.step)
             self.done += len(chunk)
             self.unconverged += int((~result.converged).sum())
             self._report(len(chunk))
-            yield result.z.cpu(), chunk
+            few = chunk_size(one)
+            yield from zip(torch.split(result.z.cpu(), few), torch.split(chunk, few), strict=True)
 
-    def recover(self, images: Tensor) -> Recovered:
+    def recover(self, images: Tensor) -> ActivationFile:
         """Activations of all images, at least one."""
-        return Recovered.held(torch.cat([z for z, _ in self.stream(images)]), images)
+        file = ActivationFile(len(images), self.inverter.activation_shape)
+        for activations, _ in self.stream(images):
+            file.append(activations)
+        return file
 
     def skip(self, count: int) -> None:
         """Images that need no inversion."""

@@ -30,7 +30,6 @@ from flipad_ops.common.version import __version__
 from flipad_ops.detection import FeatureMap, stored_detector, view_configs
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.samples.quantisation import SIXTEEN_BIT, Grid
-from flipad_ops.samples.sample_kinds import space_of
 
 FORMAT = 4
 #: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
@@ -181,6 +180,23 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         sample_shape=sample_shape,
         dim=settings.detector.dim,
     )
+    return Attributor(
+        layer=layer,
+        output_map=OutputMap(**fields["output_map"]),
+        anchor=tensors["anchor"],
+        space=space_of(_words(fields), sample_shape),
+        features=features,
+        detector=detector,
+        calibration=_calibration(fields, tensors),
+        settings=settings,
+        generator=fields["generator"],
+        evaluation=fields["evaluation"],
+        reference=reference,
+        device=device,
+    )
+
+
+def _calibration(fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Calibration:
     threshold = float(fields["threshold"])
     null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
     recompressed = {
@@ -192,20 +208,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         raise AttributorUncalibrated("The attributor holds no finite foreign calibration scores.")
     if not math.isfinite(threshold):
         raise AttributorUncalibrated("The attributor holds no finite threshold.")
-    return Attributor(
-        layer=layer,
-        output_map=OutputMap(**fields["output_map"]),
-        anchor=tensors["anchor"],
-        space=space_of(_words(fields), sample_shape),
-        features=features,
-        detector=detector,
-        calibration=Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed),
-        settings=settings,
-        generator=fields["generator"],
-        evaluation=fields["evaluation"],
-        reference=reference,
-        device=device,
-    )
+    return Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed)
 
 
 def _words(fields: Mapping[str, Any]) -> Mapping[str, Any]:

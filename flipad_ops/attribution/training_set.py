@@ -3,66 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from flipad_ops.attribution.augmentation import EVERYTHING, can_perturb, mixture
+from flipad_ops.attribution.augmentation import EVERYTHING, LOSSY, can_perturb, mixture
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignSplit
 from flipad_ops.attribution.seeds import stream
-from flipad_ops.attribution.self_made import near_misses, widen
+from flipad_ops.attribution.self_made import near_misses, recompressed, widen
 from flipad_ops.attribution.students import can_have_students, student_samples
-from flipad_ops.detection import Recovered, can_view_pixels
+from flipad_ops.detection import TrainingData, can_view_pixels
 from flipad_ops.detection.row_view import MORE
 from flipad_ops.generators import SplitGenerator
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """Images for training, all float32 (n, *sample_shape) in [0, 1].
-
-    Parameters
-    ----------
-    inverted : Tensor
-        Own images, foreign ones, altered copies of own and of unrelated images (none without
-        immunisation), one behind the other.
-    counts : tuple of int
-        How many there are of each.
-    sources : Tensor, int64, (n foreign,)
-        Which foreign images come from one source.
-    unrelated : Tensor, bool, (n foreign,)
-        Which foreign images come from no relative of the generator.
-    given : int
-        So many foreign images, the first, were given; the fit made the others itself.
-    own_rows : Tensor
-        Further own samples that are not inverted, for the view of a table's rows; (0, ...) for
-        images.
-    own_augmented, foreign_augmented : Tensor
-        Copies altered in every way, for the view of pixels; no activations are needed of them.
-    """
-
-    inverted: Tensor
-    counts: tuple[int, int, int, int]
-    sources: Tensor
-    unrelated: Tensor
-    given: int
-    own_rows: Tensor
-    own_augmented: Tensor
-    foreign_augmented: Tensor
-
-    @property
-    def own(self) -> Tensor:
-        """Own images as made."""
-        return self.inverted[: self.counts[0]]
-
-    def split(self, recovered: Recovered) -> list[Recovered]:
-        """What was recovered of `inverted`, by its four kinds."""
-        ends = list(accumulate(self.counts))
-        pairs = zip([0, *ends], ends, strict=False)
-        return [recovered.select(slice(start, end)) for start, end in pairs]
 
 
 def training_set(
@@ -71,41 +24,55 @@ def training_set(
     splits: Mapping[str, ForeignSplit],
     settings: FitSettings,
     report: Callable[[int, int], None] = lambda done, total: None,
-) -> TrainingSet:
+) -> TrainingData:
     """Own training samples, given foreign ones, and what the settings say to make besides.
 
     Students are made only where no sibling was given. Tables get nothing made.
     """
-    seed = settings.seed
+    seed, shape = settings.seed, generator.sample_shape
     foreign, sources, unrelated, given = _foreign(generator, own, splits, settings, report)
-    copies = round(settings.immunised * len(own)) if can_perturb(generator.sample_shape) else 0
-    visible = settings.fusion and can_view_pixels(generator.sample_shape)
-    augmented = round(settings.recompressed * len(own)) if visible else 0
-    rows = unrelated.nonzero()[:, 0]
     order = torch.Generator().manual_seed(stream(seed, "foreign order"))
-    strangers = foreign[rows[torch.randperm(len(rows), generator=order)]]
-    more = strangers
-    if augmented and len(more):  # cheap here, as nothing of it is inverted
-        wider = widen(more, len(own) // 2, stream(seed, "foreign widened for pixels"))
-        more = torch.cat([more, wider])
-    inverted = [
-        own,
-        foreign,
-        mixture(_copies(own, copies), stream(seed, "own altered")),
-        mixture(_copies(strangers, copies), stream(seed, "foreign altered")),
-    ]
-    mine = _copies(own, augmented if len(rows) else 0)
-    return TrainingSet(
-        inverted=torch.cat(inverted),
-        counts=(len(own), len(foreign), len(inverted[2]), len(inverted[3])),
+    strange = foreign[unrelated]
+    strange = strange[torch.randperm(len(strange), generator=order)]
+    copies = round(settings.immunised * len(own)) if can_perturb(shape) else 0
+    own_altered = mixture(_copies(own, copies), stream(seed, "own altered"))
+    foreign_altered = mixture(_copies(strange, copies), stream(seed, "foreign altered"))
+    augment = settings.fusion and can_view_pixels(shape) and len(strange) > 0
+    own_augmented, foreign_augmented = _augmented(own, strange, settings if augment else None)
+    own_lossy = own_as_found = own
+    if len(own_augmented):
+        own_lossy = mixture(own, stream(seed, "own lossy"), LOSSY)
+    elif not len(own_altered):  # Leaks come as JPEG files too, whose spectrum differs.
+        files = recompressed(own, stream(seed, "own recompressed"))
+        own_as_found = torch.cat([own, files])
+    return TrainingData(
+        inverted=torch.cat([own, foreign, own_altered, foreign_altered]),
+        counts=(len(own), len(foreign), len(own_altered), len(foreign_altered)),
+        given=given,
         sources=sources,
         unrelated=unrelated,
-        given=given,
+        own_as_found=own_as_found,
+        own_lossy=own_lossy,
+        own_augmented=own_augmented,
+        foreign_augmented=foreign_augmented,
         own_rows=_rows(generator, own, settings),
-        own_augmented=mixture(mine, stream(seed, "own augmented"), EVERYTHING),
-        foreign_augmented=mixture(
-            _copies(more, augmented), stream(seed, "foreign augmented"), EVERYTHING
-        ),
+    )
+
+
+def _augmented(
+    own: Tensor, unrelated: Tensor, settings: FitSettings | None
+) -> tuple[Tensor, Tensor]:
+    """Copies of both, altered in every way; none without settings."""
+    count = 0 if settings is None else round(settings.recompressed * len(own))
+    if settings is None or not count:
+        return own[:0], own[:0]
+    seed = settings.seed
+    # Widened ones are cheap here, as nothing of them is inverted.
+    wider = widen(unrelated, len(own) // 2, stream(seed, "foreign widened for pixels"))
+    both = torch.cat([unrelated, wider])
+    return (
+        mixture(_copies(own, count), stream(seed, "own augmented"), EVERYTHING),
+        mixture(_copies(both, count), stream(seed, "foreign augmented"), EVERYTHING),
     )
 
 

@@ -4,7 +4,6 @@ from flipad_ops.detection.alteration_gate import AlterationGate
 from flipad_ops.detection.calibration import (
     Rate,
     auc,
-    can_certify,
     conformal_p,
     p_floor,
     threshold_at_fnr,
@@ -45,7 +44,6 @@ __all__ = [
     "TrainingData",
     "View",
     "auc",
-    "can_certify",
     "can_view_pixels",
     "conformal_p",
     "every_view",

@@ -35,11 +35,6 @@ def threshold_at_fnr(own_scores: Scores, fnr: float) -> float:
     return float(np.quantile(scores, 1.0 - fnr, method="higher"))
 
 
-def can_certify(count: int, fnr: float) -> bool:
-    """Whether `count` held-out samples can tell an FNR of `fnr` from zero."""
-    return count * fnr >= 1.0
-
-
 def conformal_p(scores: Scores, null_scores: Mapping[str, Scores]) -> Scores:
     """Conformal p-value of "not ours" for each score, the largest over the null's strata.
 

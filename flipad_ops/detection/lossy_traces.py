@@ -18,8 +18,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from flipad_ops.detection.jpeg import YCBCR, dct_matrix
 from flipad_ops.detection.spectral import BLOCK, cut_blocks
-from flipad_ops.inversion.jpeg import YCBCR, dct_matrix
 
 #: IJG luminance table (ITU-T T.81, table K.1), row by row.
 _LUMINANCE = (

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import FeatureMap
-from flipad_ops.detection.recovered import Recovered
+from flipad_ops.detection.recovered import Activations, Recovered
 
 #: What a branch takes for own: images as the generator makes them, images that were altered on
 #: their way, or images out of lossy files.
@@ -20,34 +22,38 @@ Epochs = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Training images with their activations, and others of which pixels are enough.
+    """Training images, all float32 (n, *sample_shape) in [0, 1], and activations of some.
 
     Parameters
     ----------
-    own, foreign : Recovered
-    own_altered, foreign_altered : Recovered
-        Perturbed copies; where there are none, the detector has no branch for altered images.
-    sources : Tensor, int64, (len(foreign),)
+    inverted : Tensor
+        Own images, foreign ones, altered copies of own and of unrelated images, one behind the
+        other. Without altered ones the detector has no branch for such images.
+    counts : tuple of int
+        How many there are of each.
+    given : int
+        So many foreign images, the first, were given; the fit made the others itself.
+    sources : Tensor, int64, (n foreign,)
         Which foreign images come from one source.
-    unrelated : Tensor, bool, (len(foreign),)
-        Which foreign images come from no relative of the generator. Perturbed, a relative's
-        cannot be told from own ones, so the branch for altered images does without them.
-    own_as_found : Tensor, (n, *sample_shape) in [0, 1]
-        Own images as the first branch may find them, for its views of pixels.
-    own_lossy : Tensor, (n, *sample_shape) in [0, 1]
-        Own images out of lossy files.
-    own_augmented, foreign_augmented : Tensor, (n, *sample_shape) in [0, 1]
-        Copies altered in every way; where there are none, the detector has no branch for lossy
+    unrelated : Tensor, bool, (n foreign,)
+        Which foreign images come from no relative of the generator. Altered, a relative's cannot
+        be told from own ones, so the branch for altered images does without them.
+    own_as_found, own_lossy : Tensor
+        Own images as the first branch may find them, for its views of pixels, and out of lossy
         files.
-    own_rows : Tensor, (n, *sample_shape) in [0, 1]
+    own_augmented, foreign_augmented : Tensor
+        Copies altered in every way, for the view of pixels; where there are none, the detector
+        has no branch for lossy files.
+    own_rows : Tensor
         Further own samples for the view of a table's rows, which takes the linear head's place,
-        the poorest view of few columns; empty for images.
+        the poorest view of few columns; (0, ...) for images.
+    activations : Activations, optional
+        What was recovered of `inverted`, once it was.
     """
 
-    own: Recovered
-    foreign: Recovered
-    own_altered: Recovered
-    foreign_altered: Recovered
+    inverted: Tensor
+    counts: tuple[int, int, int, int]
+    given: int
     sources: Tensor
     unrelated: Tensor
     own_as_found: Tensor
@@ -55,6 +61,33 @@ class TrainingData:
     own_augmented: Tensor
     foreign_augmented: Tensor
     own_rows: Tensor
+    activations: Activations | None = None
+
+    @cached_property
+    def _parts(self) -> list[Recovered]:
+        assert self.activations is not None
+        rows = torch.split(torch.arange(len(self.inverted)), list(self.counts))
+        return [Recovered(self.inverted, self.activations, each) for each in rows]
+
+    @property
+    def own(self) -> Recovered:
+        """Own images as made."""
+        return self._parts[0]
+
+    @property
+    def foreign(self) -> Recovered:
+        """Foreign images as they were given or made."""
+        return self._parts[1]
+
+    @property
+    def own_altered(self) -> Recovered:
+        """Altered copies of own images."""
+        return self._parts[2]
+
+    @property
+    def foreign_altered(self) -> Recovered:
+        """Altered copies of unrelated foreign images."""
+        return self._parts[3]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 #: Activations read at once: so many bytes, and at most so many images.
-CHUNK_BYTES, CHUNK = 2**26, 64
+CHUNK_BYTES, CHUNK = 2**24, 64
 
 
 class Activations(Protocol):

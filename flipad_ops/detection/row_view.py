@@ -18,7 +18,7 @@ from flipad_ops.detection.features import STD_OFFSET
 from flipad_ops.detection.material import Material
 from flipad_ops.detection.view import Stored, View
 
-#: Own rows for each that is inverted for training; foreign ones are shown as often again.
+#: Own rows for each that is inverted for training; foreign ones are repeated as often.
 MORE = 4
 #: One epoch shows that many times more, and so many fewer are made.
 FEWER_EPOCHS = 3
@@ -88,6 +88,6 @@ def fit_rows(
     view.mean.copy_((own * 2 - 1).mean(dim=0))
     view.std.copy_((own * 2 - 1).std(dim=0, unbiased=False))
     shorter = replace(settings, epochs=max(1, settings.epochs // FEWER_EPOCHS))
-    shown = view.scaled(foreign).repeat(MORE, 1)
-    view.deepsad, _ = train_deepsad(view.scaled(own), shown, shorter, seed=seed, device=device)
+    repeated = view.scaled(foreign).repeat(MORE, 1)
+    view.deepsad, _ = train_deepsad(view.scaled(own), repeated, shorter, seed=seed, device=device)
     return view.to(device).eval()

@@ -12,9 +12,9 @@ import torch
 from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
+from flipad_ops.detection.jpeg import dct_matrix
 from flipad_ops.detection.material import Material
 from flipad_ops.detection.view import Stored, View
-from flipad_ops.inversion.jpeg import dct_matrix
 
 #: Side of the transformed blocks, in pixels.
 BLOCK = 8

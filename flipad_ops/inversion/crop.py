@@ -92,14 +92,36 @@ class CropInverter:
         full = layer(anchor[None].double()).float().to(device)
         self.inner.offset = full[..., rows, columns].contiguous()
         # An output is free when an activation outside the window reaches it.
-        plain = replace(
+        ones = replace(
             layer, weight=torch.ones(1, 1, *layer.weight.shape[2:]), bias=None, groups=1,
             input_shape=(1, *layer.input_shape[1:]), output_shape=(1, *layer.output_shape[1:]),
         )  # fmt: skip
-        outside = torch.ones(1, *plain.input_shape)
+        outside = torch.ones(1, *ones.input_shape)
         outside[..., spans[0], spans[1]] = 0.0
-        reached = LayerOperator(plain).apply(outside)[0, :, rows, columns] > 0.5
+        reached = LayerOperator(ones).apply(outside)[0, :, rows, columns] > 0.5
         self.inner.free = reached.expand(part.output_shape).to(device)
+
+    @classmethod
+    def can(cls, layer: FinalLayer, window: int) -> bool:
+        """Where the layer takes more than the window wanted."""
+        size = layer.input_shape[1:]
+        return window > 0 and len(size) == 2 and window < max(size)
+
+    @classmethod
+    def of(
+        cls, layer: FinalLayer, output_map: OutputMap, anchor: Tensor,
+        settings: InversionSettings, window: int, device: str,
+    ) -> CropInverter:  # fmt: skip
+        """For the central window."""
+        height, width = layer.input_shape[1:]
+        centre = Window.centre((height, width), window)
+        return cls(layer, output_map, anchor, settings, centre, device=device)
+
+    @property
+    def activation_shape(self) -> tuple[int, ...]:
+        """Of one recovered activation: the window's."""
+        sides = (core.stop - core.start for core in self.cores)
+        return (self.layer.input_shape[0], *sides)
 
     def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
         """Invert (batch, *layer.output_shape); z is (batch, channels, height, width) of the window,

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from flipad_ops.common.errors import UsageError
+from flipad_ops.inversion.solvers.choose import NAMES
 
 DataTerm = Literal["box", "point"]
-SolverName = Literal["auto", "fast", "descent", "fista"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class InversionSettings:
 
     alpha: float = 1e-2
     data_term: DataTerm = "box"
-    solver: SolverName = "auto"
+    solver: str = "auto"
     max_iterations: int = 2000
     tolerance: float = 3e-2
     check_every: int = 10
@@ -54,8 +54,10 @@ class InversionSettings:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.data_term not in get_args(DataTerm):
             raise UsageError(f"data_term must be box or point, not {self.data_term!r}.")
-        if self.solver not in get_args(SolverName):
-            raise UsageError(f"solver must be auto, fast, descent or fista, not {self.solver!r}.")
+        if self.solver not in NAMES:
+            *others, last = NAMES
+            known = f"{', '.join(others)} or {last}"
+            raise UsageError(f"solver must be {known}, not {self.solver!r}.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the inverse of `from_dict`."""

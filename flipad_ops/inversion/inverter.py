@@ -27,6 +27,11 @@ class Inverter(Protocol):
 
     layer: FinalLayer
 
+    @property
+    def activation_shape(self) -> tuple[int, ...]:
+        """Of one recovered activation."""
+        ...
+
     def invert(self, pixels: Tensor, step: float | Tensor = 1 / 255) -> InversionResult:
         """Invert pixels (batch, *layer.output_shape) in [0, 1]."""
         ...
@@ -72,17 +77,30 @@ class FinalLayerInverter:
         self.operator = self.make_operator()
         self.anchor = anchor.detach().to(self.device, torch.float32)
         self.offset = layer(self.anchor[None].double()).float()
-        self.solver = solver or self.make_solver()
+        self.solver = solver or make_solver(layer, self.operator, self.settings.solver)
         self.free: Tensor | None = None
+
+    @classmethod
+    def can(cls, layer: FinalLayer, window: int) -> bool:
+        """Whether it inverts the layer where a window of such a side is wanted (0: none)."""
+        return True
+
+    @classmethod
+    def of(
+        cls, layer: FinalLayer, output_map: OutputMap, anchor: Tensor,
+        settings: InversionSettings, window: int, device: str,
+    ) -> Inverter:  # fmt: skip
+        """For a layer that it `can` invert."""
+        return cls(layer, output_map, anchor, settings, device)
+
+    @property
+    def activation_shape(self) -> tuple[int, ...]:
+        """Of one recovered activation: all that the layer takes."""
+        return tuple(self.layer.input_shape)
 
     def make_operator(self) -> LinearOperator:
         """W, as the solver sees it."""
         return LayerOperator(self.layer, self.device)
-
-    def make_solver(self) -> Solver:
-        """The one that `settings.solver` names."""
-        assert isinstance(self.operator, LayerOperator)
-        return make_solver(self.layer, self.operator, self.settings.solver)
 
     def invert(
         self,

@@ -18,8 +18,6 @@ from flipad_ops.inversion.inversion_settings import InversionSettings
 from flipad_ops.inversion.inverter import FinalLayerInverter
 from flipad_ops.inversion.operators.layer_operator import LayerOperator
 from flipad_ops.inversion.operators.sums import SumOperator
-from flipad_ops.inversion.solvers.fista import Fista
-from flipad_ops.inversion.solvers.solver import Solver
 
 #: alpha of the skip image relative to that of z.
 SKIP_WEIGHT = 1.0
@@ -74,21 +72,20 @@ class SkipInverter(FinalLayerInverter):
     ) -> None:  # fmt: skip
         if layer.skip is None:
             raise UsageError("This final layer has no skip image to invert with it.")
+        if settings is not None and settings.nonnegative:
+            raise UsageError("nonnegative is not for layers with a skip image.")
         self.skip, self.skip_weight = layer.skip, skip_weight
         super().__init__(layer, output_map, anchor, settings, device)
+
+    @classmethod
+    def can(cls, layer: FinalLayer, window: int) -> bool:
+        """Where the layer's output is added to a skip image."""
+        return layer.skip is not None
 
     def make_operator(self) -> SumOperator:
         """(W, U) of joined unknowns."""
         alone = LayerOperator(self.layer.alone(), self.device)
         return SumOperator([alone, SkipOperator(self.skip, self.device)])
-
-    def make_solver(self) -> Solver:
-        """FISTA, which needs nothing but products."""
-        if self.settings.nonnegative:
-            raise UsageError("nonnegative is not for layers with a skip image.")
-        if self.settings.solver not in ("auto", "fista"):
-            raise UsageError("A layer with a skip image is inverted by the fista solver or auto.")
-        return Fista(self.operator)
 
     def penalty(self) -> Tensor:
         """alpha for every unknown of z, and its multiple for those of s."""

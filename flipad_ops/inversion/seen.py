@@ -29,6 +29,11 @@ class SeenInverter(FinalLayerInverter):
         self.device = torch.device(device)
         self.anchor = anchor.detach().to(self.device, torch.float32)
 
+    @classmethod
+    def can(cls, layer: FinalLayer, window: int) -> bool:
+        """Where there is nothing to invert."""
+        return not layer.inverts
+
     def invert(
         self, pixels: Tensor, step: float | Tensor = 1 / 255, progress: object = None
     ) -> InversionResult:

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from flipad_ops.common.errors import AttributorUncalibrated
-from flipad_ops.detection import Rate, auc, can_certify, conformal_p, p_floor, threshold_at_fnr
+from flipad_ops.detection import Rate, auc, conformal_p, p_floor, threshold_at_fnr
 
 few = st.integers(0, 6).map(float)  # few values, hence many ties
 
@@ -38,11 +38,6 @@ def test_threshold_uses_the_rate_it_was_granted() -> None:
 def test_threshold_needs_finite_scores(own: list[float]) -> None:
     with pytest.raises(AttributorUncalibrated, match="finite scores of held-out own samples"):
         threshold_at_fnr(np.array(own), 0.005)
-
-
-@pytest.mark.parametrize(("count", "fnr", "can"), [(100, 0.005, False), (200, 0.005, True)])
-def test_can_certify(count: int, fnr: float, can: bool) -> None:
-    assert can_certify(count, fnr) is can
 
 
 @given(scores(0), st.dictionaries(st.sampled_from("abc"), scores(), min_size=1))

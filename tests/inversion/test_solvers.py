@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 from torch import nn
 
+from flipad_ops.common.errors import UsageError
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.inversion.operators import LayerOperator
-from flipad_ops.inversion.solvers import Fista, Problem, Solution, Stop, make_solver
+from flipad_ops.inversion.solvers import (
+    Fista,
+    Problem,
+    Solution,
+    Splitting,
+    Stop,
+    choose,
+    make_solver,
+)
 from flipad_ops.inversion.terms import L1, Box
 from tests.inversion.layers import CASES, case, layer_of
 
@@ -123,9 +132,26 @@ def test_zero_from_the_largest_alpha_on(solver: str) -> None:
     layer = case("dcgan")
     box = targets(layer, 0.1, 9)
     alpha = torch.tensor(1.0001 * largest_alpha(layer, box))
-    found = make_solver(layer, LayerOperator(layer), solver).solve(  # type: ignore[arg-type]
-        Problem(box, L1(alpha)), TIGHT
-    )
+    found = make_solver(layer, LayerOperator(layer), solver).solve(Problem(box, L1(alpha)), TIGHT)
     assert not bool(found.d.any())
     assert found.iterations.tolist() == [0, 0, 0]
     assert float(found.gap.max()) <= 1e-6
+
+
+class Unable(Fista):
+    """A solver of another kind that this layer is not for."""
+
+    @classmethod
+    def can(cls, layer: FinalLayer) -> bool:
+        return layer.kind == "linear"
+
+
+def test_a_further_solver_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "SOLVERS", {"unable": Unable, **choose.SOLVERS})
+    layer = case("dcgan")
+    operator = LayerOperator(layer)
+    assert isinstance(make_solver(layer, operator), Splitting)
+    with pytest.raises(UsageError, match=r"solver unable cannot .* use fast, descent, fista or"):
+        make_solver(layer, operator, "unable")
+    linear = case("linear")
+    assert isinstance(make_solver(linear, LayerOperator(linear)), Unable)

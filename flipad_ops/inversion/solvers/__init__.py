@@ -1,6 +1,6 @@
 """Solvers of the lasso behind one interface."""
 
-from flipad_ops.inversion.solvers.choose import has_fast_solver, make_solver
+from flipad_ops.inversion.solvers.choose import make_solver
 from flipad_ops.inversion.solvers.fista import Fista
 from flipad_ops.inversion.solvers.solver import Problem, Solution, Solver, Stop
 from flipad_ops.inversion.solvers.splitting import Splitting
@@ -12,6 +12,5 @@ __all__ = [
     "Solver",
     "Splitting",
     "Stop",
-    "has_fast_solver",
     "make_solver",
 ]

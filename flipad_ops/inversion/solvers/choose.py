@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from flipad_ops.common.errors import UsageError
 from flipad_ops.generators.layer import FinalLayer
-from flipad_ops.inversion.inversion_settings import SolverName
-from flipad_ops.inversion.operators.layer_operator import LayerOperator
-from flipad_ops.inversion.operators.polyphase import block_operator, block_size
-from flipad_ops.inversion.operators.spectrum import is_affordable
+from flipad_ops.inversion.operators.operator import LinearOperator
 from flipad_ops.inversion.solvers.fista import Fista
 from flipad_ops.inversion.solvers.solver import Solver
-from flipad_ops.inversion.solvers.splitting import Splitting
+from flipad_ops.inversion.solvers.splitting import Descent, Splitting
 
-#: Entries of the dense block matrix; grouped layers with many channels exceed it.
-MAX_MATRIX = 2**25
-
-
-def has_fast_solver(layer: FinalLayer) -> bool:
-    """Whether the layer's torus form and its inverse are small enough to build."""
-    return block_size(layer) <= MAX_MATRIX and is_affordable(block_operator(layer))
+#: By name in settings; "auto" is the first that can.
+SOLVERS: dict[str, type[Solver]] = {"fast": Splitting, "descent": Descent, "fista": Fista}
+NAMES = ("auto", *SOLVERS)
 
 
-def make_solver(layer: FinalLayer, operator: LayerOperator, name: SolverName = "auto") -> Solver:
-    """The solver called `name`; "auto" is the fast one where it applies, else FISTA.
+def make_solver(layer: FinalLayer, operator: LinearOperator, name: str = "auto") -> Solver:
+    """The solver called `name`.
 
     Raises
     ------
     UsageError
-        "fast" or "descent" for a layer without a fast inverse.
+        It cannot solve for this layer.
     """
-    if name != "fista" and has_fast_solver(layer):
-        return Splitting(block_operator(layer), operator.device, certify=name != "descent")
-    if name in ("fast", "descent"):
-        raise UsageError("This final layer has no fast inverse; use the fista solver or auto.")
-    return Fista(operator)
+    able = {known: kind for known, kind in SOLVERS.items() if kind.can(layer)}
+    if name == "auto":
+        return next(iter(able.values())).of(layer, operator)
+    if name not in able:
+        raise UsageError(
+            f"The solver {name} cannot invert this final layer (no fast inverse of it, or a skip "
+            f"image): use {', '.join(able)} or auto."
+        )
+    return able[name].of(layer, operator)

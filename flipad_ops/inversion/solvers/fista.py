@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.inversion.certificate import dual_value, relative_gap
 from flipad_ops.inversion.operators.operator import LinearOperator, squared_norm
 from flipad_ops.inversion.solvers.solver import Problem, Solution, Stop
@@ -25,6 +26,16 @@ class Fista:
     def __init__(self, operator: LinearOperator) -> None:
         self.operator = operator
         self.step = 1.0 / squared_norm(operator)
+
+    @classmethod
+    def can(cls, layer: FinalLayer) -> bool:
+        """It needs nothing but products."""
+        return True
+
+    @classmethod
+    def of(cls, layer: FinalLayer, operator: LinearOperator) -> Fista:
+        """See `Solver`."""
+        return cls(operator)
 
     def solve(self, problem: Problem, stop: Stop) -> Solution:
         """Solve a batch; finished images stay in it, frozen, until all are finished."""

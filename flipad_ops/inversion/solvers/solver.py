@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from flipad_ops.generators.layer import FinalLayer
+from flipad_ops.inversion.operators.operator import LinearOperator
 from flipad_ops.inversion.terms import L1, Box
 
 
@@ -56,7 +58,20 @@ def join(parts: list[Solution]) -> Solution:
 
 
 class Solver(Protocol):
-    """One way of solving the lasso; holds what depends on W alone."""
+    """One way of solving the lasso; holds what depends on W alone.
+
+    To add one, write a class like this and name it in `flipad_ops.inversion.solvers.choose`.
+    """
+
+    @classmethod
+    def can(cls, layer: FinalLayer) -> bool:
+        """Whether it solves for this layer."""
+        ...
+
+    @classmethod
+    def of(cls, layer: FinalLayer, operator: LinearOperator) -> Solver:
+        """Ready for the layer, whose W is `operator`."""
+        ...
 
     def solve(self, problem: Problem, stop: Stop) -> Solution:
         """Solve every image of the batch to `stop`."""

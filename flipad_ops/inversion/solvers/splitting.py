@@ -17,10 +17,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.inversion.certificate import dual_value, relative_gap
-from flipad_ops.inversion.operators.polyphase import BlockOperator
+from flipad_ops.inversion.operators.operator import LinearOperator
+from flipad_ops.inversion.operators.polyphase import BlockOperator, block_operator, block_size
 from flipad_ops.inversion.operators.products import SMALL_TORUS, is_uniform
-from flipad_ops.inversion.operators.spectrum import Spectrum
+from flipad_ops.inversion.operators.spectrum import Spectrum, is_affordable
 from flipad_ops.inversion.solvers.iterates import State, fresh, rounded, weighted
 from flipad_ops.inversion.solvers.packed import PackedTerms
 from flipad_ops.inversion.solvers.solver import Problem, Solution, Stop, join
@@ -43,6 +45,8 @@ SLOTS = 8
 SMALL_SLOTS = 64
 #: Bytes that the states of all slots may take together.
 MEMORY = 4 * 2**30
+#: Entries of the dense block matrix; grouped layers with many channels exceed it.
+MAX_MATRIX = 2**25
 
 
 class Splitting:
@@ -69,6 +73,18 @@ class Splitting:
         self.inverse = spectrum.inverse(self.r, device)
         height, width = operator.inputs.torus
         self.small = height * width < SMALL_TORUS
+
+    @classmethod
+    def can(cls, layer: FinalLayer) -> bool:
+        """Whether the layer's torus form and its inverse are small enough to build."""
+        if layer.skip is not None or block_size(layer) > MAX_MATRIX:
+            return False
+        return is_affordable(block_operator(layer))
+
+    @classmethod
+    def of(cls, layer: FinalLayer, operator: LinearOperator) -> Splitting:
+        """See `Solver`."""
+        return cls(block_operator(layer), operator.device)
 
     def slot_bytes(self) -> int:
         """Memory per image being iterated: 12 activations, 4 products, 16 outputs.
@@ -246,3 +262,12 @@ class Splitting:
         out.iterations[rows] = state.age[new]
         out.gap[rows], out.objective[rows] = gap[new], objective[new]
         return state.stored
+
+
+class Descent(Splitting):
+    """The same with penalties for the objective instead of the gap."""
+
+    @classmethod
+    def of(cls, layer: FinalLayer, operator: LinearOperator) -> Descent:
+        """See `Solver`."""
+        return cls(block_operator(layer), operator.device, certify=False)

@@ -12,10 +12,10 @@ from torch import nn
 
 from flipad_ops.common.errors import UsageError
 from flipad_ops.generators.output import default_output_map
-from flipad_ops.inversion.jpeg import JpegOperator, JpegTransform, tables_of
 from flipad_ops.inversion.operators import LayerOperator
 from flipad_ops.inversion.solvers import Fista, Problem, Stop
 from flipad_ops.inversion.terms import L1
+from tests.detection.jpeg_box import JpegOperator, JpegTransform, tables_of
 from tests.inversion.layers import TANH, layer_of
 
 
