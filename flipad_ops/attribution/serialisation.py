@@ -30,6 +30,7 @@ from flipad_ops.common.version import __version__
 from flipad_ops.detection import FeatureMap, stored_detector, view_configs
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.samples.quantisation import SIXTEEN_BIT, Grid
+from flipad_ops.samples.sample_kinds import space_of
 
 FORMAT = 4
 #: Written where an older reader would go wrong: samples that are not 8-bit images, or no layer.
