@@ -49,7 +49,7 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
     from flipad_ops.common.errors import FlipadError, first_line
     from registry_hooks.hook_settings import HookSettings
 
-    settings = HookSettings(**_tuples(order["settings"]))
+    settings = HookSettings(**order["settings"])
     try:
         if settings.project:
             return _run_project(settings, str(order["uri"]))
@@ -129,10 +129,6 @@ def _parameters(settings: HookSettings, uri: str, folder: Path) -> dict[str, Any
         path.write_text(json.dumps(request.fit_settings().to_dict()), encoding="utf-8")
         parameters["settings"] = str(path)
     return parameters
-
-
-def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
 
 
 if __name__ == "__main__":

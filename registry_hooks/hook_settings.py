@@ -24,16 +24,18 @@ from registry_hooks.config_tables import (
     read_toml,
 )
 
-_FIT = (
-    "recipe",
-    "seed",
-    "fnr",
-    "negatives",
-    "negatives_models",
-    "device",
-    "allow_pickle",
-    "experiment",
-    "settings",
+_FIT = frozenset(
+    [
+        "recipe",
+        "seed",
+        "fnr",
+        "negatives",
+        "negatives_models",
+        "device",
+        "allow_pickle",
+        "experiment",
+        "settings",
+    ]
 )
 
 
@@ -91,7 +93,7 @@ class HookSettings:
     fit: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.fit) - set(_FIT))
+        unknown = sorted(set(self.fit) - _FIT)
         if unknown:
             raise UsageError(f"[hooks.fit] has an unknown key {unknown[0]!r}.")
         if self.project and self.backend != "local" and self.needs_file():

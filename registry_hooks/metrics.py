@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
@@ -57,28 +58,21 @@ class Deliveries:
             raise
 
 
+@dataclass(frozen=True)
 class Tables(Collector):
     """Reads the tables at every scrape; without their database only `flipad_table_up 0`."""
 
-    def __init__(
-        self,
-        sessions: sessionmaker[Session],
-        deliveries: Deliveries,
-        clock: Callable[[], float],
-    ) -> None:
-        self._sessions, self._deliveries, self._clock = sessions, deliveries, clock
-
-    def describe(self) -> list[Metric]:
-        """Nothing: the default would read the tables when this is registered."""
-        return []
+    sessions: sessionmaker[Session]
+    deliveries: Deliveries
+    clock: Callable[[], float]
 
     def collect(self) -> Iterator[Metric]:
         """All metrics."""
         up = Metric("flipad_table_up", "Whether the work table answers.", "gauge")
         try:
-            self._deliveries.keep()
-            with self._sessions() as session:
-                found = families(session, self._clock())
+            self.deliveries.keep()
+            with self.sessions() as session:
+                found = families(session, self.clock())
         except SQLAlchemyError:
             found = []
         up.add_sample("flipad_table_up", {}, float(bool(found)))
@@ -88,8 +82,6 @@ class Tables(Collector):
 
 def exposition(
     sessions: sessionmaker[Session], deliveries: Deliveries, clock: Callable[[], float]
-) -> Callable[[], bytes]:
-    """What gives the text format, as often as it is called."""
-    registry = CollectorRegistry()
-    registry.register(Tables(sessions, deliveries, clock))
-    return lambda: generate_latest(registry)
+) -> bytes:
+    """The text format."""
+    return generate_latest(Tables(sessions, deliveries, clock))

@@ -105,7 +105,6 @@ def create_app(
     deliveries = Deliveries(fits.sessions)
     # What was counted since the last look must outlive the process.
     app.state.keep_counts = deliveries.keep
-    expose = exposition(fits.sessions, deliveries, clock)
     webhook = Webhook(fits, settings, secret, deliveries, wake, clock)
     # A plain route: FastAPI's own would look for parameters in every request.
     app.add_route("/mlflow", webhook.post, methods=["POST"])
@@ -134,7 +133,7 @@ def create_app(
 
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(expose(), media_type=CONTENT_TYPE)
+        return Response(exposition(fits.sessions, deliveries, clock), media_type=CONTENT_TYPE)
 
     return app
 

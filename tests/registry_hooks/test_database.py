@@ -104,8 +104,7 @@ def test_messages_and_what_was_told_stay(earlier: sessionmaker[Session]) -> None
 
 
 def test_metrics_count_on_and_no_purge_takes_from_them(earlier: sessionmaker[Session]) -> None:
-    expose = exposition(earlier, Deliveries(earlier), clock)
-    before = expose().decode()
+    before = exposition(earlier, Deliveries(earlier), clock).decode()
     for line in (
         'flipad_deliveries_total{outcome="queued"} 40.0',
         'flipad_attempts_total{outcome="done"} 2.0',
@@ -128,7 +127,7 @@ def test_metrics_count_on_and_no_purge_takes_from_them(earlier: sessionmaker[Ses
     assert [scan.state for scan in scans.newest()] == [RUNNING]
     assert [notice.state for notice in notices.newest()] == [QUEUED]
     totals = [line for line in before.splitlines() if "_total" in line or "_bucket" in line]
-    assert set(totals) <= set(expose().decode().splitlines())
+    assert set(totals) <= set(exposition(earlier, Deliveries(earlier), clock).decode().splitlines())
 
 
 def test_a_new_and_a_migrated_database_are_what_the_code_says(url: str) -> None:

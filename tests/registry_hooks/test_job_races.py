@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.scan_jobs import ScanQueue
+from registry_hooks.schedules import Schedule
 from registry_hooks.schema import DONE, QUEUED, RUNNING
 from tests.registry_hooks.postgres import postgres
 
@@ -22,6 +25,8 @@ CONFIG = "c" * 64
 RACER = """
 import sys
 from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.scan_jobs import ScanQueue
+from registry_hooks.schedules import Schedule
 table = FitQueue(sys.argv[1])
 table.enqueue([("gan", v) for v in range(1, 41)], "c" * 64)
 print("ready", flush=True)
@@ -33,6 +38,8 @@ while (work := table.claim(sys.argv[2], "c" * 64)) is not None:
 HOLDER = """
 import sys, time
 from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.scan_jobs import ScanQueue
+from registry_hooks.schedules import Schedule
 table = FitQueue(sys.argv[1], lease=2)
 work = table.claim("holder", "c" * 64)
 print(work.version, flush=True)
@@ -103,3 +110,39 @@ def test_a_killed_holder_loses_its_work_only_after_the_lease(url: str) -> None:
     assert table.move(table.rows()[0], DONE)
     assert (table.counts()[QUEUED], table.counts()[DONE]) == (1, 1)
     table.close()
+
+
+STARTER = """
+import sys
+from pathlib import Path
+from registry_hooks.scan_jobs import ScanQueue
+scans = ScanQueue(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for slot in range(1, 11):
+    scan = scans.start("hourly", Path("/logs"), float(slot))
+    if scan is not None:
+        print(slot, flush=True)
+        assert scans.end(scan, exit_code=0)
+"""
+
+
+def test_racing_processes_start_a_slot_once_and_no_two_scans_at_once(url: str) -> None:
+    scans = ScanQueue(url)
+    scans.sync([Schedule("hourly", "0 * * * *", ("x",))])
+    starters = [start(STARTER, url) for _ in range(3)]
+    assert [line(starter) for starter in starters] == ["ready"] * 3
+    started = Counter[str]()
+    for starter in starters:
+        assert starter.stdin is not None
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+    for starter in starters:
+        out, _ = starter.communicate()
+        assert starter.returncode == 0
+        started.update(out.split())
+    assert set(started.values()) == {1}
+    runs = sorted((scan.started or 0, scan.ended or 0) for scan in scans.newest())
+    assert len(runs) == sum(started.values())
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(runs))
+    scans.close()

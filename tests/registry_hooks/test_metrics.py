@@ -23,7 +23,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scrape(table: FitQueue, deliveries: Deliveries | None = None) -> Samples:
-    text = exposition(table.sessions, deliveries or Deliveries(table.sessions), table.clock)()
+    text = exposition(table.sessions, deliveries or Deliveries(table.sessions), table.clock)
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text.decode())
