@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flipad_ops.attribution.calibration import Attribution, Calibration, Screening
 from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.judgement import Attribution, Calibration, Screening
 from flipad_ops.common.errors import InversionError, LayerMismatch, WrongImageSize
 from flipad_ops.detection import Detector, FeatureMap
 from flipad_ops.generators import FinalLayer, OutputMap

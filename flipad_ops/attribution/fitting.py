@@ -15,7 +15,7 @@ from flipad_ops.attribution.inversion_runs import Clock, Inversions, Progress, s
 from flipad_ops.attribution.own_samples import OwnSamples, draw_own
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.calibrate import calibrate
-from flipad_ops.attribution.stages.evaluate import evaluate
+from flipad_ops.attribution.stages.held_out import evaluate
 from flipad_ops.attribution.stages.pack import pack
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring

@@ -13,7 +13,7 @@ from torch import Tensor
 from flipad_ops.samples.space import SampleSpace
 
 if TYPE_CHECKING:
-    from flipad_ops.attribution.calibration import Screening
+    from flipad_ops.attribution.judgement import Screening
     from flipad_ops.inversion import InversionResult
 
 

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from flipad_ops.attribution.attributor import Attributor
-from flipad_ops.attribution.calibration import Calibration
 from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.common.errors import (
     AttributorCorrupt,
     AttributorError,

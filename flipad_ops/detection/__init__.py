@@ -12,13 +12,13 @@ from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fusion import Branch, Detector
 from flipad_ops.detection.lossy_traces import jpeg_quality, lossy_trace
-from flipad_ops.detection.material import DetectorSettings, Material, TrainingData
 from flipad_ops.detection.pixel import PixelView, can_view_pixels, fit_pixels
 from flipad_ops.detection.recovered import Recovered
 from flipad_ops.detection.row_view import fit_rows
 from flipad_ops.detection.spectral import fit_spectral, has_spectrum
 from flipad_ops.detection.statistics import fit_statistics
 from flipad_ops.detection.training import fit_detector
+from flipad_ops.detection.training_material import DetectorSettings, Material, TrainingData
 from flipad_ops.detection.view import Inputs, Stored, View
 from flipad_ops.detection.views import every_view, stored_detector, view_configs
 

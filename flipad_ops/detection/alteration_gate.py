@@ -15,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from torch import Tensor, nn
 
-from flipad_ops.detection.material import Material
 from flipad_ops.detection.recovered import Recovered
 from flipad_ops.detection.statistics import StatisticsHead
+from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Stored, View
 
 HIDDEN, EPOCHS, PENALTY = 32, 60, 1e-2

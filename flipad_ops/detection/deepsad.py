@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from flipad_ops.detection.deepsad_settings import DeepSadSettings
-from flipad_ops.detection.material import Material
 from flipad_ops.detection.network import build_network
+from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Inputs, Stored, View
 
 EPSILON = 1e-6

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flipad_ops.detection.deepsad import in_chunks
-from flipad_ops.detection.material import Material
 from flipad_ops.detection.spectral import has_spectrum
+from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Stored, View
 
 WIDTH, HIDDEN = 16, 64

@@ -15,7 +15,7 @@ from torch import Tensor
 from flipad_ops.detection.deepsad import DeepSad, train_deepsad
 from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import STD_OFFSET
-from flipad_ops.detection.material import Material
+from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Stored, View
 
 #: Own rows for each that is inverted for training; foreign ones are repeated as often.

@@ -13,7 +13,7 @@ from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
 from flipad_ops.detection.jpeg import dct_matrix
-from flipad_ops.detection.material import Material
+from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Stored, View
 
 #: Side of the transformed blocks, in pixels.

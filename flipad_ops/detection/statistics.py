@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from flipad_ops.detection.material import Material
 from flipad_ops.detection.recovered import Recovered
 from flipad_ops.detection.spectral import band_energies, has_spectrum
+from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Stored, View
 
 Array = NDArray[np.float64]

@@ -9,7 +9,13 @@ from torch import nn
 from flipad_ops.detection.deepsad import DeepSad
 from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fusion import Branch, Detector
-from flipad_ops.detection.material import DetectorSettings, Epochs, Kind, Material, TrainingData
+from flipad_ops.detection.training_material import (
+    DetectorSettings,
+    Epochs,
+    Kind,
+    Material,
+    TrainingData,
+)
 from flipad_ops.detection.view import View
 from flipad_ops.detection.views import every_view
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from flipad_ops.detection.material import Material
+from flipad_ops.detection.training_material import Material
 
 
 class Inputs(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from flipad_ops.attribution.attributor import Attributor
-from flipad_ops.attribution.calibration import Attribution, Screening
+from flipad_ops.attribution.judgement import Attribution, Screening
 from flipad_ops.attribution.scorer import LOCAL, AttributorCard, ScoreBatch, Scorer
 from flipad_ops.attribution.serialisation import JSON_NAME, attributor_sha256, load_attributor
 from flipad_ops.common.devices import check_device

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flipad_ops.attribution.augmentation import mixture
-from flipad_ops.attribution.calibration import Calibration
+from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.lossy_calibration import calibrate_lossy
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.plan import Plan

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flipad_ops.attribution.attributor import Attributor
-from flipad_ops.attribution.calibration import Calibration
 from flipad_ops.attribution.fit_result import FitResult
 from flipad_ops.attribution.inversion_runs import Inversions
-from flipad_ops.attribution.stages.evaluate import Evaluated
+from flipad_ops.attribution.judgement import Calibration
+from flipad_ops.attribution.stages.held_out import Evaluated
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.train import Trained
 from flipad_ops.generators import SplitGenerator

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flipad_ops.attribution.calibration import Calibration
 from flipad_ops.attribution.evaluation import evaluate_scores
+from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.lossy_calibration import evaluate_lossy
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
