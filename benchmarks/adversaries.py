@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
 from pathlib import Path
@@ -25,10 +23,10 @@ from benchmarks.adversary_parts.page import page, summarise
 from benchmarks.adversary_parts.plot import write_plot
 from benchmarks.adversary_parts.sections import SECTIONS, Counts, Field
 from benchmarks.adversary_parts.target import NEEDED, RECIPES, SIZES, fitted, scene, train_zoo
+from benchmarks.frame.results import RESULTS, machine, write_json
 from benchmarks.zoo.train import cache_folder
 from flipad_ops.attribution.attributor import Attributor
 
-RESULTS = Path(__file__).parent / "results"
 NAME = "adversaries"
 
 
@@ -60,9 +58,7 @@ def material(attributor: Attributor) -> dict[str, int]:
 
 def write(result: dict[str, Any], folder: Path) -> None:
     """The three files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(result, indent=1) + "\n"
-    (folder / f"{NAME}.json").write_text(text, encoding="utf-8")
+    write_json(folder / f"{NAME}.json", result)
     (folder / f"{NAME}.md").write_text(page(result), encoding="utf-8")
     write_plot(result["rows"], folder / f"{NAME}.svg")
 
@@ -91,7 +87,7 @@ def main() -> None:
     field = Field(attributors, scene(zoo, max(vars(counts).values())), counts, zoo)
     head = {
         "command": "python -m benchmarks.adversaries",
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}",
+        "machine": machine(),
         "target": NEEDED[0],
         "counts": vars(counts),
         "fit": material(attributors["default"]),

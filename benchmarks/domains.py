@@ -16,17 +16,14 @@ import argparse
 import json
 import os
 import pkgutil
-import platform
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks import domains_parts
 from benchmarks.domains_frame.page import page
-
-RESULTS = Path(__file__).parent / "results"
+from benchmarks.frame.results import RESULTS, machine, write_json
 
 
 def domains() -> list[str]:
@@ -51,11 +48,8 @@ def merge(rows: dict[str, Any], folder: Path) -> dict[str, Any]:
     path = folder / "domains.json"
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": {}}
     every = dict(sorted({**old["rows"], **rows}.items()))
-    machine = f"{platform.machine()}, {os.cpu_count()} CPUs, torch {version('torch')}"
-    folder.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine, "rows": every}
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (folder / "domains.md").write_text(page(every, machine), encoding="utf-8")
+    write_json(path, {"machine": machine(), "rows": every})
+    (folder / "domains.md").write_text(page(every, machine()), encoding="utf-8")
     return every
 
 

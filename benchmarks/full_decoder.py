@@ -15,10 +15,10 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-RESULT = Path(__file__).parent / "results" / "full_decoder.json"
+from benchmarks.frame.results import RESULTS, write_json
+
 STEPS = ("window", "decode")
 WINDOW, SEED, IMAGES = 128, 0, 2
 
@@ -92,8 +92,7 @@ def main() -> None:
         command = [sys.executable, "-m", "benchmarks.full_decoder", step]
         ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         rows[step] = json.loads(ended.stdout.splitlines()[-1])
-        text = json.dumps({**facts, "steps": rows}, indent=1) + "\n"
-        RESULT.write_text(text, encoding="utf-8")
+        write_json(RESULTS / "full_decoder.json", {**facts, "steps": rows})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ each version has weights of its own. Writes benchmarks/results/hook_burst.json.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from benchmarks.frame.results import RESULTS, write_json
 from benchmarks.hook_parts.house import (
     SECRET,
     MlflowServer,
@@ -31,8 +31,6 @@ from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.install import install
 from registry_hooks.schema import DONE, FAILED
 from tests.registry_hooks.servers import SETTINGS
-
-RESULTS = Path(__file__).parent / "results" / "hook_burst.json"
 
 
 def burst(folder: Path, versions: int, workers: int, patience: float) -> dict[str, Any]:
@@ -86,9 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report = burst(Path(folder), options.versions, options.workers, options.patience)
-    text = json.dumps(report, indent=2) + "\n"
-    RESULTS.write_text(text)
-    print(text)
+    print(write_json(RESULTS / "hook_burst.json", report, indent=2))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks.frame import pages
+from benchmarks.frame.results import RESULTS, write_json
 from benchmarks.hook_parts import faults
 from benchmarks.hook_parts.cluster import Cluster
 from benchmarks.hook_parts.house import machine
 from benchmarks.hook_parts.registry_faults import Registry
 
-RESULTS = Path(__file__).parent / "results"
 ODD = ("duplicate", "reordered", "replayed", "forged", "truncated", "100 MB")
 NAMES = {
     "kill": "worker `kill -9` mid-fit",
@@ -123,13 +124,13 @@ def write(outcomes: dict[str, list[str]], seconds: float) -> None:
             rows[words] |= {"wrong": dict(wrong)} if wrong else {}
             print(f"{words}: {found.count('')} of {len(found)} in {seconds:.0f} s {dict(wrong)}")
         rows = dict(sorted(rows.items()))
-        document = {"machine": machine(), "faults": rows}
-        path.write_text(json.dumps(document, indent=2) + "\n")
-        lines = ["| fault | tries | nothing lost, nothing twice, nothing forged |", "|---|---|---|"]
-        for words, row in rows.items():
-            lines.append(f"| {words} | {row['tries']} | {row['as_it_should_be']} |")
-        text = "\n".join(["# Faults of the hooks", "", __doc__.split("\n\n")[-1].strip(), ""])
-        path.with_suffix(".md").write_text("\n".join([text, *lines]) + "\n")
+        write_json(path, {"machine": machine(), "faults": rows}, indent=2)
+        lines = ["# Faults of the hooks", "", __doc__.split("\n\n")[-1].strip(), ""]
+        lines += pages.table(
+            ("fault", "tries", "nothing lost, nothing twice, nothing forged"),
+            ((words, row["tries"], row["as_it_should_be"]) for words, row in rows.items()),
+        )
+        path.with_suffix(".md").write_text(pages.text(lines))
     path.with_suffix(".lock").unlink(missing_ok=True)
 
 

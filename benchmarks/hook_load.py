@@ -18,11 +18,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.frame.results import RESULTS, write_json
 from benchmarks.hook_parts.house import SECRET, Service, machine
 from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP, sign
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def request(number: int) -> bytes:
@@ -123,9 +122,7 @@ def main() -> None:
         "table_as_expected": rows == expected and count == len(expected),
         "receiver_counted": [line for line in metrics.splitlines() if "deliveries_total{" in line],
     }
-    text = json.dumps(result, indent=2)
-    (RESULTS / "hook_load.json").write_text(text + "\n")
-    print(text)
+    print(write_json(RESULTS / "hook_load.json", result, indent=2))
 
 
 if __name__ == "__main__":

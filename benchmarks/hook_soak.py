@@ -10,7 +10,6 @@ fits and its scans. Writes benchmarks/results/soak.json.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from benchmarks.frame.results import RESULTS, write_json
 from benchmarks.hook_parts.house import (
     SECRET,
     MlflowServer,
@@ -41,7 +41,6 @@ from registry_hooks.install import install
 from registry_hooks.schema import DONE
 from tests.registry_hooks.servers import SETTINGS
 
-RESULTS = Path(__file__).parent / "results" / "soak.json"
 #: Seconds between new images, new versions and kills (mean).
 IMAGES, VERSIONS, KILLS = 20.0, 120.0, 45.0
 SCHEDULE = """
@@ -141,13 +140,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS / "soak.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report = soak(Path(folder), options.minutes, options.seed)
-    text = json.dumps(report, indent=2) + "\n"
-    options.out.write_text(text)
-    print(text)
+    print(write_json(options.out, report, indent=2))
 
 
 if __name__ == "__main__":

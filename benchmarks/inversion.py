@@ -10,7 +10,6 @@ benchmarks/results/inversion.json and inversion.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -23,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.frame.results import RESULTS, write_json
 from benchmarks.inversion_parts.device import throughput
 from benchmarks.inversion_parts.faces import faces
 from benchmarks.inversion_parts.memory import LAYERS, in_process
@@ -37,7 +37,6 @@ from flipad_ops.inversion.operators import LayerOperator
 from flipad_ops.inversion.solvers import Fista, Problem, Solver, Stop, make_solver
 from flipad_ops.inversion.terms import L1, Box
 
-RESULTS = Path(__file__).parent / "results"
 RESEARCH_ALPHA = 5e-4
 
 
@@ -225,8 +224,7 @@ def main() -> None:
             f"ONNX ran on {graph['provider']}; GPU rows need CUDA.",
         ],
     }  # fmt: skip
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "inversion.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_json(RESULTS / "inversion.json", report)
     (RESULTS / "inversion.md").write_text(markdown(report))
     print(markdown(report))
 

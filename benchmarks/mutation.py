@@ -9,7 +9,6 @@ Writes benchmarks/results/mutation.json and mutation.md, with every survivor.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -18,8 +17,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.frame.results import RESULTS, write_json
+
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 MUTMUT = Path(sys.executable).parent / "mutmut"
 TREES = ("flipad_ops", "registry_hooks", "pipelines", "mlproject", "tests")
 PAGE = """# Mutation testing of decisions
@@ -76,7 +76,7 @@ def main() -> None:
     ]
     summary = {"mutants": len(found), "killed": killed, "survived": len(left)}
     result = {"summary": summary, "states": dict(states), "survivors": survivors}
-    (RESULTS / "mutation.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(RESULTS / "mutation.json", result)
     rows = "\n".join(
         f"- `{row['mutant']}`\n  - is `{row['is']}`\n  - would be `{row['would be']}`"
         for row in survivors

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.frame.results import RESULTS, machine, write_json
 from benchmarks.quality_parts.fdr import realised_fpr, simulate
 from benchmarks.quality_parts.markdown import write_markdown
 from benchmarks.quality_parts.material import Sizes, Target, load_target
@@ -32,7 +31,6 @@ from benchmarks.quality_parts.summary import summarise
 from benchmarks.zoo.train import cache_folder
 from flipad_ops.attribution.augmentation import PERTURBATIONS
 
-RESULTS = Path(__file__).parent / "results"
 FEW = 20
 #: Table 3 is measured on so many targets, for time.
 PERTURBED_TARGETS = 3
@@ -75,14 +73,13 @@ def measure(target: Target, name: str, cache: Path) -> dict[str, Any]:
 def write(rows: list[dict[str, Any]], options: argparse.Namespace, folder: Path) -> None:
     """The three kinds of files, so far as rows exist."""
     head = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}",
+        "machine": machine(),
         "command": "python -m benchmarks.quality " + " ".join(sys.argv[1:]),
         "budget": options.budget,
         "sizes": vars(Sizes().scaled(options.budget)),
     }
     result = {"summary": summarise(rows), **head, "rows": rows}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "quality.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "quality.json", result)
     write_markdown(result, folder / "quality.md")
     write_plot(rows, folder / "quality.svg")
 
@@ -114,8 +111,7 @@ def main() -> None:
             if options.again or not path.exists():
                 target = target or load_target(seed, zoo, Sizes().scaled(options.budget))
                 row = measure(target, name, zoo / "inversions")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(row), encoding="utf-8")
+                write_json(path, row)
                 tests = {test: round(c["accuracy"], 3) for test, c in row["tests"].items()}
                 sys.stderr.write(f"target {seed} {name} {row['fit_cpu_s']} s {tests}\n")
             rows.append(json.loads(path.read_text(encoding="utf-8")))

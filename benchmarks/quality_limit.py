@@ -10,14 +10,13 @@ ones) and with two siblings seen; each fine-tune is trained on the spot and in n
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.quality import RESULTS
+from benchmarks.frame.results import RESULTS, write_json
 from benchmarks.quality_parts.material import Sizes, load_target
 from benchmarks.quality_parts.measures import columns
 from benchmarks.quality_parts.rows import METHODS
@@ -69,8 +68,7 @@ def main() -> None:
         "command": "python -m benchmarks.quality_limit",
         "own_test": len(target.own_test), "each_fine_tune": COUNT, "target": 0, "rows": rows,
     }  # fmt: skip
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "quality_limit.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_json(options.out / "quality_limit.json", result)
 
 
 if __name__ == "__main__":

@@ -10,23 +10,17 @@ is the development one; accuracy is that of a first version (real images are the
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-from benchmarks.quality import RESULTS
+from benchmarks.frame.figures import drawn
+from benchmarks.frame.results import RESULTS, machine, write_json
 from benchmarks.quality_parts.material import Sizes, Target, load_target
 from benchmarks.quality_parts.measures import columns
 from benchmarks.quality_parts.summary import ARCHITECTURE_ROWS, VERSION_ROWS, row_of
@@ -97,22 +91,18 @@ def measure(point: Point, target: Target) -> dict[str, Any]:
 
 def write_plot(points: list[dict[str, Any]], path: Path) -> None:
     """Mean and least accuracy over rows against seconds."""
-    matplotlib.rcParams["svg.hashsalt"] = "quality"
-    figure, axes = plt.subplots(figsize=(7, 4))
     shown = (*ARCHITECTURE_ROWS, *VERSION_ROWS)
-    for point in points:
-        values = [100 * point["accuracy"][row] for row in shown]
-        axes.plot([point["fit_cpu_s"]] * 2, [min(values), np.mean(values)], "k-", lw=0.6)
-        axes.plot(point["fit_cpu_s"], np.mean(values), "o", label=point["label"])
-        axes.plot(point["fit_cpu_s"], min(values), "kv", ms=4)
-    axes.axvline(BUDGET_S, color="grey", ls=":", label="goal for a fit: 10 minutes")
-    axes.set(xlabel="CPU seconds of a fit from nothing", ylim=(45, 101))
-    axes.set_ylabel("accuracy at 0.5% FNR, %\n(mean of rows; triangle: least row)")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    with drawn(path, "quality", figsize=(7, 4)) as axes:
+        for point in points:
+            values = [100 * point["accuracy"][row] for row in shown]
+            axes.plot([point["fit_cpu_s"]] * 2, [min(values), np.mean(values)], "k-", lw=0.6)
+            axes.plot(point["fit_cpu_s"], np.mean(values), "o", label=point["label"])
+            axes.plot(point["fit_cpu_s"], min(values), "kv", ms=4)
+        axes.axvline(BUDGET_S, color="grey", ls=":", label="goal for a fit: 10 minutes")
+        axes.set(xlabel="CPU seconds of a fit from nothing", ylim=(45, 101))
+        axes.set_ylabel("accuracy at 0.5% FNR, %\n(mean of rows; triangle: least row)")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
 
 
 def main() -> None:
@@ -129,15 +119,14 @@ def main() -> None:
         points.append(measure(point, target))
         sys.stderr.write(f"{points[-1]}\n")
         result = {
-            "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}",
+            "machine": machine(),
             "command": "python -m benchmarks.quality_time",
             "target": options.target,
             "sizes": {"own_test": SIZES.own_test, "foreign_test_each": SIZES.foreign_test},
             "tests": {test: row_of(test) for test in target.tests},
             "points": points,
         }
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "quality_time.json").write_text(json.dumps(result, indent=1) + "\n")
+        write_json(options.out / "quality_time.json", result)
         write_plot(points, options.out / "quality_time.svg")
 
 

@@ -23,13 +23,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.frame.results import RESULTS, write_json
 from benchmarks.scan_parts.content import Content, change, upload
 from benchmarks.scan_parts.figures import summary
 from benchmarks.scan_parts.fit import fit
 from benchmarks.scan_parts.sources import SOURCES
 from benchmarks.scan_parts.words import in_words
 
-RESULTS = Path(__file__).parent / "results"
 ATTRIBUTORS = (1, 2, 4)
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.work) as temporary:
         results = Bench(options, Path(temporary)).run()
-    (RESULTS / f"{options.name}.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_json(RESULTS / f"{options.name}.json", results, indent=2)
     (RESULTS / f"{options.name}.md").write_text(in_words(results))
     print(in_words(results))
 
@@ -130,7 +130,7 @@ class Bench:
         )
         self.runs.setdefault(name, []).append(json.loads(done.stdout))
         if self.options.work is not None:
-            (self.options.work / "runs.json").write_text(json.dumps(self.runs, indent=2))
+            write_json(self.options.work / "runs.json", self.runs, indent=2)
         say(f"{name}: {done.stdout.strip()}")
 
 

@@ -10,7 +10,6 @@ Figures are CPU seconds of `run_scan` in one thread, decoding included, images i
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -19,9 +18,9 @@ from typing import Any
 
 import torch
 
+from benchmarks.frame.results import RESULTS, write_json
 from flipad_ops.storage import Content, Item, Target
 
-RESULTS = Path(__file__).parent / "results" / "scan_sharing.json"
 SIZE, IMAGES, REPEATS = 32, 128, 3
 
 
@@ -74,8 +73,7 @@ def main() -> None:
                 key = f"{name}_{count}_{way}"
                 figures[f"{key}_cpu_seconds"] = statistics.median(s for s, _ in measured)
                 figures[f"{key}_inversions"] = measured[0][1]
-    RESULTS.write_text(json.dumps({"summary": figures}, indent=2) + "\n")
-    print(json.dumps(figures, indent=2))
+    print(write_json(RESULTS / "scan_sharing.json", {"summary": figures}, indent=2))
 
 
 def measure(target: Memory, scorers: Sequence[Any]) -> tuple[float, int]:

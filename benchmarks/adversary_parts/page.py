@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.adversary_parts.judge import cells
 from benchmarks.adversary_parts.plot import select
+from benchmarks.frame import pages
 
 Rows = Sequence[dict[str, Any]]
 TITLES = {
@@ -45,37 +46,28 @@ _NOTES = {
     "resynthesis": "Nothing is optimised against the detector here.",
 }
 _COLUMNS = (
-    "images of",
-    "detector",
-    "how",
-    "strength",
-    "attributed",
-    "score",
-    "p",
-    "PSNR",
-    "change",
-)
+    "images of", "detector", "how", "strength", "attributed", "score", "p", "PSNR", "change",
+)  # fmt: skip
 
 
 def page(result: Mapping[str, Any]) -> str:
     """The whole page."""
-    fit = ", ".join(f"{key} {value}" for key, value in result["fit"].items())
-    seconds = ", ".join(f"{key} {value}" for key, value in result["cpu_s"].items())
-    lines = [_HEAD.format(**{**result, "fit": fit, "seconds": seconds}), "## Summary", ""]
-    lines += [f"- {key}: {value}" for key, value in result["summary"].items()]
+    said = {"fit": pages.listed(result["fit"]), "seconds": pages.listed(result["cpu_s"])}
+    lines = [_HEAD.format(**{**result, **said}), "## Summary", ""]
+    lines += pages.bullets(result["summary"])
     for section, title in TITLES.items():
         rows = select(result["rows"], section=section)
         if not rows:
             continue
         counts = sorted({row["images"] for row in rows})
-        said = f"{_NOTES[section]} Images of a kind: {', '.join(map(str, counts))}."
-        lines += ["", f"## {title}", "", said, "", "| " + " | ".join(_COLUMNS) + " |"]
-        lines.append("|" + "---|" * len(_COLUMNS))
-        for row in rows:
-            figures = cells(row).values()
-            texts = [row["kind"], row["detector"], row["how"], row["strength"], *figures]
-            lines.append("| " + " | ".join([*texts, str(row["largest_change"])]) + " |")
-    return "\n".join(lines) + "\n"
+        note = f"{_NOTES[section]} Images of a kind: {', '.join(map(str, counts))}."
+        texts = [
+            [*(row[key] for key in ("kind", "detector", "how", "strength")),
+             *cells(row).values(), row["largest_change"]]
+            for row in rows
+        ]  # fmt: skip
+        lines += ["", f"## {title}", "", note, "", *pages.table(_COLUMNS, texts)]
+    return pages.text(lines)
 
 
 def summarise(rows: Rows) -> dict[str, float | None]:

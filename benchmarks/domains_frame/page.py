@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.frame import pages
+
 LABELS = {"ours": "FLIPAD (ours)", "rawpad": "RawPAD", "dctpad": "DCTPAD"}
+FIGURES = [f"{label}: accuracy, AUC" for label in LABELS.values()]
 HEAD = """# Every kind of generator
 
 Written by `python -m benchmarks.domains`, one process and one thread a row, on {machine}. Accuracy
@@ -20,39 +23,36 @@ own sample; memory is the peak of the process that made the material, fitted and
 
 def page(rows: Mapping[str, Mapping[str, Any]], machine: str) -> str:
     """One line a domain, then each domain's test sets."""
-    lines = [HEAD.format(machine=machine), "| domain | sample | own, foreign tested |"]
-    lines[-1] += "".join(f" {LABELS[m]}: accuracy, AUC |" for m in LABELS)
-    lines[-1] += " s per sample | peak memory |"
-    lines.append("|---|---|---|" + "---|" * len(LABELS) + "---|---|")
+    told = []
     for name, row in rows.items():
         shape = "x".join(map(str, row["shape"]))
         foreign = sum(n for key, n in row["sizes"].items() if key.startswith("test "))
         cells = [f"[{row['title']}](#{name})", shape, f"{row['sizes']['own test']}, {foreign}"]
         cells += [_cell(row["methods"].get(method, {}).get("all")) for method in LABELS]
         cells += [f"{row['seconds_per_sample']:.3g}", f"{row['peak_mb']} MiB"]
-        lines.append("| " + " | ".join(cells) + " |")
+        told.append(cells)
+    columns = ("domain", "sample", "own, foreign tested", *FIGURES, "s per sample", "peak memory")
+    lines = [HEAD.format(machine=machine), *pages.table(columns, told)]
     for name, row in rows.items():
         lines += _section(name, row)
-    return "\n".join(lines) + "\n"
+    return pages.text(lines)
 
 
 def _section(name: str, row: Mapping[str, Any]) -> list[str]:
-    sizes = ", ".join(f"{key} {value}" for key, value in row["sizes"].items())
+    cells = [
+        [f"{test} (never seen)" if test in row["unseen"] else test,
+         *(_cell(row["methods"].get(method, {}).get(test)) for method in LABELS)]
+        for test in row["methods"]["ours"]
+    ]  # fmt: skip
     lines = [
         "", f"## {name}", "", f"{row['title']}. {row['note']}".strip(), "",
-        f"Seed {row['seed']}, budget {row['budget']:g}; final layer {row['layer']}; {sizes}. "
+        f"Seed {row['seed']}, budget {row['budget']:g}; final layer {row['layer']}; "
+        f"{pages.listed(row['sizes'])}. "
         f"Material {row['material_s']:.0f} s, fit {row['fit_s']:.0f} s; "
         f"{row['unconverged']:.1%} of its inversions missed their tolerance.", "",
-        "| tested against |" + "".join(f" {LABELS[m]}: accuracy, AUC |" for m in LABELS),
-        "|---|" + "---|" * len(LABELS),
+        *pages.table(("tested against", *FIGURES), cells),
     ]  # fmt: skip
-    for test in row["methods"]["ours"]:
-        label = f"{test} (never seen)" if test in row["unseen"] else test
-        cells = [_cell(row["methods"].get(method, {}).get(test)) for method in LABELS]
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    lines += [""] if row["extra"] else []
-    lines += [f"- {key}: {value}" for key, value in row["extra"].items()]
-    return lines
+    return [*lines, *([""] if row["extra"] else []), *pages.bullets(row["extra"])]
 
 
 def _cell(found: Mapping[str, Any] | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.frame import pages
 from benchmarks.quality_parts.fdr import FDR, IMAGES, SCANS
 from benchmarks.quality_parts.rows import METHODS
 from benchmarks.quality_parts.summary import (
@@ -41,12 +42,12 @@ def write_markdown(result: dict[str, Any], path: Path) -> None:
         "fitted with its own seed. Cells: mean over targets, with its 95% Student interval where "
         "there are two or more. Accuracy weighs own and foreign 50:50 at the threshold that each "
         "method calibrated on held-out own samples for 0.5% FNR (ceiling 99.75%). Sizes: "
-        + ", ".join(f"{key} {value}" for key, value in result["sizes"].items()) + ".", "",
+        f"{pages.listed(result['sizes'])}.", "",
         "Real images are the only foreign images that training sees, except in the rows that say "
         "two siblings were seen: those are samples of two other DCGAN seeds, never the tested "
         "ones. No tested generator is in any training set; tested real images are another file.",
         "", "## Summary", "",
-        *(f"- {key}: {value}" for key, value in result["summary"].items()),
+        *pages.bullets(result["summary"]),
     ]  # fmt: skip
     lines += _table("Table 1: architectures (accuracy)", present, ARCHITECTURE_ROWS,
                     tests("accuracy"))  # fmt: skip
@@ -62,12 +63,13 @@ def write_markdown(result: dict[str, Any], path: Path) -> None:
         lines += _table(f"{title}", present, (*ARCHITECTURE_ROWS, *VERSION_ROWS, "all"),
                         tests(column))  # fmt: skip
     lines += _error_rates(rows)
-    lines += ["", "## Run times", "", "| row | CPU seconds of a fit, inversions remembered |",
-              "|---|---|"]  # fmt: skip
-    for method in present:
-        spent = [r["fit_cpu_s"] for r in rows if r["method"] == method]
-        lines.append(f"| {METHODS[method].label} | {min(spent):.0f} to {max(spent):.0f} |")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    spent = {m: [r["fit_cpu_s"] for r in rows if r["method"] == m] for m in present}
+    lines += ["", "## Run times", ""]
+    lines += pages.table(
+        ("row", "CPU seconds of a fit, inversions remembered"),
+        ((METHODS[m].label, f"{min(s):.0f} to {max(s):.0f}") for m, s in spent.items()),
+    )
+    path.write_text(pages.text(lines), encoding="utf-8")
 
 
 def _error_rates(rows: list[dict[str, Any]]) -> list[str]:
@@ -81,24 +83,26 @@ def _error_rates(rows: list[dict[str, Any]]) -> list[str]:
             "", f"## Error rates: {METHODS[method].label}", "",
             f"{SCANS} simulated scans of {IMAGES} images for each target; FDR level {FDR}. "
             "As fitted: the fit's own calibration images. Redrawn: calibration and scan anew.",
-            "", "| share of leaks | FDR, redrawn | FDR, as fitted | leaks found |",
-            "|---|---|---|---|",
+            "",
         ]  # fmt: skip
+        shares = []
         for share in found[0]["fdr"]:
             cells = [r["fdr"][share] for r in found]
             power = [c["power"] for c in cells if c["power"] is not None]
             text = f"{100 * sum(power) / len(power):.1f}%" if power else "-"
             fdr, fitted = (sum(c[k] for c in cells) / len(cells) for k in ("fdr", "fdr_as_fitted"))
-            lines.append(f"| {100 * float(share):g}% | {fdr:.3f} | {fitted:.3f} | {text} |")
-        lines += ["", "| target | stratum | level | realised FPR | images | upper bound | inside |",
-                  "|---|---|---|---|---|---|---|"]  # fmt: skip
-        for record in found:
-            for stratum, levels in record["fpr"].items():
-                for level, c in levels.items():
-                    lines.append(
-                        f"| {record['target']} | {stratum} | {level} | {c['fpr']:.3f} | "
-                        f"{c['count']} | {c['upper']:.3f} | {'yes' if c['inside'] else 'NO'} |"
-                    )
+            shares.append((f"{100 * float(share):g}%", f"{fdr:.3f}", f"{fitted:.3f}", text))
+        lines += pages.table(
+            ("share of leaks", "FDR, redrawn", "FDR, as fitted", "leaks found"), shares
+        )
+        rates = [
+            (r["target"], stratum, level, f"{c['fpr']:.3f}", c["count"], f"{c['upper']:.3f}",
+             "yes" if c["inside"] else "NO")
+            for r in found for stratum, levels in r["fpr"].items() for level, c in levels.items()
+        ]  # fmt: skip
+        lines += ["", *pages.table(
+            ("target", "stratum", "level", "realised FPR", "images", "upper bound", "inside"), rates
+        )]  # fmt: skip
     return lines
 
 
@@ -106,12 +110,8 @@ def _table(title: str, methods: list[str], rows: Any, value: Cell) -> list[str]:
     shown = [row for row in rows if any(value(m, row)["runs"] for m in methods)]
     if not shown:
         return []
-    lines = ["", f"## {title}", "", "| row | " + " | ".join(shown) + " |"]
-    lines.append("|---" * (len(shown) + 1) + "|")
-    for method in methods:
-        cells = " | ".join(_text(value(method, row)) for row in shown)
-        lines.append(f"| {METHODS[method].label} | {cells} |")
-    return lines
+    cells = ([METHODS[m].label, *(_text(value(m, row)) for row in shown)] for m in methods)
+    return ["", f"## {title}", "", *pages.table(("row", *shown), cells)]
 
 
 def _text(found: dict[str, float]) -> str:

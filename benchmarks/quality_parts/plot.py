@@ -5,11 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
+from benchmarks.frame.figures import drawn
 from benchmarks.quality_parts.rows import METHODS
 from benchmarks.quality_parts.summary import (
     ARCHITECTURE_ROWS,
@@ -22,16 +18,12 @@ from benchmarks.quality_parts.summary import (
 def write_plot(rows: list[dict[str, Any]], path: Path) -> None:
     """Dots by row, one colour a method."""
     shown = [*ARCHITECTURE_ROWS, *VERSION_ROWS]
-    matplotlib.rcParams["svg.hashsalt"] = "quality"
-    figure, axes = plt.subplots(figsize=(8, 4.5))
-    for method in methods_of(rows):
-        values = [cell(rows, method, row, "accuracy")["mean"] for row in shown]
-        axes.plot(shown, [100 * value for value in values], "o-", label=METHODS[method].label)
-    axes.set_ylabel("accuracy at 0.5% FNR, %")
-    axes.set_ylim(45, 101)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small", ncols=2)
-    axes.tick_params(axis="x", rotation=20)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    with drawn(path, "quality", figsize=(8, 4.5)) as axes:
+        for method in methods_of(rows):
+            values = [cell(rows, method, row, "accuracy")["mean"] for row in shown]
+            axes.plot(shown, [100 * value for value in values], "o-", label=METHODS[method].label)
+        axes.set_ylabel("accuracy at 0.5% FNR, %")
+        axes.set_ylim(45, 101)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small", ncols=2)
+        axes.tick_params(axis="x", rotation=20)

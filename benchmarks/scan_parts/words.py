@@ -6,6 +6,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from benchmarks.frame import pages
+
 PAGE = Path(__file__).with_name("page.md")
 SOURCES = {
     "faces": (
@@ -40,7 +42,9 @@ def in_words(results: dict[str, Any]) -> str:
         why=fill(why.format(**summary), 100),
         command=command.format(**results),
         note=results.get("note", ""),
-        rows="\n".join(f"| {name} | {_number(value)} |" for name, value in summary.items()),
+        figures="\n".join(
+            pages.table(("figure", "value"), ((k, _number(v)) for k, v in summary.items()))
+        ),
         **goals(summary, len(runs["stages"]), runs["changed"][0]["seconds"]),
     )
 

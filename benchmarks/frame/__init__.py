@@ -1,0 +1,1 @@
+"""What the benchmarks share: pages, figures, results. Loads no torch."""
