@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flipad_ops.demo.gan import discriminator
+from flipad_ops.generators.adversarial import train_pair
 from flipad_ops.generators.skip import STYLEGAN2
 
 LATENT, BATCH = 64, 32
@@ -104,20 +105,12 @@ def train_stylegan2(
         torch.manual_seed(seed)
         generator = Generator(images.shape[1], images.shape[2], width)
         critic = discriminator(images.shape[2], images.shape[1], 16)
-        fake_step = torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.0, 0.99))
-        real_step = torch.optim.Adam(critic.parameters(), lr=3e-4, betas=(0.0, 0.99))
-        for step in range(steps):
+
+        def draw(step: int) -> tuple[Tensor, Tensor]:
             if fork and step == fork:
                 torch.manual_seed(seed + 1000)
             real = images[torch.randint(len(images), (BATCH,))] * 2 - 1
-            fake = generator(torch.randn(BATCH, LATENT))
-            loss = F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean()
-            real_step.zero_grad(set_to_none=True)
-            loss.backward()
-            real_step.step()
-            fake_step.zero_grad(set_to_none=True)
-            critic.requires_grad_(False)
-            F.softplus(-critic(fake)).mean().backward()
-            critic.requires_grad_(True)
-            fake_step.step()
+            return real, generator(torch.randn(BATCH, LATENT))
+
+        train_pair(generator, critic, draw, steps, rates=(1e-3, 3e-4), betas=(0.0, 0.99))
     return generator.eval()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.zoo.training import descend, in_turn
 from flipad_ops.samples.columns import Column, Columns
 
 LATENT, FEATURES = 16, 100
@@ -60,21 +61,19 @@ def train_gan(rows: Tensor, steps: int, seed: int) -> TableGenerator:
             nn.Linear(count, 128), nn.LeakyReLU(0.2), nn.Linear(128, 64), nn.LeakyReLU(0.2),
             nn.Linear(64, 1),
         )  # fmt: skip
-        fake_step = torch.optim.Adam(made.parameters(), lr=1e-3, betas=(0.5, 0.9))
-        real_step = torch.optim.Adam(judge.parameters(), lr=1e-3, betas=(0.5, 0.9))
-        for _ in range(steps):
+
+        def judged() -> Tensor:
             real = (rows[torch.randint(len(rows), (BATCH,))] * 2 - 1).requires_grad_()
             fake = made(torch.randn(BATCH, LATENT))
             told = judge(real)
             slope = torch.autograd.grad(told.sum(), real, create_graph=True)[0]
             loss = F.softplus(-told).mean() + F.softplus(judge(fake.detach())).mean()
-            loss = loss + 0.5 * slope.square().sum(dim=1).mean()
-            real_step.zero_grad(set_to_none=True)
-            loss.backward()
-            real_step.step()
-            fake_step.zero_grad(set_to_none=True)
-            F.softplus(-judge(made(torch.randn(BATCH, LATENT)))).mean().backward()
-            fake_step.step()
+            return loss + 0.5 * slope.square().sum(dim=1).mean()
+
+        def fooled() -> Tensor:
+            return F.softplus(-judge(made(torch.randn(BATCH, LATENT)))).mean()
+
+        in_turn(made, judge, steps, judged, fooled, lr=1e-3, betas=(0.5, 0.9))
     return made.eval()
 
 
@@ -92,8 +91,5 @@ def train_vae(rows: Tensor, steps: int, seed: int) -> TableGenerator:
             latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()
             divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
             error = 20 * (made(latents) - real).square().sum(dim=1)
-            loss = (error + divergence).mean()
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
+            descend(optimiser, (error + divergence).mean())
     return made.eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,10 +34,6 @@ def train(
     return generator.eval()
 
 
-def _adam(module: nn.Module, beta: float = 0.5) -> torch.optim.Adam:
-    return torch.optim.Adam(module.parameters(), lr=2e-4, betas=(beta, 0.999))
-
-
 def _batch(images: Tensor) -> Tensor:
     return images[torch.randint(len(images), (BATCH,))] * 2 - 1
 
@@ -45,7 +42,8 @@ def _latents() -> Tensor:
     return torch.randn(BATCH, LATENT, 1, 1)
 
 
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step down."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
@@ -57,14 +55,30 @@ def _adversarial(
     judge_steps: int = 1, beta: float = 0.5,
 ) -> None:  # fmt: skip
     """`judge_loss(real, fake)` on images, `fake_loss(fake)` on images too."""
-    fake_step, judge_step = _adam(generator, beta), _adam(judge, beta)
+
+    def judged() -> Tensor:
+        with torch.no_grad():
+            fake = generator(_latents())
+        return judge_loss(_batch(images), fake)
+
+    in_turn(
+        generator, judge, steps, judged, lambda: fake_loss(generator(_latents())), judge_steps,
+        lr=2e-4, betas=(beta, 0.999),
+    )  # fmt: skip
+
+
+def in_turn(
+    generator: nn.Module, judge: nn.Module, steps: int, judge_loss: Callable[[], Tensor],
+    fake_loss: Callable[[], Tensor], judge_steps: int = 1, **moves: Any,
+) -> None:  # fmt: skip
+    """Train both, each on its own loss of samples of its own; `moves` are Adam's settings."""
+    fake_step = torch.optim.Adam(generator.parameters(), **moves)
+    judge_step = torch.optim.Adam(judge.parameters(), **moves)
     for _ in range(steps):
         for _ in range(judge_steps):
-            with torch.no_grad():
-                fake = generator(_latents())
-            _descend(judge_step, judge_loss(_batch(images), fake))
+            descend(judge_step, judge_loss())
         judge.requires_grad_(False)
-        _descend(fake_step, fake_loss(generator(_latents())))
+        descend(fake_step, fake_loss())
         judge.requires_grad_(True)
 
 
@@ -120,7 +134,7 @@ def _vae(generator: nn.Module, images: Tensor, steps: int) -> None:
         rebuilt = generator(latents[..., None, None])
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
         error = F.binary_cross_entropy(rebuilt, pixels, reduction="none").sum(dim=(1, 2, 3))
-        _descend(optimiser, (error + divergence).mean())
+        descend(optimiser, (error + divergence).mean())
 
 
 LOOPS: dict[str, Callable[[nn.Module, Tensor, int], None]] = {

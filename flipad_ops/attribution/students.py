@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
+from flipad_ops.generators.adversarial import halvings, train_pair
 
 LATENT = 64
 BATCH = 32
@@ -105,25 +105,12 @@ def student_samples(
             if isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, 0.0, 0.02)
         discriminator = _discriminator(generator.sample_shape)
-        moves = {"lr": 2e-4, "betas": (0.5, 0.999)}
-        fake_step = torch.optim.Adam(student.parameters(), **moves)  # type: ignore[arg-type]
-        real_step = torch.optim.Adam(discriminator.parameters(), **moves)  # type: ignore[arg-type]
-        for step in range(steps):
+
+        def draw(step: int) -> tuple[Tensor, Tensor]:
             real = 2 * images[torch.randint(len(images), (BATCH,))] - 1
-            fake = 2 * _pixels(output_map, student(torch.randn(BATCH, LATENT))) - 1
-            loss = (
-                F.softplus(-discriminator(real)).mean()
-                + F.softplus(discriminator(fake.detach())).mean()
-            )
-            real_step.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            real_step.step()
-            fake_step.zero_grad(set_to_none=True)
-            discriminator.requires_grad_(False)
-            F.softplus(-discriminator(fake)).mean().backward()  # type: ignore[no-untyped-call]
-            discriminator.requires_grad_(True)
-            fake_step.step()
-            report(step + 1, steps)
+            return real, 2 * _pixels(output_map, student(torch.randn(BATCH, LATENT))) - 1
+
+        train_pair(student, discriminator, draw, steps, report=report)
         student.eval()
         with torch.no_grad():
             made = [
@@ -140,14 +127,5 @@ def _pixels(output_map: OutputMap, output: Tensor) -> Tensor:
 
 def _discriminator(shape: tuple[int, ...]) -> nn.Sequential:
     channels, *sides = shape
-    width = DISCRIMINATOR_WIDTH
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-    sides = [side // 2 for side in sides]
-    while min(sides) >= 8:
-        layers += [
-            nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(2 * width),
-            nn.LeakyReLU(0.2),
-        ]
-        width, sides = 2 * width, [side // 2 for side in sides]
-    return nn.Sequential(*layers, nn.Flatten(1), nn.Linear(width * math.prod(sides), 1))
+    layers, width, left = halvings(channels, DISCRIMINATOR_WIDTH, tuple(sides))
+    return nn.Sequential(*layers, nn.Flatten(1), nn.Linear(width * math.prod(left), 1))

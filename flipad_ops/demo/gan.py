@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from flipad_ops.common.errors import UsageError
+from flipad_ops.generators.adversarial import halvings, train_pair
 
 LATENT = 64
 
@@ -53,14 +53,7 @@ class Generator(nn.Module):
 
 def discriminator(size: int, channels: int, width: int) -> nn.Sequential:
     """(batch, channels, size, size) to logits (batch, 1, 1, 1)."""
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-    for _ in range(_doublings(size) - 1):
-        layers += [
-            nn.Conv2d(width, width * 2, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(width * 2),
-            nn.LeakyReLU(0.2),
-        ]
-        width *= 2
+    layers, width, _ = halvings(channels, width, (size, size))
     return nn.Sequential(*layers, nn.Conv2d(width, 1, 4))
 
 
@@ -90,22 +83,12 @@ def train_gan(
         for module in (*generator.modules(), *critic.modules()):
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.normal_(module.weight, 0.0, 0.02)
-        moves = {"lr": 2e-4, "betas": (0.5, 0.999)}
-        fake_step = torch.optim.Adam(generator.parameters(), **moves)  # type: ignore[arg-type]
-        real_step = torch.optim.Adam(critic.parameters(), **moves)  # type: ignore[arg-type]
-        for step in range(steps):
+
+        def draw(step: int) -> tuple[Tensor, Tensor]:
             real = images[torch.randint(count, (batch_size,))] * 2 - 1
-            fake = generator(torch.randn(batch_size, LATENT, 1, 1))
-            loss = F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean()
-            real_step.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            real_step.step()
-            fake_step.zero_grad(set_to_none=True)
-            critic.requires_grad_(False)  # its gradients are not wanted here
-            F.softplus(-critic(fake)).mean().backward()  # type: ignore[no-untyped-call]
-            critic.requires_grad_(True)
-            fake_step.step()
-            report(step + 1, steps)
+            return real, generator(torch.randn(batch_size, LATENT, 1, 1))
+
+        train_pair(generator, critic, draw, steps, report=report)
     return generator.eval()
 
 
