@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.shared_options import Quiet
+
 
 def demo(
     folder: Annotated[
@@ -22,7 +24,7 @@ def demo(
     small: Annotated[
         bool, typer.Option("--small", help="Smaller fits: to see it run, not to judge it.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """From nothing to a verdict in a few minutes: two small generators, their attributors, a scan.
 

@@ -8,29 +8,24 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.shared_options import AllowPickle, AsJson, Device, MemoryLimit, TrackingUri
+
 
 def doctor(
     uri: Annotated[
         str, typer.Argument(help="models:/NAME/VERSION, NAME@ALIAS or NAME.", metavar="MODEL")
     ],
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Load a pickled model whose owner opted in.")
-    ] = False,
+    device: Device = "cpu",
+    allow_pickle: AllowPickle = False,
     no_tags: Annotated[
         bool, typer.Option("--no-tags", help="Do not record the hashes on the version.")
     ] = False,
-    tracking_uri: Annotated[
-        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
-    ] = None,
+    tracking_uri: TrackingUri = None,
     time_limit: Annotated[
         float, typer.Option(min=1, help="Seconds until a model that does not end is given up.")
     ] = 600.0,
-    memory_limit: Annotated[
-        float | None,
-        typer.Option(min=1, help="GiB of address space for this process; not with CUDA."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the diagnosis as JSON.")] = False,
+    memory_limit: MemoryLimit = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what a fit would find in a generator version and how to mend what is missing.
 

@@ -11,6 +11,14 @@ import typer
 
 from flipad_ops.cli import fit_options as opt
 from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
+from flipad_ops.cli.shared_options import (
+    AllowPickle,
+    AsJson,
+    Device,
+    MemoryLimit,
+    Quiet,
+    TrackingUri,
+)
 from flipad_ops.common.log import context
 
 if TYPE_CHECKING:
@@ -26,15 +34,15 @@ def fit(
     settings: opt.Settings = None,
     seed: opt.Seed = 0,
     fnr: opt.Fnr = None,
-    device: opt.Device = "cpu",
+    device: Device = "cpu",
     force: opt.Force = False,
-    allow_pickle: opt.AllowPickle = False,
+    allow_pickle: AllowPickle = False,
     experiment: opt.Experiment = "flipad",
-    tracking_uri: opt.TrackingUri = None,
+    tracking_uri: TrackingUri = None,
     time_limit: opt.TimeLimit = None,
-    memory_limit: opt.MemoryLimit = None,
-    as_json: opt.AsJson = False,
-    quiet: opt.Quiet = False,
+    memory_limit: MemoryLimit = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     log_format: LogFormat = LogFormatChoice.text,
 ) -> None:
     """Fit, validate, calibrate and register the attributor of a generator version.

@@ -45,24 +45,11 @@ Fnr = Annotated[
     float | None,
     typer.Option(help="Share of own images that may be missed (recipes: 0.005)."),
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 Force = Annotated[
     bool, typer.Option("--force", help="Fit again and let the new attributor take over.")
 ]
-AllowPickle = Annotated[
-    bool, typer.Option("--allow-pickle", help="Load a pickled model whose owner opted in.")
-]
 Experiment = Annotated[str, typer.Option(help="MLflow experiment of the run.")]
-TrackingUri = Annotated[
-    str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
-]
 TimeLimit = Annotated[
     float | None,
     typer.Option(min=1, help="Seconds until the fit of a version is given up; default none."),
 ]
-MemoryLimit = Annotated[
-    float | None,
-    typer.Option(min=1, help="GiB of address space for this process; not with CUDA."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

@@ -9,11 +9,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.shared_options import AsJson, TrackingUri
 from flipad_ops.common.text_columns import write_columns
-
-TrackingUri = Annotated[
-    str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
-]
 
 
 def models(
@@ -22,7 +19,7 @@ def models(
         bool, typer.Option("--missing", help="Only versions without an attributor.")
     ] = False,
     tracking_uri: TrackingUri = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List generator versions: status, attributor, class, held-out rates, age."""
     from flipad_ops.registry.inventory import inventory

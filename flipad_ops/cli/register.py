@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from flipad_ops.cli import register_options as opt
+from flipad_ops.cli.shared_options import TrackingUri
 
 
 def register(
@@ -20,7 +21,7 @@ def register(
     output_range: opt.OutputRange = None,
     bits: opt.Bits = 8,
     columns: opt.Columns = None,
-    tracking_uri: opt.TrackingUri = None,
+    tracking_uri: TrackingUri = None,
 ) -> None:
     """Register a generator: build it, load its weights, check its split, log it as pt2. Or
     register its samples, where there are no weights.

@@ -66,6 +66,3 @@ Columns = Annotated[
         "high are the table's values at the ends of the output range."
     ),
 ]
-TrackingUri = Annotated[
-    str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
-]

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
+from flipad_ops.cli.scan_options import Output
+from flipad_ops.cli.shared_options import Saved
 from flipad_ops.cli.sign_option import Sign, open_signer
-from flipad_ops.scanning.outputs import FORMATS
 
 
 def report(
-    saved: Annotated[
-        Path, typer.Argument(help="What `flipadops scan -o jsonl=FILE` wrote.", metavar="RUN.jsonl")
-    ],
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output", "-o",
-            help=f"{', '.join(FORMATS)} [=PATH]; repeatable.",
-        ),
-    ] = None,
+    saved: Saved,
+    output: Output = None,
     sign: Sign = None,
-) -> None:  # fmt: skip
+) -> None:
     """Convert a saved scan. Reads no image: the HTML has no pictures then.
 
     Exit codes: 0 written, 2 usage or no such file.

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.shared_options import AllowPickle, Device, TrackingUri
+
 
 def sample(
     uri: Annotated[str, typer.Argument(help="models:/NAME/VERSION", metavar="MODEL")],
@@ -16,13 +18,9 @@ def sample(
     ],
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many images.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 1_000_003,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Load a pickled model whose owner opted in.")
-    ] = False,
-    tracking_uri: Annotated[
-        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
-    ] = None,
+    device: Device = "cpu",
+    allow_pickle: AllowPickle = False,
+    tracking_uri: TrackingUri = None,
 ) -> None:
     """Draw samples from a registered generator: PNG files of its bits, or rows of a CSV file."""
     from flipad_ops.registry.generators import load_generator

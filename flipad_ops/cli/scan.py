@@ -13,6 +13,7 @@ import typer
 from flipad_ops.cli import scan_options as opt
 from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
+from flipad_ops.cli.shared_options import Device, TrackingUri
 from flipad_ops.cli.sign_option import Sign
 from flipad_ops.common.log import context
 
@@ -32,7 +33,7 @@ def scan(
     group: opt.Group = "",
     batch_size: opt.BatchSize = 64,
     workers: opt.Workers = None,
-    device: opt.Device = "cpu",
+    device: Device = "cpu",
     engine: opt.Engine = opt.EngineChoice.local,
     ray_address: opt.RayAddress = "",
     ray_workers: opt.RayWorkers = None,
@@ -60,7 +61,7 @@ def scan(
     gate: opt.Gate = False,
     mlflow_run: opt.MlflowRun = False,
     sign: Sign = None,
-    tracking_uri: opt.TrackingUri = None,
+    tracking_uri: TrackingUri = None,
     log_format: LogFormat = LogFormatChoice.text,
 ) -> None:
     """Say which stored images a registered generator made.

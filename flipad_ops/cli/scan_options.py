@@ -73,7 +73,6 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Images per batch.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, max=256, help="Decoding processes; one per core.")
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
 Engine = Annotated[EngineChoice, typer.Option(help="This machine, or a Ray cluster.")]
 RayAddress = Annotated[
     str, typer.Option(envvar="RAY_ADDRESS", help="Of the cluster; none starts one here.")
@@ -81,9 +80,6 @@ RayAddress = Annotated[
 RayWorkers = Annotated[int | None, typer.Option(min=1, help="On the cluster; one per CPU or GPU.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List and count only; read no object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
-TrackingUri = Annotated[
-    str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
-]
 
 Include = Annotated[
     list[str] | None, typer.Option(help="Glob of keys.", rich_help_panel=_SELECTION)

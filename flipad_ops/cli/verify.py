@@ -10,6 +10,7 @@ import typer
 
 from flipad_ops.cli import verify_options as opt
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
+from flipad_ops.cli.shared_options import AsJson, Device, Saved, TrackingUri
 from flipad_ops.common.exit_codes import FINDINGS, INCOMPLETE
 from flipad_ops.common.text_columns import write_columns
 
@@ -18,21 +19,21 @@ if TYPE_CHECKING:
 
 
 def verify(
-    saved: opt.Saved,
+    saved: Saved,
     key: opt.Key = None,
     copies: opt.Copies = None,
     model: opt.Model = None,
     limit: opt.Limit = None,
     tolerance: opt.Tolerance = 1e-4,
     public_key: opt.PublicKey = None,
-    as_json: opt.AsJson = False,
-    device: opt.Device = "cpu",
+    as_json: AsJson = False,
+    device: Device = "cpu",
     profile: Profile = "",
     role_arn: RoleArn = "",
     region: Region = "",
     endpoint_url: EndpointUrl = "",
     no_sign_request: NoSignRequest = False,
-    tracking_uri: opt.TrackingUri = None,
+    tracking_uri: TrackingUri = None,
 ) -> None:
     """Check recorded findings again: content, attributor, score and decision.
 

@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-Saved = Annotated[
-    Path, typer.Argument(help="What `flipadops scan -o jsonl=FILE` wrote.", metavar="RUN.jsonl")
-]
 Key = Annotated[list[str] | None, typer.Option(help="Only the finding of this key; repeatable.")]
 Copies = Annotated[Path | None, typer.Option(help="Folder with copies, found by their content.")]
 Model = Annotated[
@@ -23,9 +20,4 @@ Tolerance = Annotated[
 PublicKey = Annotated[
     str | None,
     typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")]
-TrackingUri = Annotated[
-    str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
 ]
