@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flipad_ops.registry import tags
-from flipad_ops.registry.store import all_pages, registry_errors
+from flipad_ops.registry.inventory import list_versions
 from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, SKIPPED, Fit
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from registry_hooks.fit_jobs import FitQueue
     from registry_hooks.hook_settings import HookSettings
 
-_PAGE = 1000
 _PROMPT = "mlflow.prompt.is_prompt"
 #: Failures that another generator may cure; a project does not tell why it failed.
 WANTS_NEGATIVES = ("NegativesTooFew", "ProjectFailed")
@@ -84,7 +83,7 @@ def reconcile(client: MlflowClient, queue: FitQueue, settings: HookSettings) -> 
     """
     config = settings.config_sha256()
     rows = {(row.model, row.version, row.config): row for row in queue.rows()}
-    registry = _survey(_all_versions(client), settings)
+    registry = _survey(list_versions(client), settings)
     found = Reconciled(versions=len(registry.generators))
     missing, served = [], []
     for key in registry.generators:
@@ -158,14 +157,6 @@ def _survey(versions: Iterable[ModelVersion], settings: HookSettings) -> _Regist
         elif settings.wants(version.name) and _PROMPT not in version.tags:
             registry.generators[version.name, int(version.version)] = version
     return registry
-
-
-def _all_versions(client: MlflowClient) -> list[ModelVersion]:
-    def page(token: str | None) -> Any:
-        return client.search_model_versions(max_results=_PAGE, page_token=token)
-
-    with registry_errors():
-        return all_pages(page)
 
 
 def _name(model: str, version: int | str) -> str:

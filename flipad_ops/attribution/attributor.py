@@ -16,7 +16,7 @@ from torch import Tensor
 
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.judgement import Attribution, Calibration, Screening
-from flipad_ops.common.errors import InversionError, LayerMismatch, WrongImageSize
+from flipad_ops.common.errors import InversionError, WrongImageSize
 from flipad_ops.detection import Detector, FeatureMap
 from flipad_ops.generators import FinalLayer, OutputMap
 from flipad_ops.generators.layer import tensor_bytes
@@ -166,20 +166,6 @@ class Attributor:
             raise WrongImageSize(
                 f"Images of shape {list(pixels.shape[1:])} were given; this attributor expects "
                 f"{list(self.sample_shape)} (channels, height, width)."
-            )
-
-    def check_layer(self, layer: FinalLayer) -> None:
-        """Refuse a generator whose final layer is not the one fitted.
-
-        Raises
-        ------
-        LayerMismatch
-        """
-        fitted, found = self.layer.sha256(), layer.sha256()
-        if fitted != found:
-            raise LayerMismatch(
-                f"The attributor was fitted for final layer {fitted[:12]} but the generator has "
-                f"{found[:12]}: fit it again."
             )
 
 

@@ -105,7 +105,9 @@ def superseded(client: MlflowClient) -> list[ModelVersion]:
 def list_versions(client: MlflowClient) -> list[ModelVersion]:
     """Every registered version; MLflow leaves prompts out by itself."""
     with registry_errors():
-        return all_pages(lambda token: client.search_model_versions(None, PAGE, None, token))
+        return all_pages(
+            lambda token: client.search_model_versions(max_results=PAGE, page_token=token)
+        )
 
 
 def attributor_aliases(client: MlflowClient) -> dict[str, dict[str, str]]:
@@ -113,7 +115,9 @@ def attributor_aliases(client: MlflowClient) -> dict[str, dict[str, str]]:
     condition = f"name LIKE '%{quoted(tags.SUFFIX)}'"
     with registry_errors():
         models = all_pages(
-            lambda token: client.search_registered_models(condition, PAGE, None, token)
+            lambda token: client.search_registered_models(
+                condition, max_results=PAGE, page_token=token
+            )
         )
     return {model.name: {k: str(v) for k, v in model.aliases.items()} for model in models}
 

@@ -26,8 +26,9 @@ from flipad_ops.common.errors import (
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
-from flipad_ops.registry.store import all_pages, registry_errors, tracking
-from flipad_ops.registry.uris import ModelRef, parse_model, quoted, resolve
+from flipad_ops.registry.inventory import attributor_aliases
+from flipad_ops.registry.store import registry_errors, tracking
+from flipad_ops.registry.uris import ModelRef, parse_model, resolve
 from flipad_ops.samples.sample_kinds import decodable
 
 if TYPE_CHECKING:
@@ -149,12 +150,10 @@ def current_attributors(client: MlflowClient) -> list[ModelVersion]:
         There is none.
     """
     with registry_errors():
-        like = f"name LIKE '%{quoted(tags.SUFFIX)}'"
-        models = all_pages(lambda token: client.search_registered_models(like, page_token=token))
         found = [
-            client.get_model_version(model.name, str(model.aliases[tags.CURRENT]))
-            for model in models
-            if tags.CURRENT in model.aliases
+            client.get_model_version(model, aliases[tags.CURRENT])
+            for model, aliases in attributor_aliases(client).items()
+            if tags.CURRENT in aliases
         ]
     if not found:
         raise AttributorMissing("The registry holds no attributor: run flipadops fit first.")

@@ -55,9 +55,11 @@ def test_one_pass_however_many(store: str, monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("search_model_versions", "search_registered_models", "get_model_version"):
         real = getattr(MlflowClient, name)
 
-        def counted(self: Any, *args: Any, name: str = name, real: Any = real) -> Any:
-            calls.append(name)
-            return real(self, *args)
+        def counted(
+            self: Any, *args: Any, method: str = name, real: Any = real, **named: Any
+        ) -> Any:
+            calls.append(method)
+            return real(self, *args, **named)
 
         monkeypatch.setattr(MlflowClient, name, counted)
     monkeypatch.setattr(module, "PAGE", 25)

@@ -52,9 +52,12 @@ def test_missing(fitted: str) -> None:
 
 
 def test_another_final_layer(fitted: str) -> None:
+    (scorer,) = load_scorers(["tiny"], tracking_uri=fitted)
     MlflowClient(fitted).set_model_version_tag("tiny", "1", tags.LAYER, "f" * 64)
-    with pytest.raises(LayerMismatch, match="fit it again"):
+    with pytest.raises(LayerMismatch, match="fit it again") as caught:
         load_scorers(["tiny"], tracking_uri=fitted)
+    assert "f" * 12 in str(caught.value)
+    assert scorer.card.final_layer_sha256[:12] in str(caught.value)
 
 
 def test_altered_files(fitted: str) -> None:
