@@ -25,11 +25,11 @@ from benchmarks.quality_parts.fdr import realised_fpr, simulate
 from benchmarks.quality_parts.markdown import write_markdown
 from benchmarks.quality_parts.material import Sizes, Target, load_target
 from benchmarks.quality_parts.measures import columns
+from benchmarks.quality_parts.perturbations import PERTURBATIONS
 from benchmarks.quality_parts.plot import write_plot
 from benchmarks.quality_parts.rows import METHODS, timed
 from benchmarks.quality_parts.summary import summarise
 from benchmarks.zoo.train import cache_folder
-from flipad_ops.attribution.augmentation import PERTURBATIONS
 
 FEW = 20
 #: Table 3 is measured on so many targets, for time.

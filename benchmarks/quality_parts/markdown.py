@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.frame import pages
 from benchmarks.quality_parts.fdr import FDR, IMAGES, SCANS
+from benchmarks.quality_parts.perturbations import PERTURBATIONS
 from benchmarks.quality_parts.rows import METHODS
 from benchmarks.quality_parts.summary import (
     ARCHITECTURE_ROWS,
@@ -17,7 +18,6 @@ from benchmarks.quality_parts.summary import (
     methods_of,
     perturbed_cell,
 )
-from flipad_ops.attribution.augmentation import PERTURBATIONS
 
 Cell = Callable[[str, str], dict[str, float]]
 COLUMNS = {

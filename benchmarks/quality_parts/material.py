@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.quality_parts.perturbations import PERTURBATIONS
 from benchmarks.zoo.data import fashion
 from benchmarks.zoo.train import load_split
-from flipad_ops.attribution.augmentation import PERTURBATIONS
 from flipad_ops.generators import SplitGenerator
 
 #: Seeds of the zoo's DCGANs; a target is one of the first three.

@@ -1,7 +1,7 @@
 """What happens to images on their way: lossy files, noise, blur, crops and resizing.
 
-Strengths are those of the paper's Table 3, and WebP and resizing besides. Every function takes and
-returns float32 (n, channels, height, width) in [0, 1] on the 8-bit grid, of the same shape.
+Every function takes and returns float32 (n, channels, height, width) in [0, 1] on the 8-bit grid,
+of the same shape.
 """
 
 from __future__ import annotations
@@ -82,19 +82,6 @@ def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
     scaled = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
     return quantise(scaled)
 
-
-#: By name, as Table 3 lists them.
-PERTURBATIONS: dict[str, Perturbation] = {
-    "blur-3": lambda x, _: blur(x, 3),
-    "crop-60/64": lambda x, source: crop(x, 60 / 64, source),
-    "crop-55/64": lambda x, source: crop(x, 55 / 64, source),
-    "noise-0.05": lambda x, source: noise(x, 0.05, source),
-    "noise-0.1": lambda x, source: noise(x, 0.1, source),
-    "jpeg-90": lambda x, source: through_file(x, "JPEG", (90, 90), source),
-    "jpeg-80": lambda x, source: through_file(x, "JPEG", (80, 80), source),
-    "webp-90": lambda x, source: through_file(x, "WEBP", (90, 90), source),
-    "resize-0.75": lambda x, _: resize(x, 0.75),
-}
 
 Mixture = dict[str, tuple[float, Perturbation]]
 

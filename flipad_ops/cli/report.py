@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from flipad_ops.cli.scan_options import Output
-from flipad_ops.cli.shared_options import Saved
-from flipad_ops.cli.sign_option import Sign, open_signer
+from flipad_ops.cli.shared_options import Saved, Sign
 
 
 def report(
@@ -17,9 +16,10 @@ def report(
     Exit codes: 0 written, 2 usage or no such file.
     """
     from flipad_ops.scanning.outcome.saved import load_outcome
+    from flipad_ops.scanning.outcome.signing import Signer
     from flipad_ops.scanning.outputs import check_outputs, parse_output, write_outputs
 
     outputs = [parse_output(text) for text in output or ["table"]]
     check_outputs(outputs)
-    signer = open_signer(sign)
+    signer = None if sign is None else Signer(sign).sign
     write_outputs(load_outcome(saved), outputs, signer)

@@ -13,8 +13,7 @@ import typer
 from flipad_ops.cli import scan_options as opt
 from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
-from flipad_ops.cli.shared_options import Device, TrackingUri
-from flipad_ops.cli.sign_option import Sign
+from flipad_ops.cli.shared_options import Device, Sign, TrackingUri
 from flipad_ops.common.log import context
 
 if TYPE_CHECKING:

@@ -23,3 +23,11 @@ MemoryLimit = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Sign = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="FLIPADOPS_SIGN_KEY",
+        help="Sign output files with this minisign key, into FILE.minisig.",
+        metavar="KEYFILE",
+    ),
+]

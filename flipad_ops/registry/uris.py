@@ -69,10 +69,7 @@ def newest_version(client: MlflowClient, name: str) -> str:
     ------
     GeneratorNotFound
     """
-    with registry_errors():
-        found = client.search_model_versions(
-            f"name = '{quoted(name)}'", max_results=1, order_by=["version_number DESC"]
-        )
+    found = _newest(client, name)
     if not found:
         raise GeneratorNotFound(f"No registered model {name!r} with a version.")
     return str(found[0].version)
@@ -85,11 +82,15 @@ def quoted(value: str) -> str:
     return value
 
 
-def _missing(client: MlflowClient, ref: ModelRef) -> str:
+def _newest(client: MlflowClient, name: str) -> list[ModelVersion]:
     with registry_errors():
-        versions = client.search_model_versions(
-            f"name = '{quoted(ref.name)}'", max_results=1, order_by=["version_number DESC"]
+        return client.search_model_versions(
+            f"name = '{quoted(name)}'", max_results=1, order_by=["version_number DESC"]
         )
+
+
+def _missing(client: MlflowClient, ref: ModelRef) -> str:
+    versions = _newest(client, ref.name)
     if not versions:
         return f"No registered model {ref.name!r}."
     what = f"alias {ref.alias!r}" if ref.alias else f"version {ref.version}"

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from flipad_ops.common.errors import NothingToScan, UsageError
 from flipad_ops.storage import AS_CONFIGURED, S3Access
 
-__all__ = ["EvaluateRequest", "EvaluateResult", "evaluate"]
-
 
 @dataclass(frozen=True)
 class EvaluateRequest:

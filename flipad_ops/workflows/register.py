@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from flipad_ops.common.errors import UsageError
 
-__all__ = ["RegisterRequest", "RegisterResult", "register"]
-
 
 @dataclass(frozen=True)
 class RegisterRequest:

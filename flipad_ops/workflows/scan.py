@@ -14,6 +14,7 @@ from flipad_ops.common.tracing import span
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.signing import Signer
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
 from flipad_ops.scanning.plan.scan_request import ScanRequest as Plan
 from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from flipad_ops.attribution.scorer import Scorer
     from flipad_ops.scanning.outcome.suppress import Suppressions
     from flipad_ops.scanning.pipeline.engine import Engine
-
-__all__ = ["ScanRequest", "preview_scan", "scan"]
 
 #: Called with (objects done, images attributed so far).
 Progress = Callable[[int, int], None]
@@ -155,7 +154,7 @@ def scan(
 
     outputs = [parse_output(text) for text in request.outputs]
     check_outputs(outputs)
-    sign = _signer(request.sign)
+    sign = None if request.sign is None else Signer(request.sign).sign
     plan, suppressions = _plan(request)
     with ExitStack() as stack:
         stack.enter_context(span("scan", engine=request.engine, targets=len(request.targets)))
@@ -255,11 +254,3 @@ def _picture(request: ScanRequest, outcome: ScanOutcome, scorers: list[Scorer]) 
         with span("scan pictures"):
             outcome.exhibits = collect_exhibits(outcome, scorers)
             outcome.reference = reference_exhibit(scorers)
-
-
-def _signer(key: Path | None) -> Callable[[Path, ScanOutcome], object] | None:
-    if key is None:
-        return None
-    from flipad_ops.scanning.outcome.signing import Signer
-
-    return Signer(key).sign

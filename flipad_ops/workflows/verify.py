@@ -12,8 +12,6 @@ from flipad_ops.common.errors import NothingToScan, UsageError
 from flipad_ops.scanning.outcome.verifier import TOLERANCE, Check
 from flipad_ops.storage import AS_CONFIGURED, S3Access
 
-__all__ = ["VerifyRequest", "VerifyResult", "verify"]
-
 
 @dataclass(frozen=True)
 class VerifyRequest:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flipad_ops.attribution.augmentation import PERTURBATIONS, blur, can_perturb, mixture, noise
+from benchmarks.quality_parts.perturbations import PERTURBATIONS
+from flipad_ops.attribution.augmentation import blur, can_perturb, mixture, noise
 from flipad_ops.generators import quantise
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from flipad_ops.attribution.augmentation import PERTURBATIONS, crop, through_file
+from benchmarks.quality_parts.perturbations import PERTURBATIONS
+from flipad_ops.attribution.augmentation import crop, through_file
 from flipad_ops.demo.photos import photo_patches
 from flipad_ops.detection import jpeg_quality, lossy_trace
 from flipad_ops.generators import quantise
