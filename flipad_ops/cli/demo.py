@@ -15,8 +15,7 @@ from flipad_ops.cli.shared_options import Quiet
 
 def demo(
     folder: Annotated[
-        Path,
-        typer.Option("--dir", file_okay=False, help="Where everything is kept and left."),
+        Path, typer.Option("--dir", file_okay=False, help="Where everything is kept and left.")
     ] = Path("flipadops-demo"),
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each generator.")] = 400,
     images: Annotated[int, typer.Option(min=10, help="Scanned images of each kind.")] = 60,

@@ -19,8 +19,7 @@ class RecipeChoice(StrEnum):
 
 
 Uri = Annotated[
-    str | None,
-    typer.Argument(help="models:/NAME/VERSION, NAME@ALIAS or NAME.", metavar="[MODEL]"),
+    str | None, typer.Argument(help="models:/NAME/VERSION, NAME@ALIAS or NAME.", metavar="[MODEL]")
 ]
 AllMissing = Annotated[
     bool, typer.Option("--all-missing", help="Every version without an attributor instead.")
@@ -42,8 +41,7 @@ Settings = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Fnr = Annotated[
-    float | None,
-    typer.Option(help="Share of own images that may be missed (recipes: 0.005)."),
+    float | None, typer.Option(help="Share of own images that may be missed (recipes: 0.005).")
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Fit again and let the new attributor take over.")

@@ -53,8 +53,7 @@ Activation = Annotated[
     ActivationChoice | None, typer.Option(help="Output activation, when not found by itself.")
 ]
 OutputRange = Annotated[
-    str | None,
-    typer.Option(help="Outputs that are black and white, LOW,HIGH, when not the usual."),
+    str | None, typer.Option(help="Outputs that are black and white, LOW,HIGH, when not the usual.")
 ]
 Bits = Annotated[
     int, typer.Option(help="Of the stored images: 8, or 16 for greyscale.", min=8, max=16)

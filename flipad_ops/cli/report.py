@@ -6,11 +6,7 @@ from flipad_ops.cli.scan_options import Output
 from flipad_ops.cli.shared_options import Saved, Sign
 
 
-def report(
-    saved: Saved,
-    output: Output = None,
-    sign: Sign = None,
-) -> None:
+def report(saved: Saved, output: Output = None, sign: Sign = None) -> None:
     """Convert a saved scan. Reads no image: the HTML has no pictures then.
 
     Exit codes: 0 written, 2 usage or no such file.

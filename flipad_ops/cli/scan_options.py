@@ -51,11 +51,7 @@ Model = Annotated[
 AllModels = Annotated[bool, typer.Option("--all-models", help="Every registered attributor.")]
 Output = Annotated[
     list[str] | None,
-    typer.Option(
-        "--output",
-        "-o",
-        help=f"{', '.join(FORMATS)} [=PATH]; repeatable.",
-    ),
+    typer.Option("--output", "-o", help=f"{', '.join(FORMATS)} [=PATH]; repeatable."),
 ]
 Fdr = Annotated[float, typer.Option(min=1e-6, max=0.5, help="False discovery rate.")]
 FailOn = Annotated[FailOnChoice, typer.Option(help="What gives exit code 3.")]
@@ -109,8 +105,7 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="--state must exist.", rich_help_panel=_RECORD)
 ]
 Baseline = Annotated[
-    Path | None,
-    typer.Option(help="RUN.jsonl whose findings are known.", rich_help_panel=_RECORD),
+    Path | None, typer.Option(help="RUN.jsonl whose findings are known.", rich_help_panel=_RECORD)
 ]
 IgnoreFile = Annotated[
     Path | None, typer.Option(help="Else ./.flipadignore.yaml.", rich_help_panel=_RECORD)

@@ -18,8 +18,7 @@ TrackingUri = Annotated[
     str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server or store.")
 ]
 MemoryLimit = Annotated[
-    float | None,
-    typer.Option(min=1, help="GiB of address space for this process; not with CUDA."),
+    float | None, typer.Option(min=1, help="GiB of address space for this process; not with CUDA.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

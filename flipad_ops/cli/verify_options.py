@@ -18,6 +18,5 @@ Tolerance = Annotated[
     float, typer.Option(min=0.0, help="Relative difference of scores that counts as none.")
 ]
 PublicKey = Annotated[
-    str | None,
-    typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file."),
+    str | None, typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file.")
 ]

@@ -1,12 +1,6 @@
 """Detection: features, DeepSAD, calibration."""
 
-from flipad_ops.detection.calibration import (
-    Rate,
-    auc,
-    conformal_p,
-    p_floor,
-    threshold_at_fnr,
-)
+from flipad_ops.detection.calibration import Rate, auc, conformal_p, p_floor, threshold_at_fnr
 from flipad_ops.detection.deepsad import DeepSad, train_deepsad
 from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import FeatureMap, fit_features

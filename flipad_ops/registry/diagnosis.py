@@ -147,7 +147,7 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
     facts = {
         "final layer": f"{layer.kind}, weight {size}"
         + ("" if layer.bias is None else ", bias")
-        + f", {list(layer.input_shape)} to {list(layer.output_shape)}",
+        + f", {list(layer.input_shape)} to {list(layer.output_shape)}"
     }
     if layer.kind != "linear":
         facts["geometry"] = (

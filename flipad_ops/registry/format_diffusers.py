@@ -83,8 +83,7 @@ def read_adapter(folder: ModelFolder, metadata: Mapping[str, Any], device: str) 
         found = find_autoencoder(Path(base).expanduser())
         if found is None:
             raise GeneratorUnreadable(
-                f"The base model {base!r} of this adapter holds no autoencoder here.",
-                remedy=remedy,
+                f"The base model {base!r} of this adapter holds no autoencoder here.", remedy=remedy
             )
         where, subfolder = found, None
     revision = flavor.get("base_model_revision")

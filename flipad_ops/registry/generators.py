@@ -32,11 +32,7 @@ METADATA_TAG = "flipad.metadata"
 
 
 def load_generator(
-    uri: str,
-    *,
-    device: str = "cpu",
-    allow_pickle: bool = False,
-    tracking_uri: str | None = None,
+    uri: str, *, device: str = "cpu", allow_pickle: bool = False, tracking_uri: str | None = None
 ) -> SplitGenerator:
     """Load and split the version that `uri` names (`models:/NAME/3`, `NAME@alias`, `NAME`).
 

@@ -78,10 +78,7 @@ class AttributorModel(PythonModel):
         self.attributor = load_attributor(Path(context.artifacts[ARTIFACT]), device=device)
 
     def predict(
-        self,
-        context: Any,
-        model_input: pd.DataFrame,
-        params: Mapping[str, Any] | None = None,
+        self, context: Any, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None
     ) -> pd.DataFrame:
         """One row out per row in, in order."""
         options = dict(params or {})

@@ -32,11 +32,7 @@ class BucketImages:
 
 
 def load_prefix(
-    uri: str,
-    space: SampleSpace,
-    limit: int,
-    seed: int,
-    max_bytes: int = MAX_BYTES,
+    uri: str, space: SampleSpace, limit: int, seed: int, max_bytes: int = MAX_BYTES
 ) -> BucketImages:
     """Read at most `limit` images below `uri`; larger ones give patches, as in `load_folder`.
 

@@ -139,8 +139,7 @@ def _run(tables: dict[str, tuple[pd.DataFrame, list[Any]]], docs: Path) -> list[
         suite = gx.ExpectationSuite(name=name, expectations=expectations)
         definition = gx.ValidationDefinition(name=name, data=batch, suite=context.suites.add(suite))
         checkpoint = gx.Checkpoint(
-            name=name,
-            validation_definitions=[context.validation_definitions.add(definition)],
+            name=name, validation_definitions=[context.validation_definitions.add(definition)]
         )
         result = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
         for validation in result.run_results.values():

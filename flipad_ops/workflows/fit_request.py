@@ -136,10 +136,7 @@ class FitOutcome:
                 f"from them; it uses their attributor {attributor}\n"
             )
         tpr = self.evaluation["tpr"]
-        lines = [
-            f"{attributor} fitted for {generator}",
-            f"  own images recognised   {_rate(tpr)}",
-        ]
+        lines = [f"{attributor} fitted for {generator}", f"  own images recognised   {_rate(tpr)}"]
         for name, stratum in sorted(self.evaluation["strata"].items()):
             lines.append(f"  wrongly attributed      {_rate(stratum['fpr'])}  {name}")
         lines.append(f"  threshold               {self.threshold:8.4g}")

@@ -158,11 +158,7 @@ def _table(found: Gathered, place: str, generator: SplitGenerator, settings: Fit
 
 def _folder(found: Gathered, folder: str, generator: SplitGenerator, settings: FitSettings) -> None:
     loaded = load_folder(
-        folder,
-        generator.space,
-        most_images(generator, settings),
-        settings.seed,
-        patches=True,
+        folder, generator.space, most_images(generator, settings), settings.seed, patches=True
     )
     groups = [name.rsplit("#", 1)[0] for name in loaded.names]
     name = _unused(found, Path(folder).resolve().name)

@@ -87,10 +87,7 @@ def _judge(frame: pd.DataFrame) -> list[str]:
             ),
         }
         context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {
-            "globally": False,
-            "metric_calculations": False,
-        }
+        context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         source = context.data_sources.add_pandas("scan")
         failures = []
         for name, (table, expectations) in tables.items():
