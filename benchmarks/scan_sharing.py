@@ -79,7 +79,7 @@ def main() -> None:
 def measure(target: Memory, scorers: Sequence[Any]) -> tuple[float, int]:
     """CPU seconds and images inverted of one scan."""
     from flipad_ops.inversion import FinalLayerInverter
-    from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+    from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 
     inverted, plain = [0], FinalLayerInverter.invert
 
@@ -90,7 +90,7 @@ def measure(target: Memory, scorers: Sequence[Any]) -> tuple[float, int]:
     FinalLayerInverter.invert = counting  # type: ignore[method-assign]
     try:
         began = time.process_time()
-        run_scan(ScanRequest([target], workers=0), scorers)
+        run_scan(ScanPlan([target], workers=0), scorers)
         return time.process_time() - began, inverted[0]
     finally:
         FinalLayerInverter.invert = plain  # type: ignore[method-assign]

@@ -23,7 +23,7 @@ from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.registry.scorers import LoadedScorer, from_folder
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import Content, Item, S3Target
 from flipad_ops.storage.selection import Selection
 
@@ -112,7 +112,7 @@ def scan(
 ) -> dict[str, Any]:
     """A whole scan, and what it found."""
     target = Watched(uri)
-    request = ScanRequest([target], batch_size=stages.BATCH, selection=Selection(limit=objects))
+    request = ScanPlan([target], batch_size=stages.BATCH, selection=Selection(limit=objects))
     ledger = SqliteLedger(state) if state else None
     cpu, begun = _cpu(), time.perf_counter()
     outcome = run_scan(request, scorers, ledger=ledger)

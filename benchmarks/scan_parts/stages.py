@@ -17,7 +17,7 @@ from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.decoder import DecodeJob
 from flipad_ops.samples.decoding_client import WorkerDecoder
 from flipad_ops.scanning.pipeline.pipeline import CHUNK
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import Item, S3Target
 
 BATCH = 64
@@ -53,7 +53,7 @@ class Kit:
         self.items: list[Item] = list(islice(target.list(), objects))
         self.blobs = self._read(lambda item: target.read(item, MAX_BYTES).data)
         job = DecodeJob((scorer.space,), "reject", DecodeLimits())
-        self.decoders = [WorkerDecoder(job) for _ in range(ScanRequest([target]).processes)]
+        self.decoders = [WorkerDecoder(job) for _ in range(ScanPlan([target]).processes)]
         self.pixels = self._decode()
         self._boto3 = boto3_reader(target)
         self._score(BATCH)

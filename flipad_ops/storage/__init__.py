@@ -45,8 +45,8 @@ def open_target(text: str, access: S3Access = AS_CONFIGURED) -> Target:
     UsageError
         A scheme nobody reads.
     """
-    scheme, _, rest = text.partition("://")
-    kind = scheme if rest else Path(text).suffix if Path(text).is_file() else ""
+    scheme, mark, _ = text.partition("://")
+    kind = scheme if mark else Path(text).suffix if Path(text).is_file() else ""
     opener = TARGETS.get(kind) or (plugin(GROUP, kind) if kind else None)
     if opener is not None:
         target: Target = opener(text, access)

@@ -80,13 +80,13 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
     from flipad_ops.registry.scorers import load_scorers
     from flipad_ops.scanning.pipeline.run import run_scan
     from flipad_ops.scanning.plan.samples_within import with_tables
-    from flipad_ops.scanning.plan.scan_request import ScanRequest as Plan
+    from flipad_ops.scanning.plan.scan_plan import ScanPlan
     from flipad_ops.storage import open_target
 
     places = {"own": request.own, **request.foreign}
     targets = [open_target(place, request.access) for place in places.values()]
     (scorer,) = load_scorers([request.model], False, request.device, request.tracking_uri)
-    plan = Plan(targets, batch_size=request.batch_size, workers=request.workers)
+    plan = ScanPlan(targets, batch_size=request.batch_size, workers=request.workers)
     outcome = run_scan(with_tables(plan, [scorer]), [scorer])
     names = {target.uri: name for name, target in zip(places, targets, strict=True)}
     found: dict[str, list[float]] = {name: [] for name in places}

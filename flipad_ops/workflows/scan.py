@@ -16,7 +16,7 @@ from flipad_ops.samples.size_rule import SizeRule
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.signing import Signer
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
-from flipad_ops.scanning.plan.scan_request import ScanRequest as Plan
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.storage.selection import Selection
 
@@ -203,7 +203,7 @@ def preview_scan(
     return preview(plan, scorers, progress)
 
 
-def _plan(request: ScanRequest) -> tuple[Plan, Suppressions]:
+def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
     """All that can be checked without the registry."""
     from flipad_ops.scanning.outcome.suppress import load_suppressions
 
@@ -212,7 +212,7 @@ def _plan(request: ScanRequest) -> tuple[Plan, Suppressions]:
 
         need_ray(request.ray_address)
     suppressions = load_suppressions(request.ignore_file, request.baseline)
-    plan = Plan(
+    plan = ScanPlan(
         targets=[open_target(text, request.access) for text in request.targets],
         fdr=request.fdr,
         batch_size=request.batch_size,
@@ -227,7 +227,7 @@ def _plan(request: ScanRequest) -> tuple[Plan, Suppressions]:
     return plan, suppressions
 
 
-def _load(request: ScanRequest, plan: Plan) -> tuple[list[Scorer], Plan]:
+def _load(request: ScanRequest, plan: ScanPlan) -> tuple[list[Scorer], ScanPlan]:
     from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
     from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
 

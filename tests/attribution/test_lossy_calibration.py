@@ -30,7 +30,7 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry.scorers import from_folder
 from flipad_ops.samples.png import encode_png, to_image, to_uint8
 from flipad_ops.scanning.pipeline.lanes import RECOMPRESSED
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from tests.conftest import noise_images
 
@@ -98,7 +98,7 @@ def test_a_scan_says_what_such_a_finding_rests_on(
         to_image(to_uint8(image)).save(found / f"{number}.jpg", quality=88)
         (found / f"{number}.png").write_bytes(encode_png(image))
     shutil.copy(found / "0.jpg", found / "copy of 0.jpg")
-    outcome = run_scan(ScanRequest([open_target(str(found))], workers=0, batch_size=6), [scorer])
+    outcome = run_scan(ScanPlan([open_target(str(found))], workers=0, batch_size=6), [scorer])
     reasons = {f.row.key: f.row.reason for f in outcome.findings if f.row.attributed}
     assert any(key.endswith(".jpg") for key in reasons)
     for key, reason in reasons.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from tests.bad_inputs.images import CASES, saved
 from tests.scanning.fakes import DarkIsOurs
@@ -17,7 +17,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     for number, (_, make, _, _) in enumerate(CASES):
         (folder / f"{number:03d}.png").write_bytes(make())
     (folder / "zzz good.png").write_bytes(saved("PNG"))
-    request = ScanRequest([open_target(str(folder))], workers=2, decode_seconds=20)
+    request = ScanPlan([open_target(str(folder))], workers=2, decode_seconds=20)
     outcome = run_scan(request, [DarkIsOurs()])
     assert outcome.complete
     found = [f.row for f in outcome.findings]

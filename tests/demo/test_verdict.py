@@ -12,7 +12,7 @@ from flipad_ops.demo.main_job import DemoPlan, DemoResult, count_by_kind
 from flipad_ops.demo.material import KINDS
 from flipad_ops.demo.verdict import write_verdict
 from flipad_ops.samples.png import save_png
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from tests.scanning.fakes import DarkIsOurs
 
@@ -24,7 +24,7 @@ def _result(folder: Path, dark: dict[str, int], of: int = 10) -> DemoResult:
             shade = 0.1 if index < dark[kind] else 0.8
             image = torch.full((3, 8, 8), shade + index / 1000)
             save_png(image, folder / "found" / kind / f"{index:03d}.png")
-    request = ScanRequest(targets=[open_target(str(folder / "found"))], fdr=0.05)
+    request = ScanPlan(targets=[open_target(str(folder / "found"))], fdr=0.05)
     return count_by_kind(run_scan(request, [DarkIsOurs()]), ())
 
 

@@ -20,7 +20,7 @@ from flipad_ops.registry.scorers import LoadedScorer, from_folder
 from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.ledger.open_ledger import open_ledger
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import S3Access, open_target
 from tests.conftest import noise_images
 from tests.e2e.faulty import Fault, faulty
@@ -103,7 +103,7 @@ def wait_for(server: S3Server, state: str, count: int) -> None:
 def alone(folder: Path, scorer: LoadedScorer) -> dict[str, tuple[Any, ...]]:
     """The rows of one scan with a SQLite ledger."""
     ledger = SqliteLedger(folder / "alone.db")
-    request = ScanRequest([open_target("s3://public/in")], workers=0, batch_size=4)
+    request = ScanPlan([open_target("s3://public/in")], workers=0, batch_size=4)
     run_scan(request, [scorer], ledger=ledger)
     found = [row for outcome in ("scored", "skipped") for row in ledger.rows(outcome)]
     return facts([row.to_dict() for row in found])
@@ -181,7 +181,7 @@ def test_second_scan_reads_only_changed_objects(server: S3Server, scorer: Loaded
                 put(53)
             gets.clear()
             with open_ledger(state) as ledger:
-                request = ScanRequest([target], workers=0)
+                request = ScanPlan([target], workers=0)
                 assert len(run_scan(request, [scorer], ledger=ledger).findings) == OBJECTS + 1
             assert len(gets) == expected
     client.delete_object(Bucket="public", Key="in/last.png")
@@ -223,7 +223,7 @@ def test_a_profile_opens_target_and_ledger(
 ) -> None:
     server.use_profile("here", tmp_path / "config", monkeypatch)
     access = S3Access(profile="here", anonymous=True)  # the target only: nobody writes unsigned
-    request = ScanRequest([open_target("s3://public/in", access)], workers=0)
+    request = ScanPlan([open_target("s3://public/in", access)], workers=0)
     with open_ledger("s3://public/states/profile", access) as ledger:
         assert run_scan(request, [scorer], ledger=ledger).complete
     assert len(rows(server, "s3://public/states/profile")) == OBJECTS + 1

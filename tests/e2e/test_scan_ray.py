@@ -22,7 +22,7 @@ from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.scanning.ray.calls import ENDED_SCORERS, Call
 from flipad_ops.scanning.ray.ray_engine import RayEngine, RemoteSource
 from flipad_ops.storage import LocalTarget, S3Access, open_target
@@ -86,8 +86,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def request(folder: Path, **fields: Any) -> ScanRequest:
-    return ScanRequest([LocalTarget(folder)], **{"batch_size": 8, "workers": 0, **fields})
+def request(folder: Path, **fields: Any) -> ScanPlan:
+    return ScanPlan([LocalTarget(folder)], **{"batch_size": 8, "workers": 0, **fields})
 
 
 def decided(outcome: ScanOutcome) -> list[tuple[str, str, float, str]]:
@@ -129,7 +129,7 @@ def test_rows_are_those_of_the_local_engine_bit_for_bit(
         both = [
             run_scan(
                 # Small odd batches: on those the last bits of a score depend.
-                ScanRequest([open_target("s3://private/in", access)], batch_size=7, workers=1),
+                ScanPlan([open_target("s3://private/in", access)], batch_size=7, workers=1),
                 scorers,
                 engine=engine,
             )

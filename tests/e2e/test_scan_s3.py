@@ -19,7 +19,7 @@ from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import Item, S3Access, open_target
 from tests.e2e.faulty import Fault, faulty
 from tests.e2e.s3_server import READER, S3Server, s3_server
@@ -47,7 +47,7 @@ def environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
 def scan(uri: str, access: S3Access | None = None, **fields: object) -> ScanOutcome:
     target = open_target(uri, access or S3Access())
     fields = {"workers": 0, "batch_size": 8, **fields}
-    return run_scan(ScanRequest([target], **fields), [DarkIsOurs()])  # type: ignore[arg-type]
+    return run_scan(ScanPlan([target], **fields), [DarkIsOurs()])  # type: ignore[arg-type]
 
 
 def test_prefix_object_and_anonymous(server: S3Server) -> None:
@@ -180,7 +180,7 @@ def test_objects_replaced_deleted_and_grown_after_the_listing(server: S3Server) 
     client.delete_object(Bucket="public", Key="race/deleted.png")
     client.put_object(Bucket="public", Key="race/grown.png", Body=b"x" * 3000)
     limits = DecodeLimits(max_bytes=2000)
-    outcome = run_scan(ScanRequest([target], workers=0, limits=limits), [DarkIsOurs()])
+    outcome = run_scan(ScanPlan([target], workers=0, limits=limits), [DarkIsOurs()])
     (found,) = outcome.findings
     assert found.verdict == "leak"
     now = client.head_object(Bucket="public", Key="race/replaced.png")["ETag"]
@@ -251,7 +251,7 @@ def test_second_scan_reads_only_changed_objects(server: S3Server, tmp_path: Path
         for expected in (40, 0, 1):
             gets.clear()
             target = open_target("s3://public/in", S3Access(endpoint_url=endpoint))
-            request = ScanRequest([target], workers=0)
+            request = ScanPlan([target], workers=0)
             outcome = run_scan(request, [DarkIsOurs()], ledger=SqliteLedger(tmp_path / "state.db"))
             assert len(outcome.findings) == 40
             assert len(gets) == expected

@@ -21,7 +21,7 @@ from flipad_ops.common.errors import ObjectGone, TargetError, UsageError
 from flipad_ops.samples.columns import Column, Columns
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.evidence import Evidence
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.scanning.plan.samples_within import with_tables
 from flipad_ops.storage import S3Access, S3Target, open_target
 from flipad_ops.storage.s3 import ranges
@@ -77,8 +77,8 @@ def environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.use(monkeypatch)
 
 
-def told(uri: str, access: S3Access | None = None) -> ScanRequest:
-    request = ScanRequest([open_target(uri, access or S3Access())], workers=0, batch_size=8)
+def told(uri: str, access: S3Access | None = None) -> ScanPlan:
+    request = ScanPlan([open_target(uri, access or S3Access())], workers=0, batch_size=8)
     return with_tables(request, [cast(Any, LowIsOurs())])
 
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_a_table() -> None:
     with pytest.raises(TargetError, match="access denied"):
         told("s3://private/t.parquet", S3Access(anonymous=True))
     assert isinstance(told("s3://public/folder.parquet").targets[0], S3Target)
-    image_scan = ScanRequest([open_target("s3://public/in/t.parquet")])
+    image_scan = ScanPlan([open_target("s3://public/in/t.parquet")])
     assert with_tables(image_scan, [DarkIsOurs()]).targets[0] is image_scan.targets[0]
 
 

@@ -20,7 +20,7 @@ from flipad_ops.generators import split_generator
 from flipad_ops.inversion import InversionSettings
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outputs import write_outputs
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP
 from tests.bad_inputs.images import CASES, frames, saved
@@ -128,7 +128,7 @@ def _found(folder: Path) -> Path:
 
 def saved_scans(folder: Path) -> list[bytes]:
     """A finding, a clear image and a skipped one."""
-    request = ScanRequest([open_target(str(_found(folder)))], workers=0)
+    request = ScanPlan([open_target(str(_found(folder)))], workers=0)
     outcome = run_scan(request, [DarkIsOurs(nulls=9)])  # type: ignore[list-item]
     write_outputs(outcome, [("jsonl", folder / "seed.jsonl")])
     return [(folder / "seed.jsonl").read_bytes()]
@@ -136,7 +136,7 @@ def saved_scans(folder: Path) -> list[bytes]:
 
 def ledgers(folder: Path) -> list[bytes]:
     """An empty one, and one of a finished scan."""
-    request = ScanRequest([open_target(str(_found(folder)))], workers=0)
+    request = ScanPlan([open_target(str(_found(folder)))], workers=0)
     made = []
     for name, scan in (("empty", False), ("full", True)):
         path = folder / f"{name}.db"

@@ -22,7 +22,7 @@ from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code, summarise
 from flipad_ops.scanning.outcome.suppress import Suppressions, load_suppressions, read_ignore_file
 from flipad_ops.scanning.outputs import FORMATS, output_format, parse_output, write_outputs
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from flipad_ops.workflows.score_quality import check_scores
 from tests.scanning.fakes import DarkIsOurs
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def scan(folder: Path, **fields: object) -> ScanOutcome:
-    request = ScanRequest([open_target(str(folder))], workers=0, **fields)  # type: ignore[arg-type]
+    request = ScanPlan([open_target(str(folder))], workers=0, **fields)  # type: ignore[arg-type]
     return run_scan(request, [DarkIsOurs()])
 
 

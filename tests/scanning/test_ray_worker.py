@@ -17,7 +17,7 @@ from flipad_ops.common.version import __version__
 from flipad_ops.samples.decode import decode
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import Lane
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.scanning.ray.calls import Entry, ReadCall
 from flipad_ops.scanning.ray.cluster import joined
 from flipad_ops.scanning.ray.ray_engine import ELSEWHERE, fetched
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def worker(folder: Path, load: Callable[[str], list[Scorer]], version: str = __version__) -> Worker:
-    request = ScanRequest([LocalTarget(folder)], batch_size=4, workers=0)
+    request = ScanPlan([LocalTarget(folder)], batch_size=4, workers=0)
     return Worker(for_workers(request, "cpu"), load, "cpu", version)
 
 

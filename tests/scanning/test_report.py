@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 
 from flipad_ops.scanning.outcome.exhibits import collect_exhibits, reference_exhibit
 from flipad_ops.scanning.outputs import write_outputs
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from tests.browser import chromium
 from tests.scanning.fakes import DarkIsOurs
@@ -28,7 +28,7 @@ def page(tmp_path: Path) -> Path:
     save(tmp_path / "found" / "own" / EVIL, 0.05)
     (tmp_path / "found" / "x<img src=x onerror=alert(1)>.png").write_bytes(b"no image")
     scorer = DarkIsOurs()
-    outcome = run_scan(ScanRequest(targets=[open_target(str(tmp_path / "found"))]), [scorer])
+    outcome = run_scan(ScanPlan(targets=[open_target(str(tmp_path / "found"))]), [scorer])
     outcome.exhibits = collect_exhibits(outcome, [scorer])
     outcome.reference = reference_exhibit([scorer])
     write_outputs(outcome, [("html", tmp_path / "report.html")])
@@ -59,7 +59,7 @@ def test_page_says_what_an_adversary_can_do(page: Path) -> None:
 def test_changed_objects_are_not_pictured(tmp_path: Path) -> None:
     save(tmp_path / "a.png", 0.05)
     scorer = DarkIsOurs()
-    outcome = run_scan(ScanRequest(targets=[open_target(str(tmp_path))]), [scorer])
+    outcome = run_scan(ScanPlan(targets=[open_target(str(tmp_path))]), [scorer])
     save(tmp_path / "a.png", 0.06)
     assert collect_exhibits(outcome, [scorer]) == []
 

@@ -17,7 +17,7 @@ from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.evidence import Evidence
 from flipad_ops.scanning.pipeline.run import run_scan
 from flipad_ops.scanning.plan.samples_within import with_frames
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import open_target
 from flipad_ops.storage.selection import Selection
 from tests.scanning.fakes import DarkIsOurs
@@ -42,9 +42,9 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def request(place: Path, frames: int | None) -> ScanRequest:
+def request(place: Path, frames: int | None) -> ScanPlan:
     return with_frames(
-        ScanRequest([open_target(str(place))], workers=0, selection=Selection(frames=frames))
+        ScanPlan([open_target(str(place))], workers=0, selection=Selection(frames=frames))
     )
 
 

@@ -17,7 +17,7 @@ from flipad_ops.samples.columns import Column, Columns
 from flipad_ops.samples.image_space import Images
 from flipad_ops.scanning.decisions.rules import grouping, prefix_tests
 from flipad_ops.scanning.plan.samples_within import with_tables
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import Item, ManifestTarget, open_target
 from flipad_ops.storage.table_target import KEPT, TableTarget
 
@@ -56,7 +56,7 @@ def test_rows_are_items_under_their_row_group(table: Path) -> None:
 
 
 def told(path: Path, *scorers: Any) -> Any:
-    return with_tables(ScanRequest([open_target(str(path))]), scorers).targets[0]
+    return with_tables(ScanPlan([open_target(str(path))]), scorers).targets[0]
 
 
 def test_a_table_is_told_from_a_manifest(table: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_what_is_tested_together() -> None:
     assert clip("x/still.png") == "x"
     assert grouping(r"^\d+")("12-3.png") == "12"
     with pytest.raises(UsageError, match="no regular expression"):
-        ScanRequest([], group="(")
+        ScanPlan([], group="(")
     judged = [(f"clip_{n // 4}_frame_{n}.png", n < 4, False) for n in range(8)]
     ours, theirs = prefix_tests(judged, 0.05, clip)
     assert (ours.prefix, ours.attributed, theirs.attributed) == ("clip_0", 4, 0)

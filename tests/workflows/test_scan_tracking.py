@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from flipad_ops.workflows.scan_tracking import EXPERIMENT, log_scan
 from tests.scanning.fakes import DarkIsOurs
@@ -35,7 +35,7 @@ def test_scan_becomes_a_run_linked_to_its_attributor(
     model = client.create_logged_model(experiment, name="dark")
     client.create_registered_model("dark")
     client.create_model_version("dark", f"models:/{model.model_id}")
-    asked = ScanRequest([open_target(str(tmp_path / "found"))], workers=0)
+    asked = ScanPlan([open_target(str(tmp_path / "found"))], workers=0)
     run = client.get_run(log_scan(run_scan(asked, [DarkIsOurs()]), uri))
     assert run.info.status == "FINISHED"
     assert run.data.metrics["leak"] == 4

@@ -13,7 +13,7 @@ from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row
 from flipad_ops.scanning.decisions.rules import PrefixTest
 from flipad_ops.scanning.outcome.cards import card_from_dict
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.storage.selection import Selection
 
@@ -52,7 +52,7 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
         k: tuple(v) if isinstance(v, list) else v for k, v in summary["selection"].items()
     }
     return ScanOutcome(
-        request=ScanRequest(
+        request=ScanPlan(
             targets=[open_target(uri, access) for uri in summary["targets"]],
             fdr=summary["fdr"],
             max_errors=summary["max_errors"],

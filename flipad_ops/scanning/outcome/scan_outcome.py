@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from flipad_ops.attribution.scorer import AttributorCard
 from flipad_ops.scanning.decisions.records import Finding, Row
 from flipad_ops.scanning.decisions.rules import PrefixTest
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class ScanOutcome:
         The MLflow run it was logged to.
     """
 
-    request: ScanRequest
+    request: ScanPlan
     findings: Collection[Finding]
     skipped: Collection[Row]
     failed: Collection[Row]

@@ -16,7 +16,7 @@ from flipad_ops.scanning.decisions.rules import (
 )
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.outcome.scan_outcome import Stream
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
 
 class Verdicts:
@@ -27,12 +27,12 @@ class Verdicts:
 
     Parameters
     ----------
-    request : ScanRequest
+    request : ScanPlan
     scorer : Scorer
     ledger : Ledger
     """
 
-    def __init__(self, request: ScanRequest, scorer: Scorer, ledger: Ledger) -> None:
+    def __init__(self, request: ScanPlan, scorer: Scorer, ledger: Ledger) -> None:
         self._request, self._scorer, self._ledger = request, scorer, ledger
         self._name = label(scorer)
         p, attributed = ledger.evidence(self._name)

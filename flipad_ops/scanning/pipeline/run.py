@@ -15,13 +15,13 @@ from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
 from flipad_ops.scanning.outcome.verdicts import Verdicts
 from flipad_ops.scanning.pipeline.engine import Engine, local_engine
 from flipad_ops.scanning.pipeline.work import Progress, Task
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
-__all__ = ["Progress", "ScanOutcome", "ScanRequest", "label", "run_scan"]
+__all__ = ["Progress", "ScanOutcome", "ScanPlan", "label", "run_scan"]
 
 
 def run_scan(
-    request: ScanRequest,
+    request: ScanPlan,
     scorers: Sequence[Scorer],
     progress: Progress = lambda done, found: None,
     *,
@@ -91,7 +91,7 @@ def run_scan(
     return outcome
 
 
-def conclude(request: ScanRequest, scorers: Sequence[Scorer], ledger: Ledger) -> ScanOutcome:
+def conclude(request: ScanPlan, scorers: Sequence[Scorer], ledger: Ledger) -> ScanOutcome:
     """Decide over the rows of the ledger's current run."""
     judged = {label(scorer): Verdicts(request, scorer, ledger) for scorer in scorers}
     counts = ledger.counts()

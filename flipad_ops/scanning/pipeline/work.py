@@ -13,7 +13,7 @@ from flipad_ops.scanning.pipeline.lanes import Lane
 from flipad_ops.scanning.pipeline.pipeline import Fetched
 from flipad_ops.scanning.pipeline.sharing import make_lanes
 from flipad_ops.scanning.pipeline.sizes import sample_spaces
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
 COMMIT_SECONDS = 1.0
 
@@ -27,7 +27,7 @@ Stop = Callable[[], int]
 class Task:
     """A scan as an engine sees it."""
 
-    request: ScanRequest
+    request: ScanPlan
     scorers: list[Scorer]
     ledger: Ledger
     progress: Progress

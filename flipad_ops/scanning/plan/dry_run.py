@@ -9,11 +9,11 @@ from typing import Any, TextIO
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.common.errors import NothingToScan
 from flipad_ops.scanning.decisions.rules import needed_together
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
 
 def preview(
-    request: ScanRequest,
+    request: ScanPlan,
     scorers: Sequence[Scorer],
     progress: Callable[[int, int], None] = lambda done, found: None,
 ) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.common.errors import DataError, TargetError, UsageError
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage.frames import FramesTarget
 from flipad_ops.storage.manifest import NAMES
 from flipad_ops.storage.table_files import header, missing
@@ -18,7 +18,7 @@ from flipad_ops.storage.target import Target
 Wanted = dict[str, tuple[str, ...]]
 
 
-def with_frames(request: ScanRequest) -> ScanRequest:
+def with_frames(request: ScanPlan) -> ScanPlan:
     """The request with frames of animations, if its selection asks for them."""
     frames, limit = request.selection.frames, request.limits.max_bytes
     if frames is None:
@@ -29,7 +29,7 @@ def with_frames(request: ScanRequest) -> ScanRequest:
     ])  # fmt: skip
 
 
-def with_tables(request: ScanRequest, scorers: Sequence[Scorer]) -> ScanRequest:
+def with_tables(request: ScanPlan, scorers: Sequence[Scorer]) -> ScanPlan:
     """The request, with tables of samples in place of what looked like manifests.
 
     A file that has all columns of an attributor is a table of samples; else one with a column of

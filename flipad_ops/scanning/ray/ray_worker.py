@@ -18,7 +18,7 @@ from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, join
 from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
 from flipad_ops.scanning.pipeline.sizes import make_decoders, plumbing, sample_spaces
-from flipad_ops.scanning.plan.scan_request import ScanRequest
+from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import Item, Target
 
 #: Gives the attributors on a device; travels to the workers.
@@ -54,7 +54,7 @@ class Worker:
 
     Parameters
     ----------
-    request : ScanRequest
+    request : ScanPlan
     loader : callable
     device : str
         "cuda" is the GPU that Ray gave to this process.
@@ -62,7 +62,7 @@ class Worker:
         flipad_ops of the driver.
     """
 
-    def __init__(self, request: ScanRequest, loader: Loader, device: str, version: str) -> None:
+    def __init__(self, request: ScanPlan, loader: Loader, device: str, version: str) -> None:
         self.request, self.loader, self.device, self.version = request, loader, device, version
         self._targets: dict[str, Target] = {}
 
@@ -154,7 +154,7 @@ class _Lasting:
         """Nothing: the next pipeline goes on with it."""
 
 
-def for_workers(request: ScanRequest, device: str) -> ScanRequest:
+def for_workers(request: ScanPlan, device: str) -> ScanPlan:
     """The request as it travels: one decoding process beside each CPU worker by default."""
     workers = 1 if request.workers is None and device == "cpu" else request.workers
     return replace(request, suppress=_nothing, workers=workers)

@@ -16,7 +16,7 @@ from flipad_ops.scanning.ledger.delta import delta_ledger as ledger
 from flipad_ops.scanning.ledger.delta import delta_table as table
 from flipad_ops.scanning.ledger.open_ledger import open_ledger
 from flipad_ops.scanning.outcome.summary import exit_code
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage.selection import Selection
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.ledger.test_sqlite_ledger import scan
@@ -105,7 +105,7 @@ def test_an_outage_is_survived_or_told(
         monkeypatch.setattr(ledger, name, 0.0)
     scorer = Outage(Path(state.removeprefix("delta://")), 4, 7 if passes else 99)
     with open_ledger(state) as opened:
-        request = ScanRequest([target], workers=0, batch_size=4)
+        request = ScanPlan([target], workers=0, batch_size=4)
         outcome = run_scan(request, [scorer], ledger=opened)
         assert scorer.batch == 10
         assert len(outcome.findings) == 40

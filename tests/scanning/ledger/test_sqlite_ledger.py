@@ -17,7 +17,7 @@ from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.lock import only_one
 from flipad_ops.scanning.ledger.open_ledger import open_ledger
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage.selection import Selection
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.pipeline.test_pipeline import Counting, Slow, png, rows
@@ -26,7 +26,7 @@ from tests.scanning.pipeline.test_pipeline import Counting, Slow, png, rows
 def scan(target: Slow, state: str, *scorers: DarkIsOurs, **fields: object) -> Scanned:
     """Scan and keep the results beyond the ledger's closing."""
     fields = {"workers": 0, "batch_size": 8, **fields}
-    request = ScanRequest([target], **fields)  # type: ignore[arg-type]
+    request = ScanPlan([target], **fields)  # type: ignore[arg-type]
     with open_ledger(state) as ledger:
         outcome = run_scan(request, scorers, ledger=ledger)
         return Scanned(rows(outcome), outcome.reused, outcome.complete)
@@ -141,7 +141,7 @@ import os, signal, sys
 from pathlib import Path
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.ledger.lock import only_one
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from tests.scanning.fakes import DarkIsOurs
 
@@ -153,7 +153,7 @@ class Deadly(DarkIsOurs):
         self.left -= 1
         return super().score(pixels, residual)
 
-request = ScanRequest([open_target(sys.argv[1])], batch_size=5, workers=0)
+request = ScanPlan([open_target(sys.argv[1])], batch_size=5, workers=0)
 run_scan(request, [Deadly()], ledger=SqliteLedger(Path(sys.argv[2])))
 """
 
@@ -171,7 +171,7 @@ def test_resume_after_kill_repeats_only_the_batch_in_flight(tmp_path: Path) -> N
     from flipad_ops.storage import open_target
 
     scorer = Counting()
-    request = ScanRequest([open_target(str(folder))], batch_size=5, workers=0)
+    request = ScanPlan([open_target(str(folder))], batch_size=5, workers=0)
     outcome = run_scan(request, [scorer], ledger=SqliteLedger(tmp_path / "s.db", must_exist=True))
     assert len(outcome.findings) == 60
     assert outcome.complete

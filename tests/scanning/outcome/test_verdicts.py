@@ -14,7 +14,7 @@ from PIL import Image
 from flipad_ops.common.version import __version__
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code, summarise, summary_line, verdict
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from tests.scanning.fakes import DarkIsOurs
 
@@ -29,7 +29,7 @@ def outcome_of(
         file = folder / f"{key}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(file)
-    request = ScanRequest([open_target(str(folder))], workers=0, **changes)  # type: ignore[arg-type]
+    request = ScanPlan([open_target(str(folder))], workers=0, **changes)  # type: ignore[arg-type]
     return run_scan(request, [DarkIsOurs(nulls=nulls)])
 
 
@@ -53,7 +53,7 @@ def test_findings_carry_their_q_in_listing_order(tmp_path: Path) -> None:
 
 def test_each_attributor_decides_over_its_own_scores(tmp_path: Path) -> None:
     outcome_of(tmp_path)
-    request = ScanRequest([open_target(str(tmp_path))], workers=0)
+    request = ScanPlan([open_target(str(tmp_path))], workers=0)
     outcome = run_scan(request, [DarkIsOurs(name="a"), DarkIsOurs(name="b", nulls=9)])
     found = [(finding.row.attributor, finding.verdict) for finding in outcome.findings]
     assert found.count(("a/1", "leak")) == 4  # 999 null scores
@@ -145,7 +145,7 @@ def test_verdict_and_exit_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_incomplete_is_never_clean(tmp_path: Path, stop: signal.Signals) -> None:
     outcome_of(tmp_path)
-    request = ScanRequest([open_target(str(tmp_path / "real"))], workers=0)
+    request = ScanPlan([open_target(str(tmp_path / "real"))], workers=0)
     clean = run_scan(request, [DarkIsOurs()])
     assert (verdict(clean), exit_code(clean)) == ("clean", 0)
     broken = replace(clean, broken=["The listing broke off."])

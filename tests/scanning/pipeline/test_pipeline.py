@@ -28,7 +28,7 @@ from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline import sizes
 from flipad_ops.scanning.pipeline.budget import Budget
 from flipad_ops.scanning.pipeline.pipeline import Pipeline, Plumbing
-from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanPlan, run_scan
 from flipad_ops.storage import Content, Item, Target
 from tests.scanning.fakes import DarkIsOurs
 
@@ -87,7 +87,7 @@ def rows(outcome: ScanOutcome) -> list[Row]:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_engine_equals_a_plain_loop(target: Slow, workers: int) -> None:
     scorers = [DarkIsOurs(), DarkIsOurs((1, 8, 8), name="grey"), DarkIsOurs((3, 9, 9), name="9x9")]
-    request = ScanRequest([target], batch_size=7, workers=workers)
+    request = ScanPlan([target], batch_size=7, workers=workers)
     outcome = run_scan(request, scorers)
     for scorer in scorers:
         found = [f.row for f in outcome.findings if f.row.attributor == f"{scorer.name}/1"]
@@ -101,7 +101,7 @@ def test_engine_equals_a_plain_loop(target: Slow, workers: int) -> None:
 
 
 def test_order_and_bits_do_not_depend_on_timing(target: Slow) -> None:
-    request = ScanRequest([target], batch_size=16, workers=0)
+    request = ScanPlan([target], batch_size=16, workers=0)
     assert rows(run_scan(request, [DarkIsOurs()])) == rows(run_scan(request, [DarkIsOurs()]))
 
 
@@ -132,7 +132,7 @@ def test_decoders_start_ahead_unless_nothing_may_have_changed(
 
 def test_prefixes_count_what_the_findings_say(target: Slow) -> None:
     objects = {f"{'ba'[i % 2]}/{key}": data for i, (key, data) in enumerate(target.objects.items())}
-    outcome = run_scan(ScanRequest([Slow(objects)], workers=0, fdr=0.1), [DarkIsOurs()])
+    outcome = run_scan(ScanPlan([Slow(objects)], workers=0, fdr=0.1), [DarkIsOurs()])
     tests = {test.prefix: test for test in outcome.prefixes["dark/1"]}
     assert sorted(tests) == ["a", "b"]
     for prefix, test in tests.items():
@@ -158,17 +158,17 @@ class Counting(DarkIsOurs):
 
 def test_out_of_memory_halves_the_batch_for_good(target: Slow) -> None:
     scorer = Counting(room=10)
-    outcome = run_scan(ScanRequest([target], batch_size=64, workers=0), [scorer])
+    outcome = run_scan(ScanPlan([target], batch_size=64, workers=0), [scorer])
     assert max(scorer.batches) == 8
     assert rows(outcome) == rows(
-        run_scan(ScanRequest([target], batch_size=8, workers=0), [DarkIsOurs()])
+        run_scan(ScanPlan([target], batch_size=8, workers=0), [DarkIsOurs()])
     )
 
 
 def test_the_same_bytes_are_scored_once() -> None:
     target = Slow({f"{i}.png": png(0.05, i % 3) for i in range(30)})
     scorer = Counting()
-    outcome = run_scan(ScanRequest([target], batch_size=2, workers=0), [scorer])
+    outcome = run_scan(ScanPlan([target], batch_size=2, workers=0), [scorer])
     assert sum(scorer.batches) == 3
     assert len(outcome.findings) == 30
 
@@ -182,10 +182,10 @@ def test_an_image_without_a_score_fails_alone(target: Slow) -> None:
 
     scorer = Moody()
     scorer.worst = 0.0  # type: ignore[attr-defined]
-    plain_outcome = run_scan(ScanRequest([target], batch_size=16, workers=0), [scorer])
+    plain_outcome = run_scan(ScanPlan([target], batch_size=16, workers=0), [scorer])
     dark = [f.row for f in plain_outcome.findings if f.row.attributed]
     scorer.worst = 1.0  # type: ignore[attr-defined]
-    outcome = run_scan(ScanRequest([target], batch_size=16, workers=0), [scorer])
+    outcome = run_scan(ScanPlan([target], batch_size=16, workers=0), [scorer])
     assert {row.key for row in dark} <= {row.key for row in outcome.failed}
     assert not outcome.complete
     assert len(outcome.findings) == len(plain_outcome.findings) - len(dark)
@@ -197,7 +197,7 @@ def test_images_ruled_out_without_inversion_are_counted(target: Slow) -> None:
             batch = super().score(pixels, residual)
             return replace(batch, screened=~batch.attributed)
 
-    outcome = run_scan(ScanRequest([target], workers=0), [Screening()])
+    outcome = run_scan(ScanPlan([target], workers=0), [Screening()])
     clear = {f.row.sha256 for f in outcome.findings if not f.row.attributed}
     assert outcome.screened == len(clear) > 0
 
@@ -209,7 +209,7 @@ def test_other_errors_of_a_scorer_end_the_scan(target: Slow) -> None:
 
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="shape mismatch"):
-        run_scan(ScanRequest([target], workers=1), [Wrong()])
+        run_scan(ScanPlan([target], workers=1), [Wrong()])
     assert threading.active_count() == before
 
 
@@ -219,7 +219,7 @@ def test_a_broken_listing_keeps_what_was_found_and_is_never_complete(target: Slo
             yield from list(super().list())[:40]
             raise TargetError("Access denied.")
 
-    outcome = run_scan(ScanRequest([HalfListed(target.objects)], workers=0), [DarkIsOurs()])
+    outcome = run_scan(ScanPlan([HalfListed(target.objects)], workers=0), [DarkIsOurs()])
     assert len(outcome.findings) == 40
     assert "Access denied" in outcome.broken[0]
     assert not outcome.complete
@@ -227,7 +227,7 @@ def test_a_broken_listing_keeps_what_was_found_and_is_never_complete(target: Slo
 
 def test_a_stop_signal_ends_the_scan_between_batches(target: Slow) -> None:
     seen: list[int] = []
-    request = ScanRequest([target], batch_size=4, workers=0)
+    request = ScanPlan([target], batch_size=4, workers=0)
     outcome = run_scan(
         request,
         [DarkIsOurs()],
@@ -247,7 +247,7 @@ def test_a_hanging_read_does_not_keep_a_stopped_scan_from_ending(target: Slow) -
             return super().read(item, max_bytes)
 
     asked = iter([0] * 3)
-    request = ScanRequest([Hanging(target.objects)], workers=0)
+    request = ScanPlan([Hanging(target.objects)], workers=0)
     outcome = run_scan(request, [DarkIsOurs()], stop=lambda: next(asked, signal.SIGINT))
     assert not release.is_set()
     release.set()
@@ -298,7 +298,7 @@ def test_an_image_that_kills_its_decoder_is_an_error_not_a_clean_skip(
                 yield Decoded(("It died.",), "It died.") if killer else self.job.run(data)
 
     monkeypatch.setattr(sizes, "WorkerDecoder", Mortal)
-    outcome = run_scan(ScanRequest([target], workers=1, max_errors=1), [DarkIsOurs()])
+    outcome = run_scan(ScanPlan([target], workers=1, max_errors=1), [DarkIsOurs()])
     assert {row.key: row.reason for row in outcome.failed} == {
         "010.png": "Broken.",
         "020.png": "It died.",

@@ -14,7 +14,7 @@ from PIL import Image
 from flipad_ops.common.errors import NothingToScan, TargetError, UsageError
 from flipad_ops.scanning.outcome.summary import exit_code, summarise
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
-from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanPlan, run_scan
 from flipad_ops.storage import Content, Item, LocalTarget, open_target
 from tests.scanning.fakes import DarkIsOurs
 
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 def scan(path: Path, **changes: object) -> ScanOutcome:
     changes.setdefault("workers", 0)
-    request = ScanRequest(targets=[open_target(str(path))], **changes)  # type: ignore[arg-type]
+    request = ScanPlan(targets=[open_target(str(path))], **changes)  # type: ignore[arg-type]
     return run_scan(request, [DarkIsOurs()])
 
 

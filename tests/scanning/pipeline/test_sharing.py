@@ -24,7 +24,7 @@ from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import NO_SCORE
-from flipad_ops.scanning.pipeline.run import ScanRequest, run_scan
+from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.scanning.pipeline.sharing import make_lanes, sharing_groups
 from tests.conftest import noise_images
 from tests.scanning.fakes import DarkIsOurs
@@ -89,7 +89,7 @@ def inversions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def scanned(target: Slow, scorers: Sequence[Scorer]) -> list[Row]:
-    return rows(run_scan(ScanRequest([target], workers=0, batch_size=9), scorers))
+    return rows(run_scan(ScanPlan([target], workers=0, batch_size=9), scorers))
 
 
 def test_one_inversion_per_image_and_the_same_bits(

@@ -20,8 +20,8 @@ Suppress = Callable[[Finding], str]
 
 
 @dataclass(frozen=True)
-class ScanRequest:
-    """What to scan and how to decide.
+class ScanPlan:
+    """What to scan and how to decide, with its targets opened.
 
     Parameters
     ----------
