@@ -121,8 +121,7 @@ def test_the_section_works_as_typed(installed: Path, tmp_path: Path) -> None:
     assert "fitted for models:/faces/1" in run(*fit, "--settings", "small.json")
     # The attributor is there already: the project run finds it and ends well.
     shutil.copy(ROOT / "MLproject", tmp_path)
-    (tmp_path / "mlproject").mkdir()
-    shutil.copy(ROOT / "mlproject" / "python_env.yaml", tmp_path / "mlproject")
+    shutil.copytree(ROOT / "mlproject", tmp_path / "mlproject")
     run(*project, "-P", "settings=small.json")
     table = run(*scan, code=3)
     counts = {cells[0]: int(cells[2]) for cells in map(str.split, table.splitlines())
