@@ -20,8 +20,10 @@ def plugin(group: str, name: str) -> Any | None:
     for entry in entry_points(group=group, name=name):
         try:
             return entry.load()
-        except (ImportError, AttributeError) as error:
-            raise UsageError(f"{entry.value}, installed for {name!r}, fails: {error}.") from error
+        except Exception as error:  # importing runs the package's code
+            raise UsageError(
+                f"{entry.value}, installed for {name!r}, cannot be imported: {error}."
+            ) from error
     return None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
 from typing import Any
 
 from torch import Tensor
 
 from flipad_ops.common.errors import UsageError
+from flipad_ops.common.plugins import plugin, plugin_names
 from flipad_ops.detection.alteration_gate import AlterationGate
 from flipad_ops.detection.deepsad import DeepSad
 from flipad_ops.detection.fusion import Branch, Detector
@@ -40,20 +40,16 @@ def offered_view(name: str) -> type[View]:
     UsageError
         Not offered, or what is offered is no view of that name.
     """
-    offered = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in offered:
+    found: type[View] | None = plugin(GROUP, name)
+    if found is None:
         raise UsageError(
             f"There is no view {name!r}: install the package that offers it under {GROUP} "
-            f"(offered: {', '.join(sorted(offered)) or 'none'})."
+            f"(offered: {', '.join(plugin_names(GROUP)) or 'none'})."
         )
-    try:
-        found: type[View] = offered[name].load()
-    except Exception as error:  # importing runs the package's code
-        raise UsageError(f"The view {name!r} cannot be imported: {error!r}") from error
     fits = isinstance(found, type) and issubclass(found, View) and found.name == name
     if not fits or not name.isidentifier() or name in {view.name for view in VIEWS}:
         raise UsageError(
-            f"{offered[name].value} is not a View of the name {name!r}, or one of that name exists."
+            f"{found!r} is not a View of the name {name!r}, or one of that name exists."
         )
     return found
 
