@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,11 +38,13 @@ def main() -> int:
             device=given.device,
             outputs=(f"json={records / 'scan.json'}", f"html={records / 'report.html'}", "table"),
             track=True,
+            command=shlex.join(sys.argv),
         )
         client = mlflow.MlflowClient()
         try:
             with counter("images") as progress:
-                code = summary.exit_code(scan(request, progress, signals=True), given.fail_on)
+                outcome = scan(request, progress, signals=True, report=summary.tell)
+            code = summary.exit_code(outcome, given.fail_on)
         except FlipadError as error:
             client.set_tag(run.info.run_id, "flipad.exit_code", str(exit_code(error)))
             raise

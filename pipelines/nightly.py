@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--state", help="ledger, so that unchanged objects are read once")
     given = parser.parse_args()
     from flipad_ops.registry.inventory import missing_attributors
-    from flipad_ops.scanning.outcome.summary import exit_code
+    from flipad_ops.scanning.outcome.summary import exit_code, tell
     from flipad_ops.workflows.fit_request import read_settings
 
     settings = read_settings(given.settings) if given.settings else None
@@ -42,7 +42,7 @@ def main() -> int:
         items(given.target), all_models=True, outputs=("table",), state=given.state, track=True
     )
     with counter("images") as counted:
-        code = exit_code(scan(job, counted, signals=True))
+        code = exit_code(scan(job, counted, signals=True, report=tell))
     return code or (INCOMPLETE if failed else 0)
 
 

@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--settings", help="JSON file of fit settings in place of a recipe")
     parser.add_argument("--report", default="report.html")
     given = parser.parse_args()
-    from flipad_ops.scanning.outcome.summary import exit_code
+    from flipad_ops.scanning.outcome.summary import exit_code, tell
     from flipad_ops.workflows.fit_request import read_settings
 
     latent = tuple(int(size) for size in numbers(given.latent, whole=True, option="--latent"))
@@ -44,7 +44,7 @@ def main() -> int:
     outputs = ("table", f"html={given.report}")
     job = ScanRequest(items(given.target), models=(given.name,), outputs=outputs)
     with counter("images") as counted:
-        return exit_code(scan(job, counted, signals=True))
+        return exit_code(scan(job, counted, signals=True, report=tell))
 
 
 if __name__ == "__main__":

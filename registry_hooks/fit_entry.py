@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common import log
-from flipad_ops.common.child_process import end_with, limit_memory
+from flipad_ops.common.child_process import end_with, limit_memory, settle_environment
 from flipad_ops.common.redaction import scrub
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def main() -> int:
     for each in (signal.SIGINT, signal.SIGTERM):
         # A shell's background job starts with SIGINT ignored.
         signal.signal(each, signal.default_int_handler)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    settle_environment()
     order = json.loads(sys.stdin.readline())
     log.from_environment()
     log.context(model=order["uri"])

@@ -6,19 +6,14 @@ import os
 import sys
 
 from flipad_ops.common import log
+from flipad_ops.common.child_process import settle_environment
 from flipad_ops.common.errors import FlipadError
 from flipad_ops.common.exit_codes import INTERRUPTED, exit_code
 
 
 def main() -> None:
     """Run `flipadops`; never returns."""
-    # Threads that spin while they wait cost several times the CPU beside other processes; OpenMP
-    # reads this when torch is loaded, which no command has done yet.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Third parties must not phone home from a scan.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    settle_environment()
     log.from_environment(sys.argv[1:])
     from flipad_ops.cli.app import app
 

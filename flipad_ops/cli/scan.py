@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import typer
@@ -103,17 +102,10 @@ def scan(
 
 
 def _report(quiet: bool, ledger: bool, outcome: ScanOutcome) -> None:
-    """What a person wants to know beside the outputs, on stderr."""
-    from flipad_ops.scanning.outcome.summary import summary_line
+    from flipad_ops.scanning.outcome.summary import tell
 
     if quiet:
         return
-    for warning in outcome.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
-    for row in islice(outcome.failed, 10):
-        sys.stderr.write(f"error: {row.key!r}: {row.reason}\n")
-    for text in outcome.broken:
-        sys.stderr.write(f"error: {text}\n")
-    sys.stderr.write(summary_line(outcome))
+    tell(outcome)
     if outcome.interrupted and ledger:
         sys.stderr.write("interrupted; the same command goes on from here\n")

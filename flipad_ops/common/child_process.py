@@ -16,6 +16,17 @@ _KEPT = (
 PARENT_PIPE = "FLIPADOPS_PARENT_PIPE"
 
 
+def settle_environment() -> None:
+    """What a process of ours wants of its libraries; call it before they are imported."""
+    # Threads that spin while they wait cost several times the CPU beside other processes; OpenMP
+    # reads this when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Third parties must not phone home.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
 def python_module(module: str) -> tuple[str, ...]:
     """The command of a module of ours; a folder of its name where we work cannot shadow it."""
     return (sys.executable, "-P", "-m", module)

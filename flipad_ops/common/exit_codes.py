@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 
+from flipad_ops.common import log
+from flipad_ops.common.child_process import settle_environment
 from flipad_ops.common.errors import (
     AttributorError,
     DataError,
@@ -53,12 +54,11 @@ def exit_code(error: FlipadError) -> int:
 
 def end_process(main: Callable[[], int]) -> None:
     """Exit with `main`'s code; a deliberate error is one sentence on stderr."""
-    # Third parties must not phone home.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    settle_environment()
+    log.from_environment()
     try:
         code = main()
     except FlipadError as error:
-        sys.stderr.write(f"flipadops: {error}\n")
         code = exit_code(error)
+        log.end(str(error), code)
     sys.exit(code)

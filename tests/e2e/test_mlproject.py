@@ -159,6 +159,7 @@ def test_mlflow_run_scans(fitted: str, tmp_path: Path, monkeypatch: pytest.Monke
     folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, tracking_uri=fitted))
     scan = json.loads((folder / "scan" / "scan.json").read_text())
     assert scan["summary"]["scored"] == run.data.metrics["scored"] == 12
+    assert "mlproject/scan.py" in scan["summary"]["command"]
     flagged = {f["key"] for f in scan["images"] if f["verdict"] != "clear"}
     assert flagged
     assert flagged <= {f"v1-{index}.png" for index in range(6)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import islice
 from typing import Any, Literal
 
 from flipad_ops.common.version import __version__
@@ -89,3 +91,14 @@ def summary_line(outcome: ScanOutcome) -> str:
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
         f"complete: {str(facts['complete']).lower()}\n"
     )
+
+
+def tell(outcome: ScanOutcome) -> None:
+    """What a person wants to know beside the outputs, on stderr."""
+    for warning in outcome.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    for row in islice(outcome.failed, 10):
+        sys.stderr.write(f"error: {row.key!r}: {row.reason}\n")
+    for text in outcome.broken:
+        sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(summary_line(outcome))
