@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from flipad_ops.generators import differentiable
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
 from flipad_ops.generators.output import OutputMap
@@ -89,6 +91,35 @@ class SplitGenerator:
             else:
                 activations.append(self.reading(images, len(chunk)))
         return torch.cat(outputs), torch.cat(activations)
+
+    def pixels(self, latents: Tensor) -> Tensor:
+        """Images of latents (n, *latent.shape) on `device`, through which gradients flow back.
+
+        Returns
+        -------
+        Tensor, (n, *sample_shape), float32 on `device`
+            In [0, 1], not rounded to `grid`. Where a file would be clamped to black or white, the
+            gradient passes all the same; not so at a clamp of the generator's own (`tail`).
+            Parameters get no gradients.
+
+        Raises
+        ------
+        NotAttributable
+            The generator returns no tensor.
+        """
+        returned = differentiable.returned(self.forward, latents, self.batched)
+        return differentiable.to_pixels(self, returned)
+
+    @cached_property
+    def why_not_differentiable(self) -> str:
+        """Why no gradient flows from `pixels` to latents, a sentence; "" when a probe's does."""
+        return differentiable.obstacle(self)
+
+    @cached_property
+    def encode(self) -> Callable[[Tensor], Tensor] | None:
+        """The model's own encoder, where `forward` has one: pixels (n, *sample_shape) in [0, 1] to
+        latents (n, *latent.shape) on `device`, float32, always the same for the same pixels."""
+        return differentiable.own_encoder(self)
 
     def batches(
         self, count: int, seed: int, batch_size: int = 64

@@ -180,6 +180,31 @@ class TracesItself(ABC):
     def __call__(self, latents: Tensor) -> Tensor:
         return self.trace(latents)[0]
 
+    @property
+    def twin(self) -> Generator | None:
+        """The same in torch, through which gradients pass, checked to give the same images."""
+        return None
+
+    @property
+    def why_no_twin(self) -> str:
+        """A sentence, where there is none."""
+        return "The generator runs outside torch, so no gradient reaches the latents."
+
+
+def only_tensor(output: Any) -> Tensor:
+    """The images in what a generator returns: itself, `.sample`, or the first of a tuple.
+
+    Raises
+    ------
+    NotAttributable
+    """
+    output = getattr(output, "sample", output)
+    if isinstance(output, (tuple, list)) and output:
+        output = output[0]
+    if not isinstance(output, Tensor):
+        raise NotAttributable(f"The generator returns a {type(output).__name__}, not a tensor.")
+    return output
+
 
 def run_traced(
     generator: Generator, latents: Tensor, images: Images | None = None
@@ -217,11 +242,7 @@ def run_traced(
         raise GeneratorUnreadable(
             f"The generator failed on latents of shape {tuple(latents.shape)}: {first_line(error)}"
         ) from error
-    output = getattr(output, "sample", output)
-    if isinstance(output, (tuple, list)) and output:
-        output = output[0]
-    if not isinstance(output, Tensor):
-        raise NotAttributable(f"The generator returns a {type(output).__name__}, not a tensor.")
+    output = only_tensor(output)
     if output.shape[:1] != latents.shape[:1]:
         raise NotAttributable(
             f"The generator returned shape {list(output.shape)} for {latents.shape[0]} latents."

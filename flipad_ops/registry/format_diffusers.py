@@ -36,6 +36,9 @@ class LatentDecoder(nn.Module):
         z = latent * scale + shift; broadcast over (batch, channels, height, width).
     """
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, autoencoder: nn.Module, scale: Tensor, shift: Tensor) -> None:
         super().__init__()
         self.autoencoder = autoencoder
@@ -46,6 +49,24 @@ class LatentDecoder(nn.Module):
         """(batch, channels, height, width) to images (batch, 3, height, width)."""
         decoded = self.autoencoder.decode(latents * self.scale + self.shift)  # type: ignore[operator]
         return decoded.sample  # type: ignore[no-any-return]
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images (batch, 3, height, width) as `forward` returns them to latents; of a
+        distribution its mode.
+
+        Raises
+        ------
+        GeneratorUnreadable
+            The autoencoder's result is of a kind not known here.
+        """
+        encoded = self.autoencoder.encode(images)  # type: ignore[operator]
+        if (posterior := getattr(encoded, "latent_dist", None)) is not None:
+            encoded = posterior.mode()
+        else:  # AutoencoderTiny and VQModel; AutoencoderDC
+            encoded = getattr(encoded, "latents", getattr(encoded, "latent", None))
+        if not isinstance(encoded, Tensor):
+            raise GeneratorUnreadable("The autoencoder's encoder gives no latents.")
+        return (encoded - self.shift) / self.scale
 
 
 def is_diffusers(folder: ModelFolder, metadata: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from flipad_ops.common.child_process import bare_environment
 from flipad_ops.common.errors import GeneratorUnreadable
 from flipad_ops.common.size_limits import check_archive, check_entries
 from flipad_ops.generators import LatentSpec
+from flipad_ops.generators.differentiable import let_gradients_through
 from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 
 _PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
@@ -85,6 +86,7 @@ def _read_program(path: Path, device: str, kind: str) -> LoadedGenerator:
 
         program = torch.export.load(path)
         module = move_to_device_pass(program, device).module()
+    let_gradients_through(module)
     inputs = [node for node in module.graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1:
         raise GeneratorUnreadable(
