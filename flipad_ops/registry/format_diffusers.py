@@ -23,6 +23,8 @@ from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 
 #: Where pipelines keep their autoencoder.
 SUBFOLDERS = ("vae", "movq", "vqvae")
+#: How the names of their classes begin.
+NAMES = ("Autoencoder", "AsymmetricAutoencoder", "VQ")
 
 
 class LatentDecoder(nn.Module):
@@ -146,7 +148,7 @@ def _class_name(folder: Path) -> str | None:
         name = parse((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return name if isinstance(name, str) and name.startswith(("Autoencoder", "VQ")) else None
+    return name if isinstance(name, str) and name.startswith(NAMES) else None
 
 
 def _load(

@@ -97,6 +97,38 @@ def tiny_autoencoder(seed: int = 0) -> Any:
         ).eval()
 
 
+#: Kinds of autoencoders that diffusers' pipelines decode with.
+AUTOENCODERS = ("AutoencoderKL", "AutoencoderTiny", "AsymmetricAutoencoderKL", "VQModel")
+
+
+def autoencoder(kind: str, seed: int = 0) -> Any:
+    """A random one of each kind, latents (4, 8, 8) to images (3, 16, 16)."""
+    import diffusers
+
+    if kind == "AutoencoderKL":
+        return tiny_autoencoder(seed)
+    blocks = {
+        "down_block_types": ("DownEncoderBlock2D",) * 2,
+        "up_block_types": ("UpDecoderBlock2D",) * 2,
+        "norm_num_groups": 4,
+        "latent_channels": 4,
+    }
+    fields: dict[str, Any] = {
+        "AutoencoderTiny": {
+            "encoder_block_out_channels": (8, 8), "decoder_block_out_channels": (8, 8),
+            "num_encoder_blocks": (1, 1), "num_decoder_blocks": (1, 1), "latent_channels": 4,
+        },
+        "AsymmetricAutoencoderKL": {
+            **blocks, "down_block_out_channels": (8, 16), "up_block_out_channels": (8, 16),
+            "sample_size": 16,
+        },
+        "VQModel": {**blocks, "block_out_channels": (8, 16), "num_vq_embeddings": 16},
+    }  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return getattr(diffusers, kind)(**fields[kind]).eval()
+
+
 def log_adapter(name: str, base: Path, recorded: int = 0) -> None:
     """mlflow.diffusers: a LoRA adapter of a base pipeline in a local folder, with latents."""
     adapter = base.parent / "adapter"

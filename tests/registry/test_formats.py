@@ -183,6 +183,30 @@ class TestDiffusers:
                 expected = autoencoder.decode(latents / 0.18215).sample
             torch.testing.assert_close(split.run(latents)[0], expected, atol=1e-5, rtol=1e-5)
 
+    @pytest.mark.parametrize("kind", formats.AUTOENCODERS)
+    def test_gradients_and_the_encoder(self, tmp_path: Path, kind: str) -> None:
+        """Recorded images come back from the encoder's guess, in the denoiser's units."""
+        model = formats.autoencoder(kind)
+        model.save_pretrained(tmp_path)
+        loaded = read(tmp_path)
+        metadata = {"latent": {"shape": [4, 8, 8]}, "output_range": [-1, 1]}
+        split = split_generator(loaded.forward, metadata, state=loaded.state)
+        assert not any(key.startswith("encoder") for key in loaded.state)
+        assert split.why_not_differentiable == ""
+        assert split.encode is not None
+        images = torch.rand(2, 3, 16, 16)
+        latents = split.encode(images)
+        assert torch.equal(split.encode(images), latents)
+        assert latents.shape == (2, 4, 8, 8)
+        with torch.no_grad():
+            encoded = model.encode(images * 2 - 1)
+            dist = getattr(encoded, "latent_dist", None)
+            raw = encoded.latents if dist is None else dist.mode()
+            factor = model.config.get("scaling_factor") or 1.0
+            torch.testing.assert_close(latents, raw * factor, atol=1e-5, rtol=1e-5)
+            expected = (model.decode(raw).sample.clamp(-1, 1) + 1) / 2
+            torch.testing.assert_close(split.pixels(latents), expected, atol=1e-5, rtol=1e-5)
+
     def test_recorded_latents(self, tmp_path: Path) -> None:
         """A denoiser's latents are not those of a normal distribution; its owner keeps some."""
         base = formats.save_base(tmp_path / "base")
