@@ -177,10 +177,14 @@ def let_gradients_through(program: torch.fx.GraphModule) -> None:
         if not isinstance(part, torch.fx.GraphModule):
             continue
         for node in list(part.graph.nodes):
-            if node.target is wrapped:
-                node.args = (True, *node.args[1:])
+            if node.target is wrapped:  # not "enabled": a run without gradients stays one
+                _, inner, *arguments = node.args
+                with part.graph.inserting_before(node):
+                    called = part.graph.call_module(inner.target, tuple(arguments))
+                node.replace_all_uses_with(called)
+                part.graph.erase_node(node)
             elif node.target is torch._C._set_grad_enabled:
-                node.args = (True,)
+                part.graph.erase_node(node)
             elif node.target in (aten.detach.default, aten.detach_.default):
                 node.replace_all_uses_with(node.args[0])
                 part.graph.erase_node(node)
