@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flipad_ops.common.errors import FlipadError, UsageError
 from flipad_ops.common.exit_codes import end_process, exit_code
-from flipad_ops.common.parameters import items, number
+from flipad_ops.common.parameters import flag, items, number
 from flipad_ops.common.progress import counter
 
 
@@ -19,7 +19,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="mlproject/scan.py")
     for name in ("target", "model"):
         parser.add_argument(f"--{name}", required=True)
-    for name, default in (("fdr", "0.01"), ("fail-on", "never"), ("device", "cpu")):
+    defaults = {"fdr": "0.01", "fail-on": "never", "device": "cpu", "allow-pickle": "false"}
+    for name, default in defaults.items():
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
     if given.fail_on not in ("leak", "review", "never"):
@@ -38,6 +39,7 @@ def main() -> int:
             device=given.device,
             outputs=(f"json={records / 'scan.json'}", f"html={records / 'report.html'}", "table"),
             track=True,
+            allow_pickle=flag("allow_pickle", given.allow_pickle),
             command=shlex.join(sys.argv),
         )
         client = mlflow.MlflowClient()

@@ -12,7 +12,7 @@ import typer
 from flipad_ops.cli import scan_options as opt
 from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
-from flipad_ops.cli.shared_options import Device, Sign, TrackingUri
+from flipad_ops.cli.shared_options import AllowPickle, Device, Sign, TrackingUri
 from flipad_ops.common.log import context
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def scan(
     batch_size: opt.BatchSize = 64,
     workers: opt.Workers = None,
     device: Device = "cpu",
+    allow_pickle: AllowPickle = False,
     engine: opt.Engine = opt.EngineChoice.local,
     ray_address: opt.RayAddress = "",
     ray_workers: opt.RayWorkers = None,
@@ -86,7 +87,7 @@ def scan(
         batch_size=batch_size, workers=workers, device=device, engine=engine.value,
         ray_address=ray_address, ray_workers=ray_workers, state=state, resume=resume,
         baseline=baseline, ignore_file=ignore_file, pictures=not no_thumbnails, check_scores=gate,
-        track=mlflow_run, sign=sign, tracking_uri=tracking_uri,
+        track=mlflow_run, sign=sign, tracking_uri=tracking_uri, allow_pickle=allow_pickle,
         command=shlex.join(["flipadops", *sys.argv[1:]]),
     )  # fmt: skip
     with counter("images", quiet=quiet) as progress:

@@ -10,7 +10,7 @@ import typer
 
 from flipad_ops.cli import verify_options as opt
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
-from flipad_ops.cli.shared_options import AsJson, Device, Saved, TrackingUri
+from flipad_ops.cli.shared_options import AllowPickle, AsJson, Device, Saved, TrackingUri
 from flipad_ops.common.exit_codes import FINDINGS, INCOMPLETE
 from flipad_ops.common.text_columns import write_columns
 
@@ -28,6 +28,7 @@ def verify(
     public_key: opt.PublicKey = None,
     as_json: AsJson = False,
     device: Device = "cpu",
+    allow_pickle: AllowPickle = False,
     profile: Profile = "",
     role_arn: RoleArn = "",
     region: Region = "",
@@ -59,6 +60,7 @@ def verify(
             access=S3Access(profile, role_arn, region, endpoint_url, no_sign_request),
             device=device,
             tracking_uri=tracking_uri,
+            allow_pickle=allow_pickle,
         )
     )
     if as_json:
@@ -85,6 +87,8 @@ def _write_table(result: VerifyResult) -> None:
 def _report(result: VerifyResult) -> None:
     if result.signed is not None:
         sys.stderr.write(f"signed: {result.signed}\n")
+    for warning in result.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
     for check in result.checks:
         for reason in check.reasons:
             sys.stderr.write(f"{check.state}: {check.finding.row.key!r}: {reason}\n")

@@ -25,6 +25,7 @@ classes to process exit codes.
     |   +-- AttributorCorrupt      files missing, altered or of an unknown format
     |   +-- AttributorUncalibrated no threshold or no null scores
     |   +-- LayerMismatch          fitted for another final layer than the one registered
+    |   +-- GeneratorUnavailable   the generator it names cannot be had as it was at the fit
     +-- TargetError                a scan target cannot be listed or read
     |   +-- NothingToScan          listed, and no image in it
     |   +-- ObjectGone             listed, and deleted before it was read
@@ -48,6 +49,7 @@ __all__ = [
     "GeneratorError",
     "GeneratorNotFound",
     "GeneratorTooLarge",
+    "GeneratorUnavailable",
     "GeneratorUnreadable",
     "ImageError",
     "ImageTooLarge",
@@ -169,6 +171,10 @@ class AttributorUncalibrated(AttributorError):
 
 class LayerMismatch(AttributorError):
     """The attributor was fitted for another final layer."""
+
+
+class GeneratorUnavailable(AttributorError):
+    """The generator that an attributor names cannot be had as it was at the fit."""
 
 
 class TargetError(FlipadError):

@@ -27,6 +27,7 @@ from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import download
 from flipad_ops.registry.inventory import attributor_aliases
+from flipad_ops.registry.second_witness import attach_all
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, resolve
 from flipad_ops.samples.sample_kinds import decodable
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
 
 
 class LoadedScorer:
-    """An attributor as a scan sees it; see `flipad_ops.attribution.scorer.Scorer`."""
+    """An attributor as a scan sees it; see `flipad_ops.attribution.scorer.Scorer`.
+
+    Its `silent` says why its second witness does not speak; "" when it does, or there is none.
+    """
 
     def __init__(self, attributor: Attributor, card: AttributorCard) -> None:
         self.attributor = attributor
@@ -48,6 +52,7 @@ class LoadedScorer:
         self.threshold = attributor.calibration.threshold
         self.p_floor = attributor.calibration.floor
         self.inversion_key = attributor.inversion_key
+        self.silent = ""
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
         """Score (n, *space.shape) float32 pixels in [0, 1]."""
@@ -84,8 +89,10 @@ def load_scorers(
     all_models: bool = False,
     device: str = "cpu",
     tracking_uri: str | None = None,
+    allow_pickle: bool = False,
 ) -> list[Scorer]:
-    """Load the attributors that `models` name, each once, in that order.
+    """Load the attributors that `models` name, each once, in that order, and the generators that
+    their second witnesses need.
 
     Parameters
     ----------
@@ -94,6 +101,8 @@ def load_scorers(
         an attributor model; or a folder written by `save_attributor`.
     all_models : bool
         The `current` attributor of every generator as well.
+    allow_pickle : bool
+        Of those generators; see `registry.generators.load_generator`.
 
     Raises
     ------
@@ -102,7 +111,7 @@ def load_scorers(
         No such device.
     """
     check_device(device)
-    scorers: list[Scorer] = []
+    scorers: list[LoadedScorer] = []
     folders = [text for text in models if (Path(text) / JSON_NAME).is_file()]
     names = [text for text in models if text not in folders]
     for text in folders:
@@ -113,7 +122,8 @@ def load_scorers(
             versions += current_attributors(client) if all_models else []
             unique = {(v.name, str(v.version)): v for v in versions}
             scorers += [from_version(client, version, device) for version in unique.values()]
-    return scorers
+    attach_all(scorers, device, tracking_uri, allow_pickle)
+    return [*scorers]
 
 
 def attributor_version(client: MlflowClient, ref: ModelRef) -> ModelVersion:

@@ -27,6 +27,8 @@ class EvaluateRequest:
         Name of a source to its place.
     workers : int or None
         Decoding processes; None takes one per core, 0 decodes in this process.
+    allow_pickle : bool
+        Load a pickled generator of a second witness whose owner opted in.
     """
 
     model: str
@@ -37,6 +39,7 @@ class EvaluateRequest:
     batch_size: int = 64
     device: str = "cpu"
     tracking_uri: str | None = None
+    allow_pickle: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,9 @@ def evaluate(request: EvaluateRequest) -> EvaluateResult:
 
     places = {"own": request.own, **request.foreign}
     targets = [open_target(place, request.access) for place in places.values()]
-    (scorer,) = load_scorers([request.model], False, request.device, request.tracking_uri)
+    (scorer,) = load_scorers(
+        [request.model], False, request.device, request.tracking_uri, request.allow_pickle
+    )
     plan = ScanPlan(targets, batch_size=request.batch_size, workers=request.workers)
     outcome = run_scan(with_tables(plan, [scorer]), [scorer])
     names = {target.uri: name for name, target in zip(places, targets, strict=True)}

@@ -78,6 +78,8 @@ class ScanRequest:
     sign : Path or None
         minisign key for the output files.
     tracking_uri : str or None
+    allow_pickle : bool
+        Load pickled generators of second witnesses whose owners opted in.
     command : str
         Command line for the record.
     """
@@ -108,6 +110,7 @@ class ScanRequest:
     track: bool = False
     sign: Path | None = None
     tracking_uri: str | None = None
+    allow_pickle: bool = False
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -171,6 +174,7 @@ def scan(
         outcome.command = scrub(request.command)
         if request.track or any(output_format(name).pictures for name, _ in outputs):
             _picture(request, outcome, scorers)
+        outcome.warnings += filter(None, (getattr(each, "silent", "") for each in scorers))
         outcome.warnings += suppressions.warnings() if outcome.complete else []
         if request.check_scores:
             from flipad_ops.workflows.score_quality import check_scores
@@ -234,7 +238,9 @@ def _load(request: ScanRequest, plan: ScanPlan) -> tuple[list[Scorer], ScanPlan]
     # On Ray the workers have the device; this process only decides.
     device = "cpu" if request.engine == "ray" else request.device
     with span("scan load"):
-        scorers = load_scorers(request.models, request.all_models, device, request.tracking_uri)
+        scorers = load_scorers(
+            request.models, request.all_models, device, request.tracking_uri, request.allow_pickle
+        )
     return scorers, with_frames(with_tables(plan, scorers))
 
 
@@ -244,7 +250,8 @@ def _engine(request: ScanRequest, scorers: list[Scorer]) -> Engine | None:
     from flipad_ops.registry.shipping import ship
     from flipad_ops.scanning.ray.ray_engine import RayEngine
 
-    return RayEngine(ship(scorers), request.device, request.ray_workers, request.ray_address)
+    shipped = ship(scorers, request.tracking_uri, request.allow_pickle)
+    return RayEngine(shipped, request.device, request.ray_workers, request.ray_address)
 
 
 def _picture(request: ScanRequest, outcome: ScanOutcome, scorers: list[Scorer]) -> None:

@@ -33,6 +33,8 @@ class VerifyRequest:
         Relative difference of scores that counts as none.
     public_key : str or None
         minisign's key or its file: the signature of `saved` is checked first.
+    allow_pickle : bool
+        Load pickled generators of second witnesses whose owners opted in.
     """
 
     saved: Path
@@ -45,6 +47,7 @@ class VerifyRequest:
     access: S3Access = AS_CONFIGURED
     device: str = "cpu"
     tracking_uri: str | None = None
+    allow_pickle: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,13 @@ class VerifyResult:
     checks : tuple of Check
     signed : str or None
         The trusted comment of the signature, where one was checked.
+    warnings : tuple of str
+        Second witnesses that were silent.
     """
 
     checks: tuple[Check, ...]
     signed: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -108,9 +114,12 @@ def verify(request: VerifyRequest) -> VerifyResult:
     from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
 
     names = [name for name in outcome.cards if in_registry(name)]
-    scorers = load_scorers([*request.models, *names], False, request.device, request.tracking_uri)
+    scorers = load_scorers(
+        [*request.models, *names], False, request.device, request.tracking_uri, request.allow_pickle
+    )
     outcome.request = with_frames(with_tables(outcome.request, scorers))
     limit = outcome.request.limits.max_bytes
     evidence = Evidence(outcome.request.targets, limit, request.copies)
     verifier = Verifier(outcome, scorers, evidence, request.tolerance)
-    return VerifyResult(tuple(verifier.check(found)), signed)
+    silent = tuple(filter(None, (getattr(each, "silent", "") for each in scorers)))
+    return VerifyResult(tuple(verifier.check(found)), signed, silent)
