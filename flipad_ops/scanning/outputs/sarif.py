@@ -7,9 +7,9 @@ from typing import Any, TextIO
 
 from flipad_ops.common.version import __version__
 from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs import OutputFormat
-from flipad_ops.scanning.outputs.text_table import printable
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 RULES = {
@@ -76,6 +76,9 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
         "partialFingerprints": {"contentAndAttributor/v1": f"{row.sha256}:{row.attributor}"},
         "properties": {"score": row.score, "p": row.p, "q": finding.q, "key": printable(row.key)},
     }
+    if row.testimony is not None:
+        said = {"witnesses": row.testimony.witnesses, "alteration": printable(row.testimony.words)}
+        result["properties"] |= said
     if finding.suppressed:
         result["suppressions"] = [{"kind": "external", "justification": finding.suppressed}]
     return result
