@@ -67,9 +67,9 @@ class SqliteKnown:
 def row_of(record: Sequence[Any]) -> Row:
     """A record of FIELDS as a row."""
     *plain, attributed, converged, testimony = record
-    flags = (None if f is None else bool(f) for f in (attributed, converged))
+    attributed, converged = (None if f is None else bool(f) for f in (attributed, converged))
     key, target, *rest = plain
-    return Row(from_text(key), from_text(target), *rest, *flags, said(testimony))
+    return Row(from_text(key), from_text(target), *rest, attributed, converged, said(testimony))
 
 
 def said(text: str | None) -> Testimony | None:

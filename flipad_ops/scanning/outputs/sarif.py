@@ -61,7 +61,7 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
         f"(threshold {card.threshold:.4g}), p {row.p:.2g}, q {finding.q:.2g}. A flag is a "
         "statistical suspicion, not proof."
     )
-    result = {
+    result: dict[str, Any] = {
         "ruleId": finding.verdict,
         "level": RULES[finding.verdict][0],
         "message": {"text": f"{text} {finding.why}".strip()},

@@ -43,7 +43,7 @@ def remade(exhibit: Exhibit, card: AttributorCard) -> dict[str, Any] | None:
 def difference(found: NDArray[np.uint8], again: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Absolute difference of two images, (height, width, channels), amplified."""
     apart = np.abs(found.astype(np.int32) - again.astype(np.int32)) * AMPLIFIED
-    return np.minimum(apart, 255).astype(np.uint8)
+    return np.asarray(np.minimum(apart, 255), dtype=np.uint8)
 
 
 def strip(own: Sequence[float], foreign: Sequence[float], here: float) -> Markup:
