@@ -168,6 +168,11 @@ class Remaker(Protocol):
         ...
 
 
+def testimonies(batch: ScoreBatch) -> tuple[Testimony | None, ...]:
+    """One entry per image, None where the second witness was not asked."""
+    return (None,) * len(batch.score) if batch.testimony is None else batch.testimony
+
+
 def label(scorer: Scorer) -> str:
     """ "name/version", the key of a scorer in rows and outcomes."""
     return f"{scorer.name}/{scorer.version}"

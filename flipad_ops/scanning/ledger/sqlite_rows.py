@@ -9,7 +9,7 @@ from typing import Any
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.attribution.testimony import from_text as testimony_from_text
 from flipad_ops.common.errors import RecordAltered, StateError
-from flipad_ops.scanning.decisions.records import Row
+from flipad_ops.scanning.decisions.records import Row, replace_row
 
 VERSION = 2
 
@@ -66,10 +66,10 @@ class SqliteKnown:
 
 def row_of(record: Sequence[Any]) -> Row:
     """A record of FIELDS as a row."""
-    *plain, attributed, converged, testimony = record
-    attributed, converged = (None if f is None else bool(f) for f in (attributed, converged))
-    key, target, *rest = plain
-    return Row(from_text(key), from_text(target), *rest, attributed, converged, said(testimony))
+    key, target, *plain, attributed, converged, text = record
+    flags = (None if f is None else bool(f) for f in (attributed, converged))
+    row = Row(from_text(key), from_text(target), *plain, *flags)
+    return row if text is None else replace_row(row, testimony=said(text))
 
 
 def said(text: str | None) -> Testimony | None:

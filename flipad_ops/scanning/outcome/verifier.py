@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label, testimonies
 from flipad_ops.common.errors import AttributorCorrupt, AttributorMissing, TargetError
 from flipad_ops.samples.decoder import DecodeJob
 from flipad_ops.scanning.decisions.records import Finding
@@ -23,7 +23,6 @@ from flipad_ops.scanning.outcome.remade_again import (
     worse,
 )
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.pipeline.lanes import testimonies
 
 #: Relative difference of scores that other batches, machines or devices may make.
 TOLERANCE = 1e-4

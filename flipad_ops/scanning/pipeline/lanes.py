@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label
-from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label, testimonies
 from flipad_ops.common.errors import InversionError
 from flipad_ops.scanning.decisions.records import Row, replace_row
 from flipad_ops.scanning.ledger.ledger import Ledger, Scored
@@ -171,11 +170,6 @@ def join(parts: Sequence[ScoreBatch]) -> ScoreBatch:
         testimony=tuple(chain.from_iterable(map(testimonies, parts))) if said else None,
         stages=summed([part.stages or {} for part in parts]) or None,
     )
-
-
-def testimonies(batch: ScoreBatch) -> tuple[Testimony | None, ...]:
-    """One entry per image, None where the second witness was not asked."""
-    return (None,) * len(batch.score) if batch.testimony is None else batch.testimony
 
 
 def summed(costs: Iterable[Mapping[str, tuple[int, float]]]) -> dict[str, tuple[int, float]]:
