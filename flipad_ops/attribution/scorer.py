@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.samples.space import SampleSpace
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class ScoreBatch:
         What the inversion could not explain, when asked for.
     recompressed : (n,) bool or None
         Whether the image was taken for an own one out of a lossy file, by its pixels.
+    testimony : tuple of (Testimony or None), of length n, or None
+        What the second witness says; None for an image about which it was not asked.
+    stages : mapping of name to (images, seconds), or None
+        What the scores cost: screen, invert, views, remake.
     """
 
     score: NDArray[np.float64]
@@ -48,6 +53,8 @@ class ScoreBatch:
     screened: NDArray[np.bool_] | None = None
     residual: NDArray[np.float32] | None = None
     recompressed: NDArray[np.bool_] | None = None
+    testimony: tuple[Testimony | None, ...] | None = None
+    stages: Mapping[str, tuple[int, float]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +74,10 @@ class AttributorCard:
         What every score rests on, if not the usual inversion; a sentence.
     unit : str
         What a sample is called: "image", or "row" of a table.
+    remade_own, remade_null : sequences of float
+        `Testimony.ratio` of calibration images, own ones and foreign ones by stratum.
+    second_witness : str
+        What the second witness is, or why it is silent; a sentence.
     """
 
     attributor_name: str
@@ -92,6 +103,9 @@ class AttributorCard:
     reference: NDArray[np.uint8] | None = None
     basis: str = ""
     unit: str = "image"
+    remade_own: tuple[float, ...] = ()
+    remade_null: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    second_witness: str = ""
 
 
 class Scorer(Protocol):
@@ -129,6 +143,34 @@ class SharingScorer(Scorer, Protocol):
     ) -> ScoreBatch:
         """Scores from the inversions of the images that `screening` needs; NaN for none."""
         ...
+
+
+@runtime_checkable
+class Remaker(Protocol):
+    """A scorer that can make an image again from what its testimony records."""
+
+    def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The remade image, (height, width, channels), as made and as altered.
+
+        Raises
+        ------
+        FlipadError
+            The latent is damaged or was not kept, or the generator is not at hand.
+        """
+        ...
+
+    def distance(self, pixels: Tensor, testimony: Testimony) -> float:
+        """PSNR in dB between (*space.shape) float32 pixels in [0, 1] and the remade image.
+
+        It is made from the recorded latent and altered by the recorded alteration: nothing is
+        sought. Raises FlipadError as `show` does.
+        """
+        ...
+
+
+def testimonies(batch: ScoreBatch) -> tuple[Testimony | None, ...]:
+    """One entry per image, None where the second witness was not asked."""
+    return (None,) * len(batch.score) if batch.testimony is None else batch.testimony
 
 
 def label(scorer: Scorer) -> str:

@@ -25,6 +25,7 @@ def verify(
     model: opt.Model = None,
     limit: opt.Limit = None,
     tolerance: opt.Tolerance = 1e-4,
+    regenerate: opt.Regenerate = False,
     public_key: opt.PublicKey = None,
     as_json: AsJson = False,
     device: Device = "cpu",
@@ -40,10 +41,11 @@ def verify(
 
     Every leak and review of the file, or those of --key. The content is found by its hash: where
     it was, among the versions of a versioned bucket, or in --copies. The attributor must be the
-    very files that made the scan.
+    very files that made the scan. With --regenerate the generator also makes each image again from
+    the latent that the file records, and its distance must be the recorded one.
 
     Exit codes: 0 all confirmed, 2 usage, 3 something differs or is not what was signed, 4 content
-    cannot be had, 5 no such finding, 6 attributor missing or changed.
+    or generator cannot be had, 5 no such finding, 6 attributor missing or changed.
     """
     from flipad_ops.storage import S3Access
     from flipad_ops.workflows import verify as work
@@ -56,6 +58,7 @@ def verify(
             copies=copies,
             limit=limit,
             tolerance=tolerance,
+            regenerate=regenerate,
             public_key=public_key,
             access=S3Access(profile, role_arn, region, endpoint_url, no_sign_request),
             device=device,

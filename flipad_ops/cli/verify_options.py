@@ -17,6 +17,9 @@ Limit = Annotated[int | None, typer.Option(min=1, help="The first N findings.")]
 Tolerance = Annotated[
     float, typer.Option(min=0.0, help="Relative difference of scores that counts as none.")
 ]
+Regenerate = Annotated[
+    bool, typer.Option("--regenerate", help="Make each image again from its recorded latent, too.")
+]
 PublicKey = Annotated[
     str | None, typer.Option(help="Check RUN.jsonl.minisig first: minisign's key or its file.")
 ]

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.judgement import Attribution, Screening
-from flipad_ops.attribution.scorer import LOCAL, AttributorCard, ScoreBatch, Scorer
+from flipad_ops.attribution.scorer import AttributorCard, ScoreBatch, Scorer
 from flipad_ops.attribution.serialisation import JSON_NAME, attributor_sha256, load_attributor
+from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.devices import check_device
 from flipad_ops.common.errors import (
     AttributorCorrupt,
+    AttributorError,
     AttributorMissing,
     GeneratorNotFound,
     LayerMismatch,
 )
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
+from flipad_ops.registry.attributor_card import card_of
 from flipad_ops.registry.generators import download
 from flipad_ops.registry.inventory import attributor_aliases
 from flipad_ops.registry.second_witness import attach_all
@@ -71,6 +75,20 @@ class LoadedScorer:
         result = _batch(self.attributor.conclude(pixels, screening, inverted))
         return replace(result, score=np.where(np.isfinite(result.score), result.score, np.nan))
 
+    def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """See `Remaker`, as for the next one."""
+        made: tuple[NDArray[np.uint8], NDArray[np.uint8]] = self._remaking("show")(testimony)
+        return made
+
+    def distance(self, pixels: Tensor, testimony: Testimony) -> float:
+        return float(self._remaking("distance")(pixels, testimony))
+
+    def _remaking(self, name: str) -> Callable[..., Any]:
+        found: Callable[..., Any] | None = getattr(self.attributor, name, None)
+        if found is None:
+            raise AttributorError(f"{self.name} cannot make images again: it has no generator.")
+        return found
+
 
 def _batch(result: Attribution, residual: bool = False) -> ScoreBatch:
     return ScoreBatch(
@@ -81,6 +99,8 @@ def _batch(result: Attribution, residual: bool = False) -> ScoreBatch:
         screened=~result.inverted,
         residual=result.residual.numpy() if residual else None,
         recompressed=result.recompressed,
+        testimony=getattr(result, "testimony", None),
+        stages=getattr(result, "stages", None),
     )
 
 
@@ -191,59 +211,8 @@ def from_folder(folder: Path, device: str, version: ModelVersion | None = None) 
     decodable(attributor.space)
     written_by = json.loads((folder / JSON_NAME).read_text()).get("code_version", "")
     return LoadedScorer(
-        attributor, _card(attributor, attributor_sha256(folder), written_by, version)
+        attributor, card_of(attributor, attributor_sha256(folder), written_by, version)
     )
-
-
-def _card(
-    attributor: Attributor, sha256: str, written_by: str, version: ModelVersion | None
-) -> AttributorCard:
-    facts, calibration = attributor.generator, attributor.calibration
-    settings, evaluation = attributor.settings, attributor.evaluation
-    shared = tuple(facts["equivalence_class"])
-    if version is not None and version.tags.get(tags.CLASS):
-        # Versions that joined the class after the fit are named by the tag alone.
-        shared = tuple(version.tags[tags.CLASS].split(", "))
-    reference = attributor.reference
-    null = dict(calibration.null_scores)
-    null |= {_lossy(name): s for name, s in calibration.recompressed_null_scores.items()}
-    measured = {"tpr": _interval(evaluation["tpr"])}
-    measured |= {name: _interval(part["fpr"]) for name, part in evaluation["strata"].items()}
-    for name, part in evaluation.get("recompressed", {}).get("strata", {}).items():
-        measured[_lossy(name)] = _interval(part["fpr"])
-    return AttributorCard(
-        attributor_name=version.name if version else tags.attributor_name(facts["name"]),
-        attributor_version=str(version.version) if version else LOCAL,
-        attributor_sha256=sha256,
-        generator_name=facts["name"],
-        generator_version=facts["version"],
-        final_layer_sha256=facts["final_layer_sha256"],
-        decoder_sha256=facts["decoder_sha256"],
-        equivalence_class=shared,
-        threshold=calibration.threshold,
-        target_fnr=settings.fnr,
-        n_own_calibration=len(calibration.own_scores),
-        strata={name: len(scores) for name, scores in null.items()},
-        measured=measured,
-        own_scores=tuple(calibration.own_scores.tolist()),
-        null_scores={name: tuple(scores.tolist()) for name, scores in null.items()},
-        code_version=written_by,
-        seed=settings.seed,
-        alpha=settings.inversion.alpha,
-        solver=settings.inversion.solver,
-        tolerance=settings.inversion.tolerance,
-        reference=None if reference is None else reference.permute(1, 2, 0).numpy(),
-        unit=attributor.space.unit,
-        basis=attributor.basis,
-    )
-
-
-def _lossy(stratum: str) -> str:
-    return f"{stratum}, recompressed"
-
-
-def _interval(rate: Mapping[str, float]) -> tuple[float, float, float]:
-    return rate["value"], rate["low"], rate["high"]
 
 
 def _check_layer(client: MlflowClient, scorer: LoadedScorer, where: str) -> None:

@@ -31,6 +31,8 @@ class VerifyRequest:
         The first so many findings.
     tolerance : float
         Relative difference of scores that counts as none.
+    regenerate : bool
+        Make each image again from its recorded latent, too.
     public_key : str or None
         minisign's key or its file: the signature of `saved` is checked first.
     allow_pickle : bool
@@ -43,6 +45,7 @@ class VerifyRequest:
     copies: Path | None = None
     limit: int | None = None
     tolerance: float = TOLERANCE
+    regenerate: bool = False
     public_key: str | None = None
     access: S3Access = AS_CONFIGURED
     device: str = "cpu"
@@ -120,6 +123,6 @@ def verify(request: VerifyRequest) -> VerifyResult:
     outcome.request = with_frames(with_tables(outcome.request, scorers))
     limit = outcome.request.limits.max_bytes
     evidence = Evidence(outcome.request.targets, limit, request.copies)
-    verifier = Verifier(outcome, scorers, evidence, request.tolerance)
+    verifier = Verifier(outcome, scorers, evidence, request.tolerance, request.regenerate)
     silent = tuple(filter(None, (getattr(each, "silent", "") for each in scorers)))
     return VerifyResult(tuple(verifier.check(found)), signed, silent)

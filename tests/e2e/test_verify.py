@@ -16,6 +16,7 @@ from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.serialisation import save_attributor
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.samples.png import encode_png
+from tests.attribution.test_testimony import said
 from tests.conftest import noise_images
 from tests.e2e.s3_server import S3Server, s3_server
 from tests.e2e.test_scan_cli import ENVIRONMENT
@@ -103,6 +104,27 @@ def test_findings_of_a_folder(flipadops: Command, material: Path, tmp_path: Path
     fewer = [line for line in rows if "other 3" not in line]
     (tmp_path / "run.jsonl").write_text("".join(fewer))  # q is that of another number of images
     assert flipadops("verify", "run.jsonl", "-m", attributor).returncode == 3
+
+
+def test_what_cannot_be_made_again_is_said_to_be(
+    flipadops: Command, material: Path, tmp_path: Path
+) -> None:
+    scan(flipadops, "found", material)
+    asked = ("verify", "run.jsonl", "-m", str(material / "attributor"), "--regenerate")
+    ended = flipadops(*asked)
+    assert ended.returncode == 4, ended.stderr
+    assert "0 confirmed, 0 differs, 3 unavailable" in ended.stderr
+    assert ended.stderr.count("No latent is recorded from which") == 3
+    change(tmp_path / "run.jsonl", "in/own 1.png", testimony={"ratio": 0.5})
+    ended = flipadops(*asked)
+    assert ended.returncode == 2
+    assert "A recorded testimony has no valid 'psnr'" in ended.stderr
+    recorded = said().to_dict()
+    change(tmp_path / "run.jsonl", "in/own 1.png", testimony=recorded)
+    ended = flipadops(*asked)
+    assert ended.returncode == 3
+    assert "The second witness says nothing now, and spoke then." in ended.stderr
+    assert "The image cannot be made again: " in ended.stderr
 
 
 def test_moved_and_replaced_content(flipadops: Command, material: Path, tmp_path: Path) -> None:

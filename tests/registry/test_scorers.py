@@ -1,26 +1,38 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from torch import Tensor
 
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.scorer import Remaker
 from flipad_ops.attribution.serialisation import attributor_sha256
+from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.errors import (
     AttributorCorrupt,
+    AttributorError,
     AttributorMissing,
     GeneratorNotFound,
     LayerMismatch,
 )
 from flipad_ops.registry import tags
+from flipad_ops.registry.attributor_card import card_of
 from flipad_ops.registry.generators import load_generator
-from flipad_ops.registry.scorers import load_scorers
+from flipad_ops.registry.scorers import LoadedScorer, load_scorers
 from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import encode_png
+from flipad_ops.scanning.outcome.cards import card_from_dict, card_to_dict
+from tests.attribution.test_testimony import said
 
 
 @pytest.mark.parametrize(
@@ -74,6 +86,45 @@ def test_local_folder(fitted: str, tmp_path: Path) -> None:
     (scorer,) = load_scorers([str(folder)])
     assert (scorer.name, scorer.version) == ("tiny-attributor", "local")
     assert scorer.card.attributor_sha256 == attributor_sha256(folder)
+
+
+class Remaking:
+    """An attributor with a second witness, in front of one that has none."""
+
+    second_witness = "It makes each image again."
+    remade_own = np.array([0.25, 0.5])
+    remade_null = MappingProxyType({"photos": np.array([3.0])})
+
+    def __init__(self, attributor: Attributor) -> None:
+        self._attributor = attributor
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._attributor, name)
+
+    def show(self, testimony: Testimony) -> tuple[object, object]:
+        made = np.full((2, 2, 3), int(testimony.latents()[0, 1]), np.uint8)
+        return made, made + 1
+
+    def distance(self, pixels: Tensor, testimony: Testimony) -> Tensor:
+        return pixels.sum() + testimony.psnr
+
+
+def test_images_are_made_again_by_the_attributor(fitted: str) -> None:
+    (plain,) = load_scorers(["tiny"], tracking_uri=fitted)
+    assert isinstance(plain, LoadedScorer)
+    with pytest.raises(AttributorError, match="tiny-attributor cannot make images again"):
+        plain.show(said())
+    with pytest.raises(AttributorError, match="has no generator"):
+        plain.distance(torch.zeros(3, 16, 16), said())
+    assert (plain.card.remade_own, plain.card.second_witness) == ((), "")
+    remaking: Any = Remaking(plain.attributor)
+    scorer = LoadedScorer(remaking, card_of(remaking, "a" * 64, "test", None))
+    assert isinstance(scorer, Remaker)
+    assert [int(image.max()) for image in scorer.show(said())] == [1, 2]
+    assert scorer.distance(torch.ones(2), said(psnr=30.0)) == 32.0
+    card = card_from_dict(json.loads(json.dumps(card_to_dict(scorer.card))))
+    assert (card.remade_own, card.remade_null) == ((0.25, 0.5), {"photos": (3.0,)})
+    assert card.second_witness == "It makes each image again."
 
 
 def test_pyfunc_agrees_with_the_library(fitted: str, monkeypatch: pytest.MonkeyPatch) -> None:

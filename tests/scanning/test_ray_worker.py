@@ -26,6 +26,7 @@ from flipad_ops.storage import LocalTarget, ManifestTarget
 from flipad_ops.storage.target import GONE
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.pipeline.test_pipeline import Counting, png
+from tests.scanning.remaking import Enlarger, own_picture
 
 
 @pytest.fixture
@@ -59,6 +60,20 @@ def test_reads_and_scores_what_a_lane_would(folder: Path) -> None:
         batch = subject.score(lane, [(0, 3), (0, 1)], pixels)
         direct = Lane(scorer, SqliteLedger(), 2).score(pixels[lane][[3, 1]])
         np.testing.assert_array_equal(batch.score, direct.score)
+
+
+def test_what_a_second_witness_says_and_costs_travels_with_the_scores(folder: Path) -> None:
+    subject = worker(folder, lambda device: [Enlarger()])
+    subject.start()
+    subject.lanes[0].batch_size = 2
+    shades = np.stack([own_picture(n).transpose(2, 0, 1) for n in range(3)])
+    bright = np.full((2, 3, 8, 8), 250, np.uint8)
+    batch = subject.score(0, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)], [shades], [bright])
+    arrived = pickle.loads(pickle.dumps(batch))
+    assert [said is not None for said in arrived.testimony] == [True, False, True, False, True]
+    assert {name: images for name, (images, _) in arrived.stages.items()} == {
+        "views": 5, "remake": 3,
+    }  # fmt: skip
 
 
 def test_remembers_how_much_memory_there_is(folder: Path) -> None:

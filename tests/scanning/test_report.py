@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -12,10 +13,13 @@ from selenium.webdriver.common.by import By
 from flipad_ops.scanning.outcome.exhibits import collect_exhibits, reference_exhibit
 from flipad_ops.scanning.outputs import write_outputs
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
+from flipad_ops.scanning.report.remade import AMPLIFIED, difference, strip
 from flipad_ops.storage import open_target
 from tests.browser import chromium
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.pipeline.test_run import save
+from tests.scanning.remaking import Enlarger
+from tests.scanning.test_witnesses import objects
 
 EVIL = "<script>document.title='owned'<.png"
 
@@ -65,6 +69,46 @@ def test_changed_objects_are_not_pictured(tmp_path: Path) -> None:
 
 
 @pytest.fixture
+def witnessed(tmp_path: Path) -> Path:
+    """A page on what two witnesses say, of an object each."""
+    (tmp_path / "found").mkdir()
+    for name, data in objects().items():
+        (tmp_path / "found" / name).write_bytes(data)
+    plan = ScanPlan(targets=[open_target(str(tmp_path / "found"))], workers=0, fdr=0.05)
+    outcome = run_scan(plan, [Enlarger((3, 16, 16))])
+    outcome.exhibits = collect_exhibits(outcome, [Enlarger((3, 16, 16))])
+    write_outputs(outcome, [("html", tmp_path / "report.html")])
+    return tmp_path / "report.html"
+
+
+def test_a_second_witness_is_shown_beside_the_finding(witnessed: Path) -> None:
+    text = witnessed.read_text()
+    assert text.count('class="exhibit witnessed"') == 2
+    assert "remade, altered: JPEG 70" in text
+    assert "remade, as made" in text
+    assert text.count("difference × 8") == 2
+    assert text.count('class="strip"') == 2
+    assert len(text.partition(">latent ")[2].partition("<")[0]) == 16
+    assert 'id="remade"' in text
+
+
+def test_a_page_without_a_second_witness_does_not_speak_of_one(page: Path) -> None:
+    assert "witness" not in page.read_text().partition("</style>")[2]
+
+
+def test_differences_are_amplified_and_bounded() -> None:
+    dark = np.zeros((2, 2, 3), np.uint8)
+    assert difference(dark, dark + 3).max() == 3 * AMPLIFIED
+    assert difference(dark + 200, dark).min() == 255
+    assert difference(dark, dark + 200).min() == 255
+
+
+def test_a_strip_without_calibration_is_left_out() -> None:
+    assert strip((), (), 0.5) == ""
+    assert "NaN" not in strip((0.5, float("inf")), (float("nan"), 3.0), 0.0)
+
+
+@pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     with chromium(tmp_path) as chrome:
         yield chrome
@@ -81,3 +125,14 @@ def test_hostile_key_is_inert_in_a_browser(page: Path, browser: webdriver.Chrome
     assert len(widths) == 2 * 7 + 1
     assert all(widths)
     assert len(browser.find_elements(By.TAG_NAME, "svg")) == 2
+
+
+@pytest.mark.e2e
+def test_remade_images_are_shown_in_a_browser(witnessed: Path, browser: webdriver.Chrome) -> None:
+    browser.get(witnessed.as_uri())
+    for css in ("remade", "difference"):
+        pictures = browser.find_elements(By.CLASS_NAME, css)
+        assert [picture.get_property("naturalWidth") for picture in pictures] == [16, 16]
+    browser.set_window_size(500, 900)
+    strips = browser.find_elements(By.CLASS_NAME, "strip")
+    assert all(100 < strip.size["width"] < 500 for strip in strips)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from flipad_ops.attribution.testimony import Testimony
+
 #: Of a saved scan (jsonl); raised when older code would read a file wrongly.
 SAVED_FORMAT = 1
 
@@ -35,6 +37,8 @@ class Row:
         "name/version" of the attributor asked.
     score, p : float or None
     attributed, converged : bool or None
+    testimony : Testimony or None
+        What the second witness says, where it was asked.
     """
 
     key: str
@@ -49,10 +53,15 @@ class Row:
     p: float | None = None
     attributed: bool | None = None
     converged: bool | None = None
+    testimony: Testimony | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return dict(vars(self))
+        """JSON-ready; `testimony` is left out where there is none."""
+        fields = dict(vars(self))
+        del fields["testimony"]
+        if self.testimony is not None:
+            fields["testimony"] = self.testimony.to_dict()
+        return fields
 
 
 def replace_row(row: Row, **changes: object) -> Row:
@@ -71,7 +80,8 @@ class Finding:
         Benjamini-Hochberg adjusted p over the scan.
     verdict : {"leak", "review", "clear"}
     why : str
-        Why a row is for review instead of a leak, and what its score rests on if not the usual.
+        Why a row is for review instead of a leak, which witnesses spoke, and what its score rests
+        on if not the usual; of a clear one, who accepts it although it is not attributed.
     suppressed : str
         Why it does not count although flagged: in the baseline, or allowed; empty otherwise.
     """

@@ -13,6 +13,7 @@ from scipy.stats import binom
 
 from flipad_ops.common.errors import UsageError
 from flipad_ops.scanning.decisions.records import Finding, Row
+from flipad_ops.scanning.decisions.witnesses import why_said
 
 
 def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -60,10 +61,12 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
     count : int
         Scored images of the scan.
     """
+    said = why_said(row.testimony, bool(row.attributed))
     if not row.attributed:
-        return Finding(row, q, "clear")
+        return Finding(row, q, "clear", said)
+    reason = " ".join(filter(None, (said, row.reason)))
     if q <= fdr:
-        return Finding(row, q, "leak", row.reason)
+        return Finding(row, q, "leak", reason)
     at_floor = row.p is not None and row.p <= floor * (1 + 1e-9)
     why = (
         f"p is at the calibration floor {floor:.2g}, too coarse for {count} images "
@@ -71,7 +74,7 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
         if at_floor
         else f"q = {q:.2g} is above the FDR {fdr:g}"
     )
-    return Finding(row, q, "review", f"{why}. {row.reason}" if row.reason else why)
+    return Finding(row, q, "review", f"{why}. {reason}" if reason else why)
 
 
 @dataclass(frozen=True)

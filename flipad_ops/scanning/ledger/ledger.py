@@ -7,13 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.errors import StateError
 from flipad_ops.scanning.decisions.records import Row
+
+
+class Scored(NamedTuple):
+    """What an attributor said of some bytes; fields as in `Row`."""
+
+    score: float
+    p: float
+    attributed: bool
+    converged: bool
+    reason: str
+    testimony: Testimony | None = None
 
 
 class Known(Protocol):
@@ -59,10 +71,8 @@ class Ledger(Protocol):
         """Take rows of earlier runs into this one; (key, position) pairs."""
         ...
 
-    def by_content(
-        self, attributor: str, sha256: str
-    ) -> tuple[float, float, bool, bool, str] | None:
-        """(score, p, attributed, converged, reason) of the same bytes under any key."""
+    def by_content(self, attributor: str, sha256: str) -> Scored | None:
+        """What was said of the same bytes under any key."""
         ...
 
     def commit(self, every: float = 0.0) -> None:

@@ -17,16 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flipad_ops.attribution import testimony
 from flipad_ops.common.errors import StateError
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.ledger.ledger import Known, refuse_other
+from flipad_ops.scanning.ledger.ledger import Known, Scored, refuse_other
 from flipad_ops.scanning.ledger.sqlite_rows import (
     FIELDS,
+    MIGRATIONS,
     SCHEMA,
     VERSION,
     SqliteKnown,
     from_text,
     row_of,
+    said,
     to_text,
 )
 
@@ -77,6 +80,10 @@ class SqliteLedger:
                     "INSERT INTO meta VALUES ('fingerprint', ?)",
                     [json.dumps(fingerprint, sort_keys=True)],
                 )
+            for version in range(stored or VERSION, VERSION):
+                self._db.executescript(
+                    f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;"
+                )
             self._check(fingerprint)
             cursor = self._db.execute("INSERT INTO runs (started) VALUES (?)", [time.time()])
             self.run = int(cursor.lastrowid or 0)
@@ -93,11 +100,11 @@ class SqliteLedger:
 
     def add(self, row: Row, position: int) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 to_text(row.target), to_text(row.key), row.attributor, self.run, position, row.size,
                 row.etag, row.sha256, row.outcome, row.reason, row.score, row.p, row.attributed,
-                row.converged, time.time(),
+                row.converged, time.time(), testimony.to_text(row.testimony),
             ],
         )  # fmt: skip
 
@@ -111,17 +118,16 @@ class SqliteLedger:
             ],
         )
 
-    def by_content(
-        self, attributor: str, sha256: str
-    ) -> tuple[float, float, bool, bool, str] | None:
+    def by_content(self, attributor: str, sha256: str) -> Scored | None:
         found = self._db.execute(
-            "SELECT score, p, attributed, converged, reason FROM rows "
+            "SELECT score, p, attributed, converged, reason, testimony FROM rows "
             "WHERE sha256 = ? AND attributor = ? AND outcome = 'scored' LIMIT 1",
             [sha256, attributor],
         ).fetchone()
         if found is None:
             return None
-        return found[0], found[1], bool(found[2]), bool(found[3]), found[4]
+        score, p, attributed, converged, reason, text = found
+        return Scored(score, p, bool(attributed), bool(converged), reason, said(text))
 
     def commit(self, every: float = 0.0) -> None:
         if time.monotonic() - self._last_commit >= every:

@@ -6,9 +6,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flipad_ops.scanning.decisions.records import Row
+from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.attribution.testimony import from_text as testimony_from_text
+from flipad_ops.common.errors import RecordAltered, StateError
+from flipad_ops.scanning.decisions.records import Row, replace_row
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -18,13 +21,18 @@ CREATE TABLE rows (
     run INTEGER NOT NULL, position INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
     sha256 TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
     score REAL, p REAL, attributed INTEGER, converged INTEGER, at REAL NOT NULL,
+    testimony TEXT,
     PRIMARY KEY (target, key, attributor)
 ) WITHOUT ROWID;
 CREATE INDEX contents ON rows (sha256, attributor) WHERE outcome = 'scored';
 """
 
+#: What brings a ledger of an earlier version to the next.
+MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN testimony TEXT;"}
+
 FIELDS = (
-    "key, target, size, outcome, attributor, reason, sha256, etag, score, p, attributed, converged"
+    "key, target, size, outcome, attributor, reason, sha256, etag, score, p, attributed, "
+    "converged, testimony"
 )
 
 
@@ -58,10 +66,24 @@ class SqliteKnown:
 
 def row_of(record: Sequence[Any]) -> Row:
     """A record of FIELDS as a row."""
-    *plain, attributed, converged = record
+    key, target, *plain, attributed, converged, text = record
     flags = (None if f is None else bool(f) for f in (attributed, converged))
-    key, target, *rest = plain
-    return Row(from_text(key), from_text(target), *rest, *flags)
+    row = Row(from_text(key), from_text(target), *plain, *flags)
+    return row if text is None else replace_row(row, testimony=said(text))
+
+
+def said(text: str | None) -> Testimony | None:
+    """A testimony as it stands in a ledger.
+
+    Raises
+    ------
+    StateError
+        It does not stand there as it was written.
+    """
+    try:
+        return testimony_from_text(text)
+    except RecordAltered as error:
+        raise StateError(f"The ledger is damaged: {error}") from error
 
 
 def to_text(name: str) -> str:

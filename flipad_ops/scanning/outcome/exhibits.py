@@ -6,10 +6,13 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from flipad_ops.attribution.scorer import Scorer, label
-from flipad_ops.common.errors import ImageError, TargetError
+from flipad_ops.attribution.scorer import Remaker, Scorer, SharingScorer, label
+from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.common.errors import FlipadError, ImageError, TargetError
 from flipad_ops.samples.decode import decode
 from flipad_ops.samples.image_space import Images
 from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
@@ -39,11 +42,31 @@ def collect_exhibits(
             picture = scorer.space.picture(image, outcome.request.size_rule)
         except (TargetError, ImageError):
             continue
-        batch = scorer.score(scorer.space.to_tensor(values[None]), residual=True)
-        if batch.residual is not None and picture is not None:
-            residual = residual_map(batch.residual[0])
-            exhibits.append(Exhibit(finding, picture, residual))
+        residual = unexplained(scorer, scorer.space.to_tensor(values[None]))
+        if residual is not None and picture is not None:
+            exhibits.append(Exhibit(finding, picture, residual, remade(scorer, row.testimony)))
     return exhibits
+
+
+def remade(scorer: Scorer, testimony: Testimony | None) -> NDArray[np.uint8] | None:
+    """The image as the scorer's generator makes it again and as it was altered, if it can."""
+    if testimony is None or not testimony.latent or not isinstance(scorer, Remaker):
+        return None
+    try:
+        return scorer.show(testimony)[1]
+    except FlipadError:
+        return None
+
+
+def unexplained(scorer: Scorer, pixels: Tensor) -> NDArray[np.float32] | None:
+    """Residual map of one image, (1, *space.shape); without the views' work where it can be had."""
+    if not isinstance(scorer, SharingScorer):
+        whole = scorer.score(pixels, residual=True).residual
+        return None if whole is None else residual_map(whole[0])
+    residual = torch.zeros(pixels.shape)
+    if scorer.screen(pixels).needed[0]:
+        residual = scorer.invert(pixels).residual.reshape(pixels.shape).cpu()
+    return residual_map(residual[0].numpy())
 
 
 def reference_exhibit(
@@ -54,10 +77,9 @@ def reference_exhibit(
         pixels = scorer.card.reference
         if pixels is not None:
             eight = pixels.transpose(2, 0, 1)
-            tensor = Images(eight.shape).to_tensor(eight[None].copy())
-            batch = scorer.score(tensor, residual=True)
-            if batch.residual is not None:
-                return pixels, residual_map(batch.residual[0])
+            residual = unexplained(scorer, Images(eight.shape).to_tensor(eight[None].copy()))
+            if residual is not None:
+                return pixels, residual
     return None
 
 

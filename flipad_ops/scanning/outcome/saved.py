@@ -7,7 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.common.errors import RecordAltered, UsageError
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row
 from flipad_ops.scanning.decisions.rules import PrefixTest
@@ -18,7 +19,7 @@ from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.storage.selection import Selection
 
 _T = TypeVar("_T")
-_ROW_FIELDS = [field.name for field in fields(Row)]
+_ROW_FIELDS = [field.name for field in fields(Row) if field.name != "testimony"]
 
 
 def load_outcome(path: Path, access: S3Access = AS_CONFIGURED) -> ScanOutcome:
@@ -75,6 +76,10 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
         warnings=summary["warnings"],
         reused=summary["reused"],
         screened=summary.get("screened", 0),
+        stages={
+            name: (cost["images"], cost["seconds"])
+            for name, cost in summary.get("stages", {}).items()
+        },
         command=summary["command"],
     )
 
@@ -114,11 +119,15 @@ def _made(make: Callable[[dict[str, Any]], _T], path: Path, outcome: str) -> Ite
                 made = make(record)
             except (KeyError, TypeError) as error:
                 raise UsageError(f"{path} is not the jsonl of a scan: no {error}.") from error
+            except RecordAltered as error:
+                raise UsageError(f"{path} is not the jsonl of a scan: {error}") from error
             yield made
 
 
 def _row(record: dict[str, Any]) -> Row:
-    return Row(**{name: record[name] for name in _ROW_FIELDS})
+    said = record.get("testimony")
+    testimony = None if said is None else Testimony.from_dict(said)
+    return Row(**{name: record[name] for name in _ROW_FIELDS}, testimony=testimony)
 
 
 def _finding(record: dict[str, Any]) -> Finding:

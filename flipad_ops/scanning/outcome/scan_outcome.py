@@ -51,11 +51,14 @@ class Exhibit:
     pixels : (height, width, channels) uint8
     residual : (height, width) float32
         Mean absolute inversion residual over channels, in target units.
+    remade : (height, width, channels) uint8, or None
+        What the generator makes of the recorded latent, altered as the found image was.
     """
 
     finding: Finding
     pixels: Pixels
     residual: NDArray[np.float32]
+    remade: Pixels | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ class ScanOutcome:
         The findings that are not clear; looked for among all when not given.
     unconverged : int, optional
         Scores whose inversion did not reach its tolerance; counted when not given.
+    stages : mapping of name to (images, seconds)
+        What the scores cost, over all attributors; as far as they say so.
     reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
         An own sample and its residual map, beside which findings are read.
     run_id : str
@@ -115,6 +120,7 @@ class ScanOutcome:
     warnings: list[str] = field(default_factory=list)
     reused: int = 0
     screened: int = 0
+    stages: dict[str, tuple[int, float]] = field(default_factory=dict)
     command: str = ""
     exhibits: list[Exhibit] = field(default_factory=list)
     suspects: Collection[Finding] | None = None

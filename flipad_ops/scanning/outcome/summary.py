@@ -37,6 +37,10 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "suppressed": tally.suppressed,
         "reused": outcome.reused,
         "screened": outcome.screened,
+        "stages": {
+            name: {"images": images, "seconds": round(seconds, 3)}
+            for name, (images, seconds) in outcome.stages.items()
+        },
         "skipped": len(outcome.skipped),
         "skipped_by_reason": dict(tally.skips),
         "failed": len(outcome.failed),
@@ -58,6 +62,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
                 "threshold": card.threshold,
                 "p_floor": outcome.floors[name],
                 "basis": card.basis,
+                "second_witness": card.second_witness,
             }
             for name, card in outcome.cards.items()
         },
@@ -85,10 +90,15 @@ def exit_code(outcome: ScanOutcome, fail_on: FailOn = "leak") -> int:
 def summary_line(outcome: ScanOutcome) -> str:
     """What stderr says at the end."""
     facts = summarise(outcome)
+    cost = "".join(
+        f"{name} {part['images']} in {part['seconds']:.1f} s, "
+        for name, part in facts["stages"].items()
+    )
     return (
         f"{facts['scored']} scored, {facts['leak']} leaks, {facts['review']} for review, "
         f"{facts['suppressed']} suppressed, {facts['skipped']} skipped, {facts['failed']} failed, "
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
+        f"{cost[:-2]}{'; ' if cost else ''}"
         f"complete: {str(facts['complete']).lower()}\n"
     )
 

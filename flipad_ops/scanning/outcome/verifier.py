@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from flipad_ops.attribution.scorer import Scorer, label
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label, testimonies
 from flipad_ops.common.errors import AttributorCorrupt, AttributorMissing, TargetError
 from flipad_ops.samples.decoder import DecodeJob
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.rules import judge, q_by_level
 from flipad_ops.scanning.outcome.evidence import Evidence
+from flipad_ops.scanning.outcome.remade_again import (
+    State,
+    near_threshold,
+    regenerate,
+    said_again,
+    worse,
+)
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
-State = Literal["confirmed", "differs", "unavailable"]
 #: Relative difference of scores that other batches, machines or devices may make.
 TOLERANCE = 1e-4
 
@@ -45,7 +51,7 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {**asdict(self), "finding": self.finding.to_dict()}
+        return {**vars(self), "finding": self.finding.to_dict(), "reasons": list(self.reasons)}
 
 
 class Verifier:
@@ -60,6 +66,8 @@ class Verifier:
     evidence : Evidence
     tolerance : float
         Relative difference of scores that still counts as the same.
+    regenerate : bool
+        Make each image again from its recorded latent as well.
 
     Raises
     ------
@@ -75,8 +83,10 @@ class Verifier:
         scorers: Iterable[Scorer],
         evidence: Evidence,
         tolerance: float = TOLERANCE,
+        regenerate: bool = False,
     ) -> None:
         self._saved, self._evidence, self._tolerance = saved, evidence, tolerance
+        self._regenerate = regenerate
         self._scorers = _pinned(saved, scorers)
         self._decisions = {name: _decisions(saved, name) for name in self._scorers}
 
@@ -95,12 +105,23 @@ class Verifier:
             return Check(finding, "unavailable", (str(error),))
         if isinstance(values, str):
             return Check(finding, "unavailable", (values,))
-        batch = scorer.score(scorer.space.to_tensor(values[None]))
+        pixels = scorer.space.to_tensor(values[None])
+        batch = scorer.score(pixels)
         score, p = float(batch.score[0]), float(batch.p[0])
-        reasons = [*self._rescored(finding, scorer, score, p), *self._redecided(finding)]
-        return Check(finding, "differs" if reasons else "confirmed", tuple(reasons), score, p)
+        reasons = [
+            *self._rescored(finding, scorer, batch),
+            *said_again(row.testimony, testimonies(batch)[0]),
+            *self._redecided(finding),
+        ]
+        state: State = "differs" if reasons else "confirmed"
+        if self._regenerate:
+            remade = regenerate(row.testimony, scorer, pixels[0])
+            reasons += remade.reasons
+            state = worse(state, remade.state)
+        return Check(finding, state, tuple(reasons), score, p)
 
-    def _rescored(self, finding: Finding, scorer: Scorer, score: float, p: float) -> Iterator[str]:
+    def _rescored(self, finding: Finding, scorer: Scorer, batch: ScoreBatch) -> Iterator[str]:
+        score, p = float(batch.score[0]), float(batch.p[0])
         row = finding.row
         if row.score is None or not math.isclose(score, row.score, rel_tol=self._tolerance):
             yield f"The score is {score:.6g}, recorded was {row.score}."
@@ -110,7 +131,8 @@ class Verifier:
         if row.p is None or row.p < scorer.p_floor - 1e-12 or not np.isclose(near_p, row.p).any():
             yield f"p is {p:.6g}, recorded was {row.p}."
         near = math.isclose(score, scorer.threshold, rel_tol=self._tolerance)
-        if not near and row.attributed is not (score <= scorer.threshold):
+        near |= near_threshold(row.testimony)
+        if not near and row.attributed is not bool(batch.attributed[0]):
             yield "The image is on the other side of the threshold."
 
     def _redecided(self, finding: Finding) -> Iterator[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
+from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs import OutputFormat
-from flipad_ops.scanning.outputs.text_table import printable
 
 
 def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:

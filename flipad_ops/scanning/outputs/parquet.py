@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs import OutputFormat
-from flipad_ops.scanning.outputs.structured import rows
+from flipad_ops.scanning.outputs.structured import flat, rows
 
 GROUP = 20_000
 
@@ -23,10 +23,11 @@ def write_parquet(outcome: ScanOutcome, stream: BinaryIO) -> None:
             "key": text, "target": text, "size": pa.int64(), "outcome": text, "attributor": text,
             "reason": text, "sha256": text, "etag": text, "score": number, "p": number,
             "attributed": flag, "converged": flag, "q": number, "verdict": text, "why": text,
-            "suppressed": text,
+            "suppressed": text, "witnesses": text, "alteration": text, "remade_ratio": number,
+            "remade_psnr": number, "latent_sha256": text,
         }
     )  # fmt: skip
-    records = rows(outcome)
+    records = map(flat, rows(outcome))
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         while group := list(islice(records, GROUP)):
             for record in group:

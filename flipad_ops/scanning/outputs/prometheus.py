@@ -7,10 +7,10 @@ from typing import TextIO
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.outputs import OutputFormat
-from flipad_ops.scanning.outputs.text_table import printable
 
 
 def write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:

@@ -7,9 +7,9 @@ from typing import Any, TextIO
 
 from flipad_ops.common.version import __version__
 from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs import OutputFormat
-from flipad_ops.scanning.outputs.text_table import printable
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 RULES = {
@@ -61,7 +61,7 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
         f"(threshold {card.threshold:.4g}), p {row.p:.2g}, q {finding.q:.2g}. A flag is a "
         "statistical suspicion, not proof."
     )
-    result = {
+    result: dict[str, Any] = {
         "ruleId": finding.verdict,
         "level": RULES[finding.verdict][0],
         "message": {"text": f"{text} {finding.why}".strip()},
@@ -76,6 +76,9 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
         "partialFingerprints": {"contentAndAttributor/v1": f"{row.sha256}:{row.attributor}"},
         "properties": {"score": row.score, "p": row.p, "q": finding.q, "key": printable(row.key)},
     }
+    if row.testimony is not None:
+        said = {"witnesses": row.testimony.witnesses, "alteration": printable(row.testimony.words)}
+        result["properties"] |= said
     if finding.suppressed:
         result["suppressions"] = [{"kind": "external", "justification": finding.suppressed}]
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, TextIO
 
@@ -14,7 +14,12 @@ from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
-COLUMNS = [field.name for field in fields(Row)] + ["q", "verdict", "why", "suppressed"]
+#: Columns of flat formats.
+COLUMNS = [
+    *(field.name for field in fields(Row) if field.name != "testimony"),
+    *("q", "verdict", "why", "suppressed"),
+    *("witnesses", "alteration", "remade_ratio", "remade_psnr", "latent_sha256"),
+]
 
 
 def rows(outcome: ScanOutcome) -> Iterator[dict[str, Any]]:
@@ -24,6 +29,21 @@ def rows(outcome: ScanOutcome) -> Iterator[dict[str, Any]]:
     for collection in (outcome.skipped, outcome.failed):
         for row in collection:
             yield row.to_dict()
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose testimony is spread over columns, as far as a table has use for it."""
+    plain, said = dict(row), row.get("testimony")
+    plain.pop("testimony", None)
+    if said is not None:
+        plain |= {
+            "witnesses": said["witnesses"],
+            "alteration": said["words"],
+            "remade_ratio": said["ratio"],
+            "remade_psnr": said["psnr"],
+            "latent_sha256": said["latent_sha256"],
+        }
+    return plain
 
 
 def write_jsonl(outcome: ScanOutcome, stream: TextIO) -> None:
@@ -61,7 +81,7 @@ def write_csv(outcome: ScanOutcome, stream: TextIO) -> None:
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows(outcome):
-        writer.writerow({name: _inert(value) for name, value in row.items()})
+        writer.writerow({name: _inert(value) for name, value in flat(row).items()})
 
 
 def _inert(value: Any) -> Any:

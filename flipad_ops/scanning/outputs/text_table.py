@@ -6,6 +6,7 @@ from typing import TextIO
 
 from flipad_ops.common.text_columns import write_columns
 from flipad_ops.scanning.decisions.rules import most_telling
+from flipad_ops.scanning.decisions.witnesses import printable, spoke
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.outputs import OutputFormat
@@ -23,8 +24,8 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
             f"{card.generator_name}/{card.generator_version}"
         )
         stream.write(f"\n{name}  (generator {versions}, threshold {card.threshold:.4g})\n")
-        if card.basis:
-            stream.write(f"{card.basis}\n")
+        for sentence in filter(None, (card.basis, card.second_witness)):
+            stream.write(f"{printable(sentence)}\n")
         lines: list[tuple[str, ...]] = [
             ("prefix", "scanned", "attributed", "leaks", "expected", "q")
         ]
@@ -45,11 +46,12 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
     found = outcome.of("leak", "review")
     if found:
         stream.write("\n")
-        lines = [("verdict", "score", "p", "q", "key")]
-        lines += [
-            (f.verdict, f"{f.row.score:.4g}", f"{f.row.p:.2g}", f"{f.q:.2g}", printable(f.row.key))
-            for f in found[:LISTED]
-        ]
+        two = any(f.row.testimony is not None for f in found[:LISTED])
+        lines = [("verdict", "score", "p", "q", *(["witnesses"] if two else []), "key")]
+        for f in found[:LISTED]:
+            said = [spoke(f.row.testimony) or "last layer"] if two else []
+            numbers = (f"{f.row.score:.4g}", f"{f.row.p:.2g}", f"{f.q:.2g}")
+            lines.append((f.verdict, *numbers, *said, printable(f.row.key)))
         write_columns(lines, stream, "  ")
         if len(found) > LISTED:
             stream.write(f"... and {len(found) - LISTED} more (use -o jsonl=FILE for all)\n")
@@ -59,11 +61,6 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
         f"{summary['skipped']} skipped, {summary['failed']} failed; "
         f"complete: {str(summary['complete']).lower()}\n"
     )
-
-
-def printable(text: str) -> str:
-    """Keys are untrusted: control characters are shown, not sent to the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 TABLE = OutputFormat(write_table)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label, testimonies
 from flipad_ops.common.errors import InversionError
 from flipad_ops.scanning.decisions.records import Row, replace_row
-from flipad_ops.scanning.ledger.ledger import Ledger
+from flipad_ops.scanning.ledger.ledger import Ledger, Scored
 
 Pixels = NDArray[Any]
 #: Rows with the same content, each with its position in the listing.
@@ -38,12 +39,15 @@ class Lane:
     ----------
     found, screened : int
         Images attributed, and images that needed no inversion to be ruled out.
+    stages : dict of name to (images, seconds)
+        What the scores cost, where the scorer says so.
     """
 
     def __init__(self, scorer: Scorer, ledger: Ledger, batch_size: int) -> None:
         self.scorer, self.ledger, self.batch_size = scorer, ledger, batch_size
         self.name, self.space = label(scorer), scorer.space
         self.found = self.screened = 0
+        self.stages: dict[str, tuple[int, float]] = {}
         self._pixels: dict[str, Pixels] = {}
         self._rows: dict[str, Members] = {}
 
@@ -55,7 +59,7 @@ class Lane:
             return
         before = self.ledger.by_content(self.name, row.sha256)
         if before is not None:
-            self._put(row, position, *before)
+            self._put(row, position, before)
             return
         self._pixels[row.sha256] = pixels
         self._rows[row.sha256] = [(row, position)]
@@ -75,39 +79,30 @@ class Lane:
         """Put the scores of a batch into the ledger, for all keys of each image."""
         if batch.screened is not None:
             self.screened += int(batch.screened.sum())
-        recompressed = flags(batch.recompressed, batch)
+        self.stages = summed([self.stages, batch.stages or {}])
+        recompressed, said = flags(batch.recompressed, batch), testimonies(batch)
         for index, members in enumerate(rows):
             if np.isnan(batch.score[index]):
                 for row, position in members:
                     failed = replace_row(row, outcome="failed", reason=NO_SCORE)
                     self.ledger.add(failed, position)
                 continue
-            values = (
-                float(batch.score[index]),
-                float(batch.p[index]),
-                bool(batch.attributed[index]),
-                bool(batch.converged[index]),
-            )
             told = (self.scorer.card.basis, RECOMPRESSED if recompressed[index] else "")
             for row, position in members:
-                self._put(row, position, *values, " ".join(filter(None, (row.reason, *told))))
+                scored = Scored(
+                    float(batch.score[index]),
+                    float(batch.p[index]),
+                    bool(batch.attributed[index]),
+                    bool(batch.converged[index]),
+                    " ".join(filter(None, (row.reason, *told))),
+                    said[index],
+                )
+                self._put(row, position, scored)
         self.ledger.commit()  # a batch is dear: no later crash may lose it
 
-    def _put(
-        self,
-        row: Row,
-        position: int,
-        score: float,
-        p: float,
-        attributed: bool,
-        converged: bool,
-        reason: str,
-    ) -> None:
-        self.found += attributed
-        scored = replace_row(
-            row, score=score, p=p, attributed=attributed, converged=converged, reason=reason
-        )
-        self.ledger.add(scored, position)
+    def _put(self, row: Row, position: int, scored: Scored) -> None:
+        self.found += scored.attributed
+        self.ledger.add(replace_row(row, **scored._asdict()), position)
 
     def score(self, pixels: Pixels) -> ScoreBatch:
         """Scores of a batch, in halves where it does not fit into memory; NaN for none."""
@@ -164,6 +159,7 @@ def in_halves(
 
 def join(parts: Sequence[ScoreBatch]) -> ScoreBatch:
     """Consecutive batches as one."""
+    said = any(part.testimony is not None for part in parts)
     return ScoreBatch(
         score=np.concatenate([part.score for part in parts]),
         p=np.concatenate([part.p for part in parts]),
@@ -171,7 +167,19 @@ def join(parts: Sequence[ScoreBatch]) -> ScoreBatch:
         converged=np.concatenate([part.converged for part in parts]),
         screened=np.concatenate([flags(part.screened, part) for part in parts]),
         recompressed=np.concatenate([flags(part.recompressed, part) for part in parts]),
+        testimony=tuple(chain.from_iterable(map(testimonies, parts))) if said else None,
+        stages=summed([part.stages or {} for part in parts]) or None,
     )
+
+
+def summed(costs: Iterable[Mapping[str, tuple[int, float]]]) -> dict[str, tuple[int, float]]:
+    """Costs by stage added up: (images, seconds), in the order in which stages appear."""
+    total: dict[str, tuple[int, float]] = {}
+    for cost in costs:
+        for name, (images, seconds) in cost.items():
+            before = total.get(name, (0, 0.0))
+            total[name] = (before[0] + images, before[1] + seconds)
+    return total
 
 
 def flags(given: NDArray[np.bool_] | None, batch: ScoreBatch) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
 from flipad_ops.scanning.outcome.verdicts import Verdicts
 from flipad_ops.scanning.pipeline.engine import Engine, local_engine
+from flipad_ops.scanning.pipeline.lanes import summed
 from flipad_ops.scanning.pipeline.work import Progress, Task
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
@@ -82,6 +83,7 @@ def run_scan(
     outcome.started, outcome.seconds = started, time.perf_counter() - clock
     outcome.signal, outcome.reused = ended, work.reused
     outcome.screened = sum(lane.screened for lane in work.lanes)
+    outcome.stages = summed(lane.stages for lane in work.lanes)
     if source.listing_error is not None:
         broken.append(f"The listing broke off: {source.listing_error}")
     if ledger.trouble:

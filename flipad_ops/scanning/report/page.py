@@ -12,11 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from flipad_ops.common.version import __version__
 from flipad_ops.samples.png import thumbnail_uri
 from flipad_ops.scanning.decisions.rules import most_telling
+from flipad_ops.scanning.decisions.witnesses import spoke
 from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
 from flipad_ops.scanning.report.heat import bar_uri, heat_uri
+from flipad_ops.scanning.report.remade import remade
 
 #: Rows of skips and errors listed; the rest is counted.
 LISTED = 100
@@ -39,7 +41,7 @@ def render(outcome: ScanOutcome) -> str:
     return template.render(
         summary=summarise(outcome),
         sections=[_section(outcome, name) for name in outcome.cards],
-        exhibits=[_exhibit(exhibit, scale) for exhibit in outcome.exhibits],
+        exhibits=[_exhibit(outcome, exhibit, scale) for exhibit in outcome.exhibits],
         reference=None if outcome.reference is None else _pictures(*outcome.reference, scale),
         scale=scale,
         bar=bar_uri(),
@@ -50,6 +52,8 @@ def render(outcome: ScanOutcome) -> str:
         more_suppressed=max(0, outcome.tally.suppressed - LISTED),
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
+        two_witnesses=any(card.second_witness for card in outcome.cards.values()),
+        spoke=spoke,
         listed=outcome.of("leak", "review")[:LISTED],
         unit="row" if all(c.unit == "row" for c in outcome.cards.values()) else "image",
         request=outcome.request,
@@ -86,9 +90,10 @@ def _section(outcome: ScanOutcome, name: str) -> dict[str, Any]:
     }
 
 
-def _exhibit(exhibit: Exhibit, scale: float) -> dict[str, Any]:
+def _exhibit(outcome: ScanOutcome, exhibit: Exhibit, scale: float) -> dict[str, Any]:
     pictures = _pictures(exhibit.pixels, exhibit.residual, scale)
-    return {"finding": exhibit.finding, **pictures}
+    card = outcome.cards[exhibit.finding.row.attributor]
+    return {"finding": exhibit.finding, "remade": remade(exhibit, card), **pictures}
 
 
 def _pictures(pixels: Any, residual: Any, scale: float) -> dict[str, str]:

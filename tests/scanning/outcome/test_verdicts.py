@@ -116,15 +116,15 @@ def test_the_summary_to_the_last_field(tmp_path: Path) -> None:
     assert summarise(outcome) == {
         "verdict": "leak", "complete": True, "interrupted": False, "signal": 0,
         "targets": [str(tmp_path)], "scored": 6, "leak": 4, "review": 0, "clear": 2,
-        "suppressed": 0, "reused": 2, "screened": 0, "skipped": 0, "skipped_by_reason": {},
-        "failed": 0, "not_converged": 0, "broken": [], "fdr": 0.01, "max_errors": 0,
-        "size_rule": "reject", "selection": outcome.request.selection.describe(), "group": "",
-        "started": outcome.started, "seconds": 1.235,
+        "suppressed": 0, "reused": 2, "screened": 0, "stages": {}, "skipped": 0,
+        "skipped_by_reason": {}, "failed": 0, "not_converged": 0, "broken": [], "fdr": 0.01,
+        "max_errors": 0, "size_rule": "reject", "selection": outcome.request.selection.describe(),
+        "group": "", "started": outcome.started, "seconds": 1.235,
         "attributors": {
             name: {
                 "sha256": "a" * 64, "generator": "night/3", "equivalence_class": ["night/3"],
                 "final_layer_sha256": "b" * 64, "threshold": 0.2, "p_floor": 0.001,
-                "basis": outcome.cards[name].basis,
+                "basis": outcome.cards[name].basis, "second_witness": "",
             }
         },
         "prefixes": {name: [vars(test) for test in tests]},

@@ -25,7 +25,7 @@ from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import NO_SCORE
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
-from flipad_ops.scanning.pipeline.sharing import make_lanes, sharing_groups
+from flipad_ops.scanning.pipeline.sharing import make_lanes, score_together, sharing_groups
 from tests.conftest import noise_images
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.pipeline.test_pipeline import Slow, rows
@@ -103,6 +103,16 @@ def test_one_inversion_per_image_and_the_same_bits(
     together = scanned(target, pair)
     assert together == apart
     assert sum(inversions) == len(images)
+
+
+def test_the_shared_inversion_is_counted_once(pair: list[LoadedScorer], images: Tensor) -> None:
+    wanted = np.ones((2, len(images)), bool)
+    wanted[0, :5] = False
+    first, second = (batch.stages or {} for batch in score_together(pair, images, wanted))
+    assert first["screen"][0] == len(images) - 5
+    assert second["screen"][0] == len(images)
+    assert first["invert"][0] == pair[1].screen(images).needed.sum()
+    assert "invert" not in second
 
 
 def test_an_image_that_all_rule_out_is_not_inverted(

@@ -22,7 +22,10 @@ COLUMNS = {
     "position": "int64", "size": "int64", "etag": "string", "sha256": "string",
     "outcome": "string", "reason": "string", "score": "float64", "p": "float64",
     "attributed": "bool_", "converged": "bool_", "at": "float64",
+    "testimony": "string",
 }  # fmt: skip
+#: Columns that tables of earlier versions lack.
+ADDED = ("testimony",)
 #: A scan that ends merges the files when there are so many, rows in groups of so many.
 MANY_FILES, ROW_GROUP = 64, 50_000
 _ALREADY = "already exists"
@@ -81,6 +84,8 @@ class DeltaRows:
                     if _ALREADY not in str(error):
                         raise
             self._table = DeltaTable(self.place.uri, storage_options=self._options)
+            if FINGERPRINT in self._table.metadata().configuration:
+                self._table = self._widened(self._table)
             found = self._table.metadata().configuration.get(FINGERPRINT)
         if found is None:
             raise StateError(f"{self.place.text} is a Delta table, but no ledger.")
@@ -142,6 +147,25 @@ class DeltaRows:
             self._options = options
             self._table = DeltaTable(self.place.uri, storage_options=options)
         return self._table
+
+    def _widened(self, table: DeltaTable) -> DeltaTable:
+        """The table with the columns that have been added since it was begun."""
+        from deltalake import DeltaTable, Field
+        from deltalake.exceptions import DeltaError
+        from deltalake.schema import PrimitiveType
+
+        def missing(table: DeltaTable) -> list[Field]:
+            there = {field.name for field in table.schema().fields}
+            return [Field(name, PrimitiveType("string")) for name in ADDED if name not in there]
+
+        if fields := missing(table):
+            try:
+                table.alter.add_columns(fields)
+            except DeltaError:  # another scan may have been first
+                table = DeltaTable(self.place.uri, storage_options=self._options)
+                if missing(table):
+                    raise
+        return table
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:

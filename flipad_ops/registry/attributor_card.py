@@ -1,0 +1,71 @@
+"""An attributor's card: where it comes from and how it was calibrated, for findings and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.scorer import LOCAL, AttributorCard
+from flipad_ops.registry import tags
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+
+def card_of(
+    attributor: Attributor, sha256: str, written_by: str, version: ModelVersion | None
+) -> AttributorCard:
+    """The card of an attributor; `version` says what it is called in the registry."""
+    facts, calibration = attributor.generator, attributor.calibration
+    settings, evaluation = attributor.settings, attributor.evaluation
+    shared = tuple(facts["equivalence_class"])
+    if version is not None and version.tags.get(tags.CLASS):
+        # Versions that joined the class after the fit are named by the tag alone.
+        shared = tuple(version.tags[tags.CLASS].split(", "))
+    reference = attributor.reference
+    null = dict(calibration.null_scores)
+    null |= {_lossy(name): s for name, s in calibration.recompressed_null_scores.items()}
+    measured = {"tpr": _interval(evaluation["tpr"])}
+    measured |= {name: _interval(part["fpr"]) for name, part in evaluation["strata"].items()}
+    for name, part in evaluation.get("recompressed", {}).get("strata", {}).items():
+        measured[_lossy(name)] = _interval(part["fpr"])
+    return AttributorCard(
+        attributor_name=version.name if version else tags.attributor_name(facts["name"]),
+        attributor_version=str(version.version) if version else LOCAL,
+        attributor_sha256=sha256,
+        generator_name=facts["name"],
+        generator_version=facts["version"],
+        final_layer_sha256=facts["final_layer_sha256"],
+        decoder_sha256=facts["decoder_sha256"],
+        equivalence_class=shared,
+        threshold=calibration.threshold,
+        target_fnr=settings.fnr,
+        n_own_calibration=len(calibration.own_scores),
+        strata={name: len(scores) for name, scores in null.items()},
+        measured=measured,
+        own_scores=tuple(calibration.own_scores.tolist()),
+        null_scores={name: tuple(scores.tolist()) for name, scores in null.items()},
+        code_version=written_by,
+        seed=settings.seed,
+        alpha=settings.inversion.alpha,
+        solver=settings.inversion.solver,
+        tolerance=settings.inversion.tolerance,
+        reference=None if reference is None else reference.permute(1, 2, 0).numpy(),
+        unit=attributor.space.unit,
+        basis=attributor.basis,
+        remade_own=tuple(map(float, getattr(attributor, "remade_own", ()))),
+        remade_null={
+            name: tuple(map(float, ratios))
+            for name, ratios in getattr(attributor, "remade_null", {}).items()
+        },
+        second_witness=getattr(attributor, "second_witness", ""),
+    )
+
+
+def _lossy(stratum: str) -> str:
+    return f"{stratum}, recompressed"
+
+
+def _interval(rate: Mapping[str, float]) -> tuple[float, float, float]:
+    return rate["value"], rate["low"], rate["high"]

@@ -1,0 +1,53 @@
+"""Which witnesses spoke for an image, in words.
+
+The first looks at the last layer's input that an inversion recovers; the second makes the image
+again. Records may be somebody else's: what is repeated of them is shown, never obeyed.
+"""
+
+from __future__ import annotations
+
+from flipad_ops.attribution.testimony import Testimony
+
+AS_MADE = "as made"
+#: In a table, where there is little room.
+SHORT = {
+    "both": "both",
+    "first": "last layer",
+    "second": "remade",
+    "neither": "neither",
+}
+
+
+def why_said(testimony: Testimony | None, attributed: bool) -> str:
+    """Who accepts the image and what the other one says; "" where nobody was asked.
+
+    A clear image gets a sentence only where a witness accepts it.
+    """
+    if testimony is None or (testimony.witnesses == "neither" and not attributed):
+        return ""
+    how = altered(testimony)
+    said = {
+        "both": f"Two witnesses: the last layer's input and the remade image ({how})",
+        "second": f"The remade image ({how}) is the only witness: the last layer's input does not "
+        "speak for it",
+        "first": "Only the last layer's input looks like the generator's: the nearest image that "
+        f"it makes ({how}) is {testimony.ratio:.3g} times as far as allowed",
+        "neither": f"Neither witness accepts it alone (remade {how})",
+    }[testimony.witnesses]
+    return f"{said}." if attributed else f"Not attributed. {said}."
+
+
+def altered(testimony: Testimony) -> str:
+    """The alteration: "as made", or "altered: JPEG 85"."""
+    words = printable(testimony.words)
+    return words if words == AS_MADE else f"altered: {words}"
+
+
+def spoke(testimony: Testimony | None) -> str:
+    """Who spoke, for a table: "both, altered: JPEG 85"; "" where nobody was asked."""
+    return "" if testimony is None else f"{SHORT[testimony.witnesses]}, {altered(testimony)}"
+
+
+def printable(text: str) -> str:
+    """Keys and words are untrusted: control characters are shown, not sent to the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
