@@ -51,7 +51,7 @@ class Testimony:
     alteration : mapping
         Parameters of what happened to the image on its way, JSON-able; empty as made.
     words : str
-        The same for people: "as made", "JPEG 85 after resizing by 0.75".
+        The same for people: "as made", "JPEG 85 after resizing by 0.75"; printable.
     latent, latent_shape, latent_sha256 : str, tuple of int, str
         As `pack_latent` gives them; `latent` is empty where it is not kept.
     converged : bool
@@ -175,13 +175,21 @@ def _shape(value: object) -> bool:
 
 
 def _parameters(value: object) -> bool:
-    return isinstance(value, Mapping) and len(json.dumps(value)) <= MOST_PARAMETERS
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return isinstance(value, Mapping) and len(text) <= MOST_PARAMETERS
+
+
+def _words(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MOST_WORDS and value.isprintable()
 
 
 _RULES: dict[str, Any] = {
     **{name: lambda value, b=bounds: _number(value, *b) for name, bounds in BOUNDS.items()},
     "alteration": _parameters,
-    "words": lambda value: isinstance(value, str) and 0 < len(value) <= MOST_WORDS,
+    "words": _words,
     # Noise does not get smaller by zlib; base64 adds a third.
     "latent": lambda value: isinstance(value, str) and len(value) <= 6 * MOST_ENTRIES,
     "latent_shape": _shape,

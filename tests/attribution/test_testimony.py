@@ -45,7 +45,8 @@ def test_infinite_numbers_are_written_as_bounds() -> None:
     ("name", "value"),
     [
         ("ratio", -1), ("ratio", "0.5"), ("ratio", True), ("psnr", math.nan), ("words", ""),
-        ("words", "x" * 1000), ("alteration", []), ("alteration", {"a": "x" * 30_000}),
+        ("words", "x" * 1000), ("words", "a\x1b"), ("words", "a\ud800"),
+        ("alteration", {"a": math.nan}), ("alteration", []), ("alteration", {"a": "x" * 30_000}),
         ("latent_shape", [0]), ("latent_shape", [2**40]), ("latent_shape", [1] * 99),
         ("latent_shape", "2"), ("latent_sha256", "x"), ("converged", 1), ("steps", -1),
         ("steps", 1.5), ("own_farther", 1.1), ("witnesses", "all"), ("witnesses", []),

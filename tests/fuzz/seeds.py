@@ -15,6 +15,7 @@ from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.attribution.serialisation import JSON_NAME, TENSORS_NAME, save_attributor
+from flipad_ops.attribution.testimony import to_text
 from flipad_ops.detection import DeepSadSettings
 from flipad_ops.generators import split_generator
 from flipad_ops.inversion import InversionSettings
@@ -23,11 +24,13 @@ from flipad_ops.scanning.outputs import write_outputs
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP
+from tests.attribution.test_testimony import said
 from tests.bad_inputs.images import CASES, frames, saved
 from tests.fuzz.targets import CUT, FINGERPRINT
 from tests.generators.toys import dcgan16
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.pipeline.test_pipeline import png
+from tests.scanning.remaking import Enlarger
 
 RECORDS = [
     {"key": "a.png", "size": 100, "etag": "e", "modified": 1.5},
@@ -127,11 +130,19 @@ def _found(folder: Path) -> Path:
 
 
 def saved_scans(folder: Path) -> list[bytes]:
-    """A finding, a clear image and a skipped one."""
+    """A finding, a clear image and a skipped one, by one witness and by two."""
     request = ScanPlan([open_target(str(_found(folder)))], workers=0)
-    outcome = run_scan(request, [DarkIsOurs(nulls=9)])  # type: ignore[list-item]
-    write_outputs(outcome, [("jsonl", folder / "seed.jsonl")])
-    return [(folder / "seed.jsonl").read_bytes()]
+    made = []
+    for scorer in (DarkIsOurs(nulls=9), Enlarger()):
+        outcome = run_scan(request, [scorer])  # type: ignore[list-item]
+        write_outputs(outcome, [("jsonl", folder / "seed.jsonl")])
+        made.append((folder / "seed.jsonl").read_bytes())
+    return made
+
+
+def testimonies(folder: Path) -> list[bytes]:
+    """One with a latent."""
+    return [str(to_text(said())).encode()]
 
 
 def ledgers(folder: Path) -> list[bytes]:
@@ -185,4 +196,5 @@ SEEDS: dict[str, Callable[[Path], list[bytes]]] = {
     "hooks-config": _text(TOML),
     "delivery": deliveries,
     "saved-scan": saved_scans,
+    "testimony": testimonies,
 }

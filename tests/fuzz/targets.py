@@ -20,6 +20,8 @@ from flipad_ops.attribution.serialisation import (
     _file_sha256,
     load_attributor,
 )
+from flipad_ops.attribution.testimony import from_text as testimony_from_text
+from flipad_ops.attribution.testimony import to_text as testimony_to_text
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.samples.decode import DecodeLimits, decode
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
@@ -156,6 +158,14 @@ def saved_scan(data: bytes, folder: Path) -> None:
         list(rows)
 
 
+def testimony(data: bytes, folder: Path) -> None:
+    """What a second witness said, and its latent; what is accepted can be written again."""
+    said = testimony_from_text(data.decode("utf-8", "replace"))
+    if said is not None:
+        testimony_to_text(said)
+        said.latents()
+
+
 TARGETS: dict[str, Reader] = {
     "image": image,
     "manifest-csv": _manifest("m.csv"),
@@ -169,6 +179,7 @@ TARGETS: dict[str, Reader] = {
     "hooks-config": hooks_config,
     "delivery": delivery,
     "saved-scan": saved_scan,
+    "testimony": testimony,
 }
 #: Besides `FlipadError`. Damage that SQLite meets only in the middle of a run is its own error.
 EXPECTED: dict[str, type[Exception]] = {"delivery": Forged, "ledger": sqlite3.DatabaseError}

@@ -90,6 +90,10 @@ def test_a_second_witness_is_shown_beside_the_finding(witnessed: Path) -> None:
     assert text.count('class="strip"') == 2
     assert len(text.partition(">latent ")[2].partition("<")[0]) == 16
     assert 'id="remade"' in text
+    unconfirmed = text.partition('id="unconfirmed"')[2].partition("</table>")[0]
+    assert "first.png" in unconfirmed
+    assert unconfirmed.count("<tr>") == 2
+    assert "views 5 images in 0.0 s, remake 4 images" in text
 
 
 def test_a_page_without_a_second_witness_does_not_speak_of_one(page: Path) -> None:

@@ -139,6 +139,14 @@ def test_a_scan_without_a_second_witness_is_written_as_before(tmp_path: Path) ->
         assert not {"remade_own", "remade_null", "second_witness"} & set(record.get("card", {}))
 
 
+def test_lists_of_findings_hold_no_latents(outcome: ScanOutcome) -> None:
+    flagged = outcome.of("leak")
+    assert len(flagged) == 2
+    assert all(f.row.testimony is not None and not f.row.testimony.latent for f in flagged)
+    latents = [f.row.testimony.latent for f in outcome.notable() if f.row.testimony is not None]
+    assert all(latents)
+
+
 def test_the_cost_of_stages_is_summed(outcome: ScanOutcome, tmp_path: Path) -> None:
     stages = summarise(outcome)["stages"]
     assert {name: stage["images"] for name, stage in stages.items()} == {"views": 5, "remake": 4}

@@ -1,7 +1,7 @@
 """Which witnesses spoke for an image, in words.
 
 The first looks at the last layer's input that an inversion recovers; the second makes the image
-again. Records may be somebody else's: what is repeated of them is shown, never obeyed.
+again.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.errors import FlipadError, ImageError, TargetError
 from flipad_ops.samples.decode import decode
 from flipad_ops.samples.image_space import Images
+from flipad_ops.scanning.decisions.records import Finding, Row
 from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
 from flipad_ops.storage import Item
 
@@ -29,7 +30,9 @@ def collect_exhibits(
     by_name = {label(scorer): scorer for scorer in scorers}
     targets = {target.uri: target for target in outcome.request.targets}
     exhibits = []
-    for finding in outcome.of("leak", "review")[:shown]:
+    chosen = outcome.of("leak", "review")[:shown]
+    said = _testimonies(outcome, chosen)
+    for finding in chosen:
         row = finding.row
         scorer = by_name[row.attributor]
         try:
@@ -44,8 +47,26 @@ def collect_exhibits(
             continue
         residual = unexplained(scorer, scorer.space.to_tensor(values[None]))
         if residual is not None and picture is not None:
-            exhibits.append(Exhibit(finding, picture, residual, remade(scorer, row.testimony)))
+            again = remade(scorer, said.get(_place(row)))
+            exhibits.append(Exhibit(finding, picture, residual, again))
     return exhibits
+
+
+def _testimonies(
+    outcome: ScanOutcome, chosen: Sequence[Finding]
+) -> dict[tuple[str, ...], Testimony]:
+    """What was said of these findings, with the latents that `outcome.of` leaves out."""
+    wanted = {_place(finding.row) for finding in chosen if finding.row.testimony is not None}
+    rows = (finding.row for finding in outcome.notable()) if wanted else ()
+    return {
+        _place(row): row.testimony
+        for row in rows
+        if row.testimony is not None and _place(row) in wanted
+    }
+
+
+def _place(row: Row) -> tuple[str, ...]:
+    return row.target, row.key, row.attributor
 
 
 def remade(scorer: Scorer, testimony: Testimony | None) -> NDArray[np.uint8] | None:

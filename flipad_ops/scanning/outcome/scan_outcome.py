@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import AttributorCard
-from flipad_ops.scanning.decisions.records import Finding, Row
+from flipad_ops.scanning.decisions.records import Finding, Row, replace_row
 from flipad_ops.scanning.decisions.rules import PrefixTest
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
@@ -161,8 +161,8 @@ class ScanOutcome:
 
     @cached_property
     def flagged(self) -> list[Finding]:
-        """Leaks and reviews that are not suppressed, most certain first."""
-        chosen = [finding for finding in self.notable() if not finding.suppressed]
+        """Leaks and reviews that are not suppressed, most certain first; without their latents."""
+        chosen = [_light(finding) for finding in self.notable() if not finding.suppressed]
         return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
 
     def address(self, row: Row) -> str:
@@ -177,11 +177,23 @@ class ScanOutcome:
         return (finding for finding in self.findings if finding.verdict != "clear")
 
     def of(self, *verdicts: str) -> list[Finding]:
-        """Findings with one of the verdicts, most certain first; suppressed ones left out."""
+        """Findings with one of the verdicts, most certain first; suppressed ones left out.
+
+        All are held at once, so latents are left out: `findings` and `notable` have them.
+        """
         if "clear" in verdicts:
-            chosen = [f for f in self.findings if f.verdict in verdicts and not f.suppressed]
+            whole = (f for f in self.findings if f.verdict in verdicts and not f.suppressed)
+            chosen = [_light(finding) for finding in whole]
             return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
         return [finding for finding in self.flagged if finding.verdict in verdicts]
+
+
+def _light(finding: Finding) -> Finding:
+    said = finding.row.testimony
+    if said is None or not said.latent:
+        return finding
+    row = replace_row(finding.row, testimony=replace(said, latent=""))
+    return replace(finding, row=row)
 
 
 def kind_of(reason: str) -> str:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flipad_ops.common.version import __version__
 from flipad_ops.samples.png import thumbnail_uri
+from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.rules import most_telling
 from flipad_ops.scanning.decisions.witnesses import spoke
 from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
@@ -38,6 +39,8 @@ def render(outcome: ScanOutcome) -> str:
     environment.filters["number"] = _number
     template = environment.get_template("page.html.j2")
     scale = _scale(outcome.exhibits)
+    two_witnesses = any(card.second_witness for card in outcome.cards.values())
+    unconfirmed, more_unconfirmed = _unconfirmed(outcome) if two_witnesses else ([], 0)
     return template.render(
         summary=summarise(outcome),
         sections=[_section(outcome, name) for name in outcome.cards],
@@ -52,7 +55,9 @@ def render(outcome: ScanOutcome) -> str:
         more_suppressed=max(0, outcome.tally.suppressed - LISTED),
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
-        two_witnesses=any(card.second_witness for card in outcome.cards.values()),
+        two_witnesses=two_witnesses,
+        unconfirmed=unconfirmed,
+        more_unconfirmed=more_unconfirmed,
         spoke=spoke,
         listed=outcome.of("leak", "review")[:LISTED],
         unit="row" if all(c.unit == "row" for c in outcome.cards.values()) else "image",
@@ -88,6 +93,18 @@ def _section(outcome: ScanOutcome, name: str) -> dict[str, Any]:
         "scores": score_histogram(series, card.threshold),
         "p_values": p_histogram(p),
     }
+
+
+def _unconfirmed(outcome: ScanOutcome) -> tuple[list[Finding], int]:
+    """Images that the first witness alone accepts, which are not attributed, and how many more."""
+    alone = (
+        finding
+        for finding in outcome.findings
+        if finding.verdict == "clear"
+        and finding.row.testimony is not None
+        and finding.row.testimony.witnesses == "first"
+    )
+    return list(islice(alone, LISTED)), sum(1 for _ in alone)
 
 
 def _exhibit(outcome: ScanOutcome, exhibit: Exhibit, scale: float) -> dict[str, Any]:
