@@ -81,13 +81,12 @@ def scan(
     request = work.ScanRequest(
         targets=tuple(targets), models=tuple(model or ()), all_models=all_models,
         outputs=tuple(output or ["table"]), fdr=fdr, selection=Selection(*chosen),
-        max_object_size=parse_size(max_object_size), max_errors=max_errors,
-        size_rule=size_rule.value, group=group,
-        access=S3Access(profile, role_arn, region, endpoint_url, no_sign_request),
-        batch_size=batch_size, workers=workers, device=device, engine=engine.value,
-        ray_address=ray_address, ray_workers=ray_workers, state=state, resume=resume,
-        baseline=baseline, ignore_file=ignore_file, pictures=not no_thumbnails, check_scores=gate,
-        track=mlflow_run, sign=sign, tracking_uri=tracking_uri, allow_pickle=allow_pickle,
+        max_object_size=parse_size(max_object_size), max_errors=max_errors, group=group,
+        access=S3Access(profile, role_arn, region, endpoint_url, no_sign_request), device=device,
+        batch_size=batch_size, workers=workers, engine=engine.value, state=state, resume=resume,
+        ray_address=ray_address, ray_workers=ray_workers, baseline=baseline,
+        ignore_file=ignore_file, pictures=not no_thumbnails, check_scores=gate, track=mlflow_run,
+        sign=sign, tracking_uri=tracking_uri, allow_pickle=allow_pickle, size_rule=size_rule.value,
         command=shlex.join(["flipadops", *sys.argv[1:]]),
     )  # fmt: skip
     with counter("images", quiet=quiet) as progress:

@@ -21,6 +21,8 @@ from flipad_ops.generators.tail import Tail
 from flipad_ops.generators.trace import Generator, TracesItself, only_tensor
 
 SAMPLES_ALONE = "Samples stand in the place of a model: there is no generator to run."
+#: Difference of a twin's pixels, of which a grey level is 1/255.
+SAME = 1e-3
 BLOCKED = (
     "No gradient reaches the latents: the generator runs without them (torch.no_grad, "
     "torch.inference_mode or detach in its code, or code outside torch)."
@@ -47,6 +49,7 @@ class Whole(Protocol):
     @property
     def sample_shape(self) -> tuple[int, ...]: ...
     def pixels(self, latents: Tensor) -> Tensor: ...
+    def run(self, latents: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
 class ClampThrough(torch.autograd.Function):
@@ -99,6 +102,8 @@ def obstacle(generator: Whole) -> str:
             pixels = generator.pixels(latents)
             if not pixels.requires_grad:
                 return BLOCKED
+            if isinstance(forward, TracesItself) and (off := _off(generator, latents, pixels)):
+                return off
             # Weights, as the sum of an image may be fixed by construction.
             source = torch.Generator().manual_seed(0)
             weights = torch.randn(pixels.shape, generator=source).to(pixels.device)
@@ -110,6 +115,15 @@ def obstacle(generator: Whole) -> str:
     if not bool(torch.isfinite(found).all()):
         return "The generator's gradient is NaN or infinite."
     return ""
+
+
+def _off(generator: Whole, latents: Tensor, pixels: Tensor) -> str:
+    """How a twin's pixels differ from those of the generator itself; "" when they do not."""
+    expected = generator.output_map.to_pixels(generator.run(latents.detach())[0])
+    off = float((pixels.detach().cpu() - expected.reshape(pixels.shape)).abs().max())
+    if off <= SAME:
+        return ""
+    return f"Run in torch, the generator's pixels differ by up to {off:.2g}, so gradients are none."
 
 
 class Encoder:

@@ -6,6 +6,7 @@ F is run by asking onnxruntime for one more output: the tensor that feeds the la
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipad_ops.common.errors import GeneratorUnreadable
+from flipad_ops.common.errors import GeneratorUnreadable, first_line
 from flipad_ops.common.size_limits import check_entries
 from flipad_ops.generators.onnx_graph import LastNode, find_last_linear
 from flipad_ops.generators.onnx_layer import linear_call
+from flipad_ops.generators.onnx_twin import OnnxTwin, unknown_operators
 from flipad_ops.generators.trace import LinearCall, TracesItself
 
 if TYPE_CHECKING:
@@ -67,13 +69,14 @@ class OnnxGenerator(TracesItself):
             model = inline_local_functions(model)
         self.batched, self.latent_shape = _input(model)
         self.opset = next((o.version for o in model.opset_import if o.domain == ""), 0)
-        self.state = {
+        self.constants = {
             each.name: torch.from_numpy(
                 np.array(onnx.numpy_helper.to_array(each, base_dir=str(path.parent)))
             )
             for each in model.graph.initializer
-            if onnx.helper.tensor_dtype_to_np_dtype(each.data_type).kind in "fiu"
+            if onnx.helper.tensor_dtype_to_np_dtype(each.data_type).kind in "fiub"
         }
+        self.state = {n: v for n, v in self.constants.items() if v.dtype is not torch.bool}
         self.node = find_last_linear(model)
         output = model.graph.output[0].name
         self.names = _outputs(self.node)
@@ -81,12 +84,37 @@ class OnnxGenerator(TracesItself):
             model.graph.output.append(onnx.ValueInfoProto(name=name))
         traced = path.with_name(f"{path.stem}.flipad.onnx")
         onnx.save(model, str(traced))
+        del model.graph.initializer[:]  # `constants` has them
+        self.model, self.device = model, device
         self.session = _session(traced, device)
         self.provider = str(self.session.get_providers()[0])
         # onnxruntime falls back to the CPU in silence.
         self.on_device = (torch.device(device).type == "cuda") == ("CUDA" in self.provider)
         self.input = self.session.get_inputs()[0]
         self.asked = [output, *self.names]
+
+    @cached_property
+    def twin(self) -> OnnxTwin | None:
+        """See `TracesItself`; that it gives the same images is for who asks to check."""
+        return self._twin_or_reason[0]
+
+    @cached_property
+    def why_no_twin(self) -> str:
+        """See `TracesItself`."""
+        return self._twin_or_reason[1]
+
+    @cached_property
+    def _twin_or_reason(self) -> tuple[OnnxTwin | None, str]:
+        blocked = "so no gradient reaches the latents."
+        if unknown := unknown_operators(self.model):
+            names = ", ".join(unknown[:6])
+            return None, f"ONNX operators without a counterpart here ({names}) run, {blocked}"
+        dtype = torch.from_numpy(np.empty(0, _TYPES[self.input.type])).dtype
+        try:
+            return OnnxTwin(self.model, self.constants, dtype, self.device), ""
+        except Exception as error:  # a graph may use an operator in ways unforeseen here
+            why = first_line(error).rstrip(".")
+            return None, f"The ONNX graph does not run in torch ({why}), {blocked}"
 
     def trace(self, latents: Tensor) -> tuple[Tensor, LinearCall]:
         """See `TracesItself`; tensors are on the CPU."""

@@ -182,7 +182,7 @@ class TracesItself(ABC):
 
     @property
     def twin(self) -> Generator | None:
-        """The same in torch, through which gradients pass, checked to give the same images."""
+        """The same in torch, through which gradients pass; `why_not_differentiable` compares."""
         return None
 
     @property

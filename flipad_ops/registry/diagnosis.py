@@ -169,6 +169,8 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
         + (f" ({len(recorded)} of them)" if recorded is not None else ""),
         "samples": f"{list(generator.sample_shape)}{generator.space.remark}"
         + ("" if generator.batched else ", one at a time (exported at batch size 1)"),
+        "gradients": generator.why_not_differentiable or "reach the latents",
+        "encoder": "its own" if generator.encode is not None else "none",
         "final layer sha256": layer.sha256(),
         "decoder sha256": generator.decoder_sha256,
     }

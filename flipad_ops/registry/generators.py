@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from flipad_ops.common.devices import check_device
 from flipad_ops.common.errors import GeneratorUnreadable, LatentUnknown, PickleRefused, first_line
 from flipad_ops.common.untrusted_json import parse
@@ -114,6 +116,8 @@ def split_loaded(
     loaded: LoadedGenerator, metadata: Mapping[str, Any], version: ModelVersion, device: str
 ) -> SplitGenerator:
     """Split what `read_version` returned; errors name the version."""
+    if isinstance(loaded.forward, nn.Module):  # nobody trains it; threads may share it
+        loaded.forward.requires_grad_(False)
     try:
         return split_generator(
             loaded.forward,

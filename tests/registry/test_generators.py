@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
+from torch import Tensor
 
 from flipad_ops.common.errors import (
     GeneratorUnreadable,
@@ -22,7 +23,7 @@ from flipad_ops.common.errors import (
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import METADATA_TAG, load_generator, register_generator
-from tests.registry.tiny import LATENT, Telling, tiny_generator
+from tests.registry.tiny import LATENT, Telling, TinyDcgan, tiny_generator
 
 
 def log(store: str, name: str, module: torch.nn.Module, **fields: Any) -> None:
@@ -160,3 +161,26 @@ def test_refused_registrations_leave_nothing(store: str) -> None:
     with pytest.raises(NotAttributable):
         register_generator("x", module, {"latent": LATENT}, tracking_uri=store)
     assert MlflowClient(store).search_registered_models() == []
+
+
+class WithoutGradients(TinyDcgan):
+    """Generators are often decorated so; an export remembers."""
+
+    @torch.no_grad()
+    def forward(self, latents: Tensor) -> Tensor:
+        return super().forward(latents)
+
+
+@pytest.mark.parametrize("form", ["pt2", "pickle"])
+def test_gradients_reach_the_latents_of_a_program_logged_without(store: str, form: str) -> None:
+    module, metadata = tiny_generator(seed=1)
+    decorated = WithoutGradients()
+    decorated.load_state_dict(module.state_dict())
+    example = {"input_example": np.zeros((2, 8, 1, 1), np.float32)} if form == "pt2" else {}
+    log(store, "quiet", decorated.eval(), serialization_format=form, metadata={"flipad": metadata},
+        **example)  # fmt: skip
+    MlflowClient(store).set_registered_model_tag("quiet", tags.ALLOW_PICKLE, "true")
+    loaded = load_generator("quiet", tracking_uri=store, allow_pickle=True)
+    assert loaded.why_not_differentiable == ""
+    assert same_samples(loaded, split_generator(module, metadata))
+    assert loaded.decoder_sha256 == split_generator(module, metadata).decoder_sha256
