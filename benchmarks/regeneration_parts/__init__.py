@@ -1,0 +1,1 @@
+"""Real generators, real photographs and the baselines that `benchmarks.regeneration` runs."""
