@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,12 +18,15 @@ from torch import Tensor
 
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.judgement import Attribution, Calibration, Screening
-from flipad_ops.common.errors import InversionError, WrongImageSize
+from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.attribution.two_witnesses import SecondWitness, make_regenerator
+from flipad_ops.common.errors import AttributorError, InversionError, WrongImageSize
 from flipad_ops.detection import Detector, FeatureMap
-from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
 from flipad_ops.generators.layer import tensor_bytes
 from flipad_ops.inversion import InversionResult, Inverter
 from flipad_ops.inversion.inverters import make_inverter
+from flipad_ops.regeneration.witness_model import WitnessModel
 from flipad_ops.samples.space import SampleSpace
 
 #: Said of every score of an attributor that was fitted to samples without a model.
@@ -51,6 +56,8 @@ class Attributor:
         Held-out figures by stratum, see `flipad_ops.attribution.evaluation`.
     reference : Tensor, uint8, sample_shape, or None
         A held-out own sample, shown beside findings.
+    regeneration : WitnessModel or None
+        What the second witness learned; it speaks once its generator was brought.
     inverter : Inverter, optional
         One that solves the same problem in another way; benchmarks remember inversions with it.
     """
@@ -67,6 +74,7 @@ class Attributor:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     reference: Tensor | None = None
     device: str = "cpu"
+    regeneration: WitnessModel | None = None
     inverter: Inverter | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +82,27 @@ class Attributor:
         self._inverter = self.inverter or build_inverter(
             self.layer, self.output_map, self.anchor, self.settings, self.device
         )
+        self._second: SecondWitness | None = None
+        self._spent: dict[str, tuple[int, float]] = {}
+
+    def bring(self, generator: SplitGenerator) -> None:
+        """Let the second witness speak, by the generator that the attributor was fitted for.
+
+        Raises
+        ------
+        AttributorError
+            The attributor was fitted without a second witness, or the generator's own encoder,
+            which it needs, is not there.
+        """
+        if self.regeneration is None:
+            raise AttributorError("This attributor was fitted without a second witness.")
+        regenerator = make_regenerator(generator, self.regeneration, self.settings.regeneration)
+        self._second = SecondWitness(regenerator, self.calibration, self.device)
+
+    @property
+    def second(self) -> SecondWitness | None:
+        """The second witness, if it speaks."""
+        return self._second
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -95,7 +124,10 @@ class Attributor:
         """
         self._check_shape(pixels)
         step = self.space.grid.step if step is None else step
-        return self._inverter.invert(pixels.reshape(len(pixels), *self.layer.output_shape), step)
+        with self._timed("invert", len(pixels)):
+            return self._inverter.invert(
+                pixels.reshape(len(pixels), *self.layer.output_shape), step
+            )
 
     def score(self, pixels: Tensor, step: float | Tensor | None = None) -> Attribution:
         """Invert and score (n, *sample_shape) pixels; see `invert` for errors."""
@@ -110,7 +142,8 @@ class Attributor:
     def screen(self, pixels: Tensor) -> Screening:
         """What (n, *sample_shape) pixels alone decide; raises WrongImageSize."""
         self._check_shape(pixels)
-        screen = self.detector.screen(pixels.to(self.device))
+        with self._timed("screen", len(pixels)):
+            screen = self.detector.screen(pixels.to(self.device))
         parts = (screen.score, ~screen.decided, screen.recompressed)
         return Screening(*(part.cpu().numpy() for part in parts))
 
@@ -126,10 +159,12 @@ class Attributor:
         converged, residual = np.ones(len(pixels), dtype=bool), torch.zeros(pixels.shape)
         if inverted is not None:
             rows = np.flatnonzero(needed)
-            score[rows] = self.score_activations(inverted.z, pixels[rows])
+            with self._timed("views", len(rows)):
+                score[rows] = self.score_activations(inverted.z, pixels[rows])
             converged[rows] = inverted.converged.cpu().numpy()
             residual[rows] = inverted.residual.reshape(len(rows), *self.sample_shape).cpu()
-        return Attribution(
+        spent, self._spent = self._spent, {}
+        first = Attribution(
             score=score,
             p=self.calibration.p(score, screening.recompressed),
             attributed=score <= self.calibration.threshold,
@@ -137,7 +172,36 @@ class Attributor:
             inverted=needed & self.layer.inverts,
             recompressed=screening.recompressed,
             residual=residual,
+            stages=spent,
         )
+        return first if self._second is None else self._second.testify(pixels, first)
+
+    def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The recorded latent's image, (height, width, channels), as made and as altered.
+
+        Raises
+        ------
+        AttributorError
+            The generator is not at hand.
+        RecordAltered
+        """
+        return self._speaking().show(testimony)
+
+    def distance(self, pixels: Tensor, testimony: Testimony) -> float:
+        """PSNR in dB of (*sample_shape) pixels and the recorded latent's image; see `show`."""
+        return self._speaking().distance(pixels, testimony)
+
+    def _speaking(self) -> SecondWitness:
+        if self._second is None:
+            raise AttributorError("The second witness is silent: its generator is not at hand.")
+        return self._second
+
+    @contextmanager
+    def _timed(self, stage: str, images: int) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        before, seconds = self._spent.get(stage, (0, 0.0))
+        self._spent[stage] = before + images, seconds + time.perf_counter() - begun
 
     @cached_property
     def inversion_key(self) -> str:

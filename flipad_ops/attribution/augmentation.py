@@ -71,6 +71,17 @@ def crop(images: Tensor, share: float, source: torch.Generator) -> Tensor:
     return torch.cat(made) if made else images
 
 
+def shift(images: Tensor, source: torch.Generator) -> Tensor:
+    """Moved by up to one pixel each way, edges replicated."""
+    made = []
+    for image in images:
+        down, right = (int(torch.randint(-1, 2, (), generator=source)) for _ in range(2))
+        padded = F.pad(image[None], (1, 1, 1, 1), mode="replicate")
+        height, width = image.shape[1:]
+        made.append(padded[..., 1 + down : 1 + down + height, 1 + right : 1 + right + width])
+    return torch.cat(made) if made else images
+
+
 def resize(images: Tensor, factor: float) -> Tensor:
     """Scaled by `factor` and back."""
     height, width = images.shape[2:]
@@ -105,6 +116,29 @@ EVERYTHING: Mixture = {
     "blur": (1.0, lambda x, _: blur(x, 3)),
     "more blur": (0.5, lambda x, _: blur(x, 5)),
     "resize": (1.5, lambda x, source: resize(x, float(_between(source, 0.5, 0.95)))),
+}
+
+
+#: What the second witness is calibrated on beside images as made: what leaves them in place, and
+#: what it has to search for.
+IN_PLACE: Mixture = {
+    "made": (2.0, lambda x, _: x),
+    "jpeg": (3.0, lambda x, source: through_file(x, "JPEG", (45, 98), source)),
+    "webp": (1.0, lambda x, source: through_file(x, "WEBP", (60, 96), source)),
+    "noise": (2.0, lambda x, source: noise(x, float(_between(source, 0.007, 0.12)), source)),
+}
+MOVED: Mixture = {
+    "crop": (3.0, lambda x, source: crop(x, float(_between(source, 0.8, 0.98)), source)),
+    "shift": (1.0, lambda x, source: shift(x, source)),
+    "blur": (1.0, lambda x, _: blur(x, 3)),
+    "more blur": (0.5, lambda x, _: blur(x, 5)),
+    "resize": (2.0, lambda x, source: resize(x, float(_between(source, 0.5, 0.95)))),
+    "resize, jpeg": (
+        2.0,
+        lambda x, source: through_file(
+            resize(x, float(_between(source, 0.5, 0.95))), "JPEG", (70, 95), source
+        ),
+    ),
 }
 
 

@@ -10,6 +10,10 @@ from typing import Any, Literal
 from flipad_ops.common.errors import UsageError
 from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.inversion import InversionSettings
+from flipad_ops.regeneration.regeneration_settings import (
+    NO_REGENERATION,
+    RegenerationSettings,
+)
 
 #: Own samples that a fit needs where there is no generator to draw more from.
 MIN_SAMPLES = 100
@@ -62,6 +66,9 @@ class FitSettings:
     more_null : int
         Foreign images beyond these, shared evenly, for the calibration of p-values alone; the
         smallest p-value of a source is 1 over the number of its calibration images, plus one.
+    regeneration : RegenerationSettings
+        The second witness, which makes images again (METHOD 5; not in the paper); the recipe
+        "default" has one, these settings by themselves have none.
     seed : int
     extra_views : tuple of str
         Views of installed packages that the detector is given besides its own; see
@@ -88,6 +95,7 @@ class FitSettings:
     min_negatives: int = 100
     max_negatives: int = 2000
     more_null: int = 6000
+    regeneration: RegenerationSettings = NO_REGENERATION
     seed: int = 0
     extra_views: tuple[str, ...] = ()
 
@@ -142,7 +150,13 @@ class FitSettings:
         """JSON-ready; without `extra_views` where there are none, as before there were any."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         extra = list(own.pop("extra_views"))
-        parts = {"inversion": asdict(self.inversion), "detector": self.detector.to_dict()}
+        own.pop("regeneration")
+        parts: dict[str, Any] = {
+            "inversion": asdict(self.inversion),
+            "detector": self.detector.to_dict(),
+        }
+        if self.regeneration.wanted:
+            parts["regeneration"] = asdict(self.regeneration)
         return {**own, **parts, **({"extra_views": extra} if extra else {})}
 
     @classmethod
@@ -156,6 +170,8 @@ class FitSettings:
             values["inversion"] = InversionSettings.from_dict(values["inversion"])
         if "detector" in values:
             values["detector"] = DeepSadSettings.from_dict(values["detector"])
+        if "regeneration" in values:
+            values["regeneration"] = RegenerationSettings.from_dict(values["regeneration"])
         return cls(**values)
 
     def sha256(self) -> str:
@@ -173,9 +189,9 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
     64x64 GAN experiments; only the solver is ours, since the optimum is the same.
     """
     if name == "default":
-        settings = FitSettings()
+        settings = FitSettings(regeneration=RegenerationSettings())
     elif name == "immunised":
-        settings = FitSettings(immunised=0.3)
+        settings = FitSettings(immunised=0.3, regeneration=RegenerationSettings())
     elif name == "fast":
         settings = FitSettings(
             inversion=InversionSettings(tolerance=5e-2),

@@ -18,6 +18,7 @@ from flipad_ops.attribution.stages.calibrate import calibrate
 from flipad_ops.attribution.stages.held_out import evaluate
 from flipad_ops.attribution.stages.pack import pack
 from flipad_ops.attribution.stages.plan import Plan
+from flipad_ops.attribution.stages.remake import fit_second
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.stages.train import train
 from flipad_ops.attribution.training_set import training_set
@@ -87,16 +88,19 @@ def fit_attributor(
     with clock.stage("invert"):
         run.begin("invert", len(training.inverted))
         training = replace(training, activations=run.recover(training.inverted))
+    strange = training.inverted[training.counts[0] :][: training.counts[1]]
     with clock.stage("train"):
         trained = train(training, settings, device, progress)
-    altered = training.counts[2]
+    altered, sources = training.counts[2], training.sources
     del training
     scoring = Scoring(run, trained.features, trained.detector, device)
     with clock.stage("calibrate"):
         calibration = calibrate(plan, scoring, altered)
     with clock.stage("evaluate"):
         evaluated = evaluate(plan, scoring, calibration)
+    with clock.stage("remake"):
+        second = fit_second(plan, strange, sources, progress)
     return pack(
-        plan, run, trained, calibration, evaluated,
+        plan, run, trained, calibration, evaluated, second,
         equivalence_class=equivalence_class, timings=clock.timings,
     )  # fmt: skip

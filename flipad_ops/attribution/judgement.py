@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.detection import conformal_p, p_floor
+
+Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,9 @@ class Attribution:
         foreign images recompressed.
     residual : Tensor, (n, *sample_shape)
         What the inversion could not explain, in target units; zero without inversion.
+    testimony : tuple of (Testimony or None), of length n, or None
+        What the second witness says; None where it is silent.
+    stages : mapping of stage to (images, seconds), or None
     """
 
     score: NDArray[np.float64]
@@ -43,6 +49,8 @@ class Attribution:
     inverted: NDArray[np.bool_]
     recompressed: NDArray[np.bool_]
     residual: Tensor
+    testimony: tuple[Testimony | None, ...] | None = None
+    stages: Mapping[str, tuple[int, float]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +86,16 @@ class Calibration:
         Foreign samples held out from training, one entry per source.
     recompressed_null_scores : mapping of stratum to (n,) float64
         Of the same out of lossy files; empty where the attributor treats these like any other.
+    remade_null : mapping of stratum to (n,) float64
+        `Testimony.ratio` of the second witness for foreign samples, as they are and altered; empty
+        without one.
     """
 
     threshold: float
     own_scores: NDArray[np.float64]
     null_scores: Mapping[str, NDArray[np.float64]]
     recompressed_null_scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    remade_null: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def floor(self) -> float:

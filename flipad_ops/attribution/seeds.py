@@ -27,6 +27,12 @@ Stream = Literal[
     "detector",
     "lossy calibration",
     "lossy test",
+    "encoder",
+    "witness foreign",
+    "witness in place",
+    "witness moved",
+    "witness null",
+    "witness test",
 ]
 
 

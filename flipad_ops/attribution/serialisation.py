@@ -29,6 +29,7 @@ from flipad_ops.common.untrusted_json import parse
 from flipad_ops.common.version import __version__
 from flipad_ops.detection import FeatureMap, stored_detector, view_configs
 from flipad_ops.generators import FinalLayer, OutputMap
+from flipad_ops.regeneration.witness_model import WitnessModel
 from flipad_ops.samples.quantisation import SIXTEEN_BIT, Grid
 from flipad_ops.samples.sample_kinds import space_of
 
@@ -37,8 +38,10 @@ FORMAT = 4
 EXTENDED = 5
 #: Written where the detector has a view that is not in every version: it names such views.
 VIEWED = 6
+#: Written where there is a second witness, without which an older reader would decide otherwise.
+REMADE = 7
 #: Formats that can be read; 3 has no view of lossy files.
-READABLE = (3, FORMAT, EXTENDED, VIEWED)
+READABLE = (3, FORMAT, EXTENDED, VIEWED, REMADE)
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -50,8 +53,9 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
     tensors = _tensors(attributor)
     save_file(tensors, folder / TENSORS_NAME)
     views, extended = view_configs(attributor.detector), _is_extended(attributor)
+    model = attributor.regeneration
     fields = {
-        "format": VIEWED if views else EXTENDED if extended else FORMAT,
+        "format": REMADE if model else VIEWED if views else EXTENDED if extended else FORMAT,
         "code_version": __version__,
         "layer": attributor.layer.geometry(),
         "output_map": vars(attributor.output_map),
@@ -65,9 +69,12 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
         "evaluation": dict(attributor.evaluation),
         "tensors_sha256": _file_sha256(folder / TENSORS_NAME),
     }
-    if views:
+    if model is not None:
+        fields["regeneration"] = model.config()
+        fields["remade_strata"] = sorted(attributor.calibration.remade_null)
+    if views or model is not None:
         fields["views"] = views
-    if extended or views:
+    if extended or views or model is not None:
         fields["sample"] = words = attributor.space.to_metadata()
         fields["grid"] = attributor.space.grid.to_dict()  # for earlier versions, as the next
         fields["columns"] = words.get("columns")
@@ -144,9 +151,13 @@ def _tensors(attributor: Attributor) -> dict[str, Tensor]:
         tensors["reference"] = attributor.reference
     calibration = attributor.calibration
     for kind, null in (("null", calibration.null_scores),
-                       ("recompressed", calibration.recompressed_null_scores)):  # fmt: skip
+                       ("recompressed", calibration.recompressed_null_scores),
+                       ("remade", calibration.remade_null)):  # fmt: skip
         for name, scores in null.items():
             tensors[f"calibration.{kind}.{name}"] = torch.tensor(np.asarray(scores))
+    if attributor.regeneration is not None:
+        for name, tensor in attributor.regeneration.state_dict().items():
+            tensors[f"regeneration.{name}"] = tensor
     for name, tensor in attributor.detector.state_dict().items():
         tensors[f"detector.{name}"] = tensor
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -175,7 +186,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         raise AttributorCorrupt("The stored reference image does not have the sample shape.")
     detector = stored_detector(
         _under("detector.", tensors),
-        fields["views"] if fields["format"] == VIEWED else {},
+        fields["views"] if fields["format"] >= VIEWED else {},
         settings.extra_views,
         feature_shape=features.shape,
         sample_shape=sample_shape,
@@ -194,7 +205,18 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         evaluation=fields["evaluation"],
         reference=reference,
         device=device,
+        regeneration=_regeneration(fields, tensors, sample_shape),
     )
+
+
+def _regeneration(
+    fields: Mapping[str, Any], tensors: Mapping[str, Tensor], sample_shape: tuple[int, ...]
+) -> WitnessModel | None:
+    if fields["format"] < REMADE:
+        return None
+    model = WitnessModel.empty(fields["regeneration"], sample_shape)
+    model.load_state_dict(_under("regeneration.", tensors))
+    return model
 
 
 def _calibration(fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Calibration:
@@ -204,12 +226,16 @@ def _calibration(fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Ca
         name: tensors[f"calibration.recompressed.{name}"].numpy()
         for name in fields["recompressed_strata"]
     }
-    every = [*null.values(), *recompressed.values()]
+    remade = {
+        name: tensors[f"calibration.remade.{name}"].numpy()
+        for name in fields.get("remade_strata", ())
+    }
+    every = [*null.values(), *recompressed.values(), *remade.values()]
     if not null or any(len(s) == 0 or not np.isfinite(s).all() for s in every):
         raise AttributorUncalibrated("The attributor holds no finite foreign calibration scores.")
     if not math.isfinite(threshold):
         raise AttributorUncalibrated("The attributor holds no finite threshold.")
-    return Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed)
+    return Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed, remade)
 
 
 def _words(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flipad_ops.attribution.attributor import Attributor
@@ -10,6 +11,7 @@ from flipad_ops.attribution.inversion_runs import Inversions
 from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.stages.held_out import Evaluated
 from flipad_ops.attribution.stages.plan import Plan
+from flipad_ops.attribution.stages.remake import SecondFitted
 from flipad_ops.attribution.stages.train import Trained
 from flipad_ops.generators import SplitGenerator
 
@@ -23,12 +25,17 @@ def pack(
     trained: Trained,
     calibration: Calibration,
     evaluated: Evaluated,
+    second: SecondFitted | None,
     *,
     equivalence_class: tuple[str, ...],
     timings: dict[str, float],
 ) -> FitResult:
     """Put together what the other stages made."""
     generator, test = plan.generator, plan.own.test
+    figures = evaluated.figures
+    if second is not None:
+        calibration = replace(calibration, remade_null=second.null)
+        figures = {**figures, "second_witness": second.figures}
     attributor = Attributor(
         layer=generator.layer,
         output_map=generator.output_map,
@@ -39,11 +46,14 @@ def pack(
         calibration=calibration,
         settings=plan.settings,
         generator=describe(generator, equivalence_class),
-        evaluation=evaluated.figures,
+        evaluation=figures,
         reference=generator.space.reference(test[0]),
         device=plan.device,
         inverter=run.inverter,
+        regeneration=None if second is None else second.model,
     )
+    if second is not None:
+        attributor.bring(generator)
     examples = {name: split.test[:EXAMPLES] for name, split in plan.splits.items()}
     return FitResult(
         attributor=attributor,

@@ -1,0 +1,176 @@
+"""Stage after the first witness: what the second needs, and its rates on held-out images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flipad_ops.attribution.augmentation import IN_PLACE, MOVED, can_perturb, mixture
+from flipad_ops.attribution.evaluation import evaluate_scores
+from flipad_ops.attribution.inversion_runs import Progress
+from flipad_ops.attribution.seeds import stream
+from flipad_ops.attribution.stages.plan import Plan
+from flipad_ops.attribution.two_witnesses import make_regenerator
+from flipad_ops.generators import SplitGenerator
+from flipad_ops.regeneration.guessing import Encoder, train_encoder
+from flipad_ops.regeneration.regenerator import Regenerator
+from flipad_ops.regeneration.witness_fit import calibrate_witness
+from flipad_ops.regeneration.witness_model import WitnessModel
+from flipad_ops.samples.quantisation import EIGHT_BIT
+
+Ratios = NDArray[np.float64]
+#: Entries of standard normal latents lie within.
+NORMAL = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class SecondFitted:
+    """A calibrated second witness.
+
+    Parameters
+    ----------
+    model : WitnessModel
+    null : mapping of stratum to (n,) float64
+        Ratios of foreign calibration images, as they are and ", altered".
+    figures : dict
+        Held-out rates, as they are and "altered"; see `evaluate_scores`.
+    """
+
+    model: WitnessModel
+    null: Mapping[str, Ratios]
+    figures: dict[str, Any]
+
+
+def why_none(generator: SplitGenerator) -> str:
+    """Why there can be no second witness, a sentence; "" if there can be one."""
+    if not generator.layer.inverts:
+        return "There is no second witness: samples alone cannot be made again."
+    if not can_perturb(generator.sample_shape) or generator.grid != EIGHT_BIT:
+        return "There is no second witness: it is for grey and colour images of 8 bits."
+    if generator.encode is None and generator.why_not_differentiable:
+        return f"There is no second witness: {generator.why_not_differentiable}"
+    return ""
+
+
+def fit_second(
+    plan: Plan, strange: Tensor, sources: Tensor, progress: Progress
+) -> SecondFitted | None:
+    """Train, calibrate and evaluate; None where there can be no second witness.
+
+    Parameters
+    ----------
+    strange : Tensor, float32, (n, *sample_shape) in [0, 1]
+        Foreign training images, given and made by the fit.
+    sources : Tensor, int64, (n,)
+        What each stems from.
+    """
+    generator, chosen = plan.generator, plan.settings.regeneration
+    if not chosen.wanted or why_none(generator):
+        return None
+    encoder = None if generator.encode is not None else _encoder(plan, progress)
+    own, seed, half = plan.own.calibration[: 2 * chosen.own], plan.settings.seed, chosen.own
+    model = WitnessModel(encoder, len(own))
+    model.latents.copy_(torch.tensor(_range(plan)))
+    regenerator = make_regenerator(generator, model, chosen)
+    others = evenly(strange, sources, 2 * half, stream(seed, "witness foreign"))
+
+    def found(images: Tensor) -> tuple[Tensor, Tensor]:
+        # Own and foreign ones of the same alterations.
+        parts = images[:half], images[half:]
+        plain = mixture(parts[0], stream(seed, "witness in place"), IN_PLACE)
+        placed = mixture(parts[1], stream(seed, "witness moved"), MOVED)
+        return plain.to(plan.device), placed.to(plan.device)
+
+    calibrate_witness(regenerator, found(own), found(others))
+    null: dict[str, Ratios] = {}
+    for number, (name, split) in enumerate(plan.splits.items()):
+        progress("remake", number, len(plan.splits))
+        images = split.calibration[: chosen.foreign]
+        null[name] = _ratios(regenerator, images)
+        null[f"{name}, altered"] = _ratios(regenerator, altered(images, plan, "witness null"))
+    return SecondFitted(model, null, _figures(plan, regenerator))
+
+
+def evenly(images: Tensor, sources: Tensor, count: int, seed: int) -> Tensor:
+    """`count` images, every source in turn, drawn at random; some twice where there are fewer."""
+    draw = torch.Generator().manual_seed(seed)
+    rows = torch.randperm(len(images), generator=draw)
+    waiting = [rows[sources[rows] == source].tolist() for source in torch.unique(sources)]
+    turn = [rows[n] for n in range(max(map(len, waiting))) for rows in waiting if n < len(rows)]
+    return images[torch.tensor(turn)[torch.arange(count) % len(turn)]]
+
+
+def altered(images: Tensor, plan: Plan, purpose: Any) -> Tensor:
+    """Each altered in one way, half of them in place."""
+    seed, half = stream(plan.settings.seed, purpose), len(images) // 2
+    return torch.cat([mixture(images[:half], seed, IN_PLACE), mixture(images[half:], seed, MOVED)])
+
+
+def _figures(plan: Plan, regenerator: Regenerator) -> dict[str, Any]:
+    count = plan.settings.regeneration.foreign
+    sets = {"own": plan.own.test[:count]}
+    sets |= {name: split.test[:count] for name, split in plan.splits.items()}
+    figures: dict[str, Any] = {}
+    for kind in ("as made", "altered"):
+        ratios = {}
+        for name, images in sets.items():
+            shown = images if kind == "as made" else altered(images, plan, "witness test")
+            ratios[name] = _ratios(regenerator, shown)
+        ours = ratios.pop("own")
+        figures[kind] = evaluate_scores(ours, ratios, 1.0)
+    return figures
+
+
+def _ratios(regenerator: Regenerator, images: Tensor) -> Ratios:
+    if not len(images):
+        return np.zeros(0)
+    device = regenerator.model.own.device
+    return regenerator.remake(images.to(device)).ratio.cpu().numpy()
+
+
+def _encoder(plan: Plan, progress: Progress) -> Encoder:
+    generator, chosen = plan.generator, plan.settings.regeneration
+    seed, latent = stream(plan.settings.seed, "encoder"), generator.latent
+    kept = None if latent.recorded is None else _training_latents(plan)
+
+    def draw(count: int, step: int) -> Tensor:
+        if kept is None:
+            return latent.sample(count, (seed + step + 1) % 2**32)
+        source = torch.Generator().manual_seed((seed + step + 1) % 2**32)
+        return kept[torch.randint(len(kept), (count,), generator=source)]
+
+    return train_encoder(
+        generator.pixels,
+        draw,
+        generator.sample_shape,
+        steps=chosen.encoder_steps,
+        batch=chosen.encoder_batch,
+        seed=seed,
+        device=plan.device,
+        progress=lambda *done: progress("encoder", *done),
+    )
+
+
+def _training_latents(plan: Plan) -> Tensor:
+    """Recorded latents of own training samples, none of those held out."""
+    settings = plan.settings
+    count = settings.own_train + settings.own_calibration + settings.own_test
+    drawn = plan.generator.latent.sample(count, stream(settings.seed, "own"))
+    return drawn[: settings.own_train]
+
+
+def _range(plan: Plan) -> tuple[float, float, float]:
+    """Least and largest entry of latents, and standard deviation."""
+    latent = plan.generator.latent
+    if latent.distribution == "normal":
+        return -NORMAL, NORMAL, 1.0
+    if latent.distribution == "uniform":
+        return -1.0, 1.0, 3**-0.5
+    known = _training_latents(plan)
+    return float(known.min()), float(known.max()), float(known.std())

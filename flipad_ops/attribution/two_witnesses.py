@@ -1,0 +1,190 @@
+"""The second witness in an attributor, and how two witnesses become one score, p and decision.
+
+Where the second witness speaks it decides: an image is attributed if the generator makes it again,
+altered or not. The first, which looks at the last layer's input, can be led by a few grey levels
+and knows no altered image; what it adds is a p-value with a long null. Of an image that the second
+accepts p is twice the smaller of both (Bonferroni), of any other that of the second alone, doubled
+as well: the choice is then paid for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flipad_ops.attribution.alteration_words import alteration_of, words
+from flipad_ops.attribution.judgement import Attribution, Calibration
+from flipad_ops.attribution.testimony import Testimony, Witnesses, pack_latent
+from flipad_ops.common.errors import AttributorError
+from flipad_ops.detection import conformal_p
+from flipad_ops.generators import SplitGenerator
+from flipad_ops.regeneration.alterations import SIDE, apply_filter, place
+from flipad_ops.regeneration.observation import compressed
+from flipad_ops.regeneration.refinement import Search
+from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
+from flipad_ops.regeneration.regenerator import Regenerator
+from flipad_ops.regeneration.remade import Remade
+from flipad_ops.regeneration.witness_model import WitnessModel
+
+#: Bytes of the last layer's inputs of all images refined together, at most.
+BATCH_BYTES = 2**25
+
+
+def make_regenerator(
+    generator: SplitGenerator, model: WitnessModel, settings: RegenerationSettings
+) -> Regenerator:
+    """A regenerator of a split generator, on its device.
+
+    Raises
+    ------
+    AttributorError
+        There is neither an encoder of the model's own nor a trained one.
+    """
+    device, own, trained = generator.device, generator.encode, model.encoder
+    model.to(device)
+    if trained is None and own is None:
+        raise AttributorError("The generator has no encoder, and none was trained.")
+
+    def encode(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        if trained is not None:
+            guessed: tuple[Tensor, Tensor] = trained(pixels)
+            return guessed
+        assert own is not None
+        return own(pixels), torch.zeros(len(pixels), 3, device=device)
+
+    low, high, scale = model.latents.tolist()
+    size = 4 * int(np.prod(generator.layer.input_shape))
+    batch = max(1, min(settings.batch, BATCH_BYTES // size))
+    blind = bool(generator.why_not_differentiable)
+    return Regenerator(
+        Search(generator.pixels, low, high, scale, batch),
+        encode,
+        model,
+        float(generator.grid.step),
+        0 if blind else settings.first_steps,
+        0 if blind else settings.steps,
+    )
+
+
+class SecondWitness:
+    """A regenerator with its calibration.
+
+    Parameters
+    ----------
+    regenerator : Regenerator
+    calibration : Calibration
+        Of the attributor; its `remade_null` is filled.
+    device : str
+    """
+
+    def __init__(self, regenerator: Regenerator, calibration: Calibration, device: str) -> None:
+        self.regenerator, self.calibration, self.device = regenerator, calibration, device
+        self._own = np.sort(10 ** (regenerator.model.own.cpu().numpy() / 10))
+        null = [np.zeros(0), *calibration.remade_null.values()]
+        self._foreign = np.sort(np.concatenate(null))
+
+    def testify(self, pixels: Tensor, first: Attribution) -> Attribution:
+        """Both witnesses' word on (n, channels, height, width) pixels."""
+        clock = time.perf_counter()
+        remade = self.regenerator.remake(pixels.to(self.device))
+        ratio, threshold = remade.ratio.cpu().numpy(), self.calibration.threshold
+        accepts = ratio <= 1
+        p = self.p(ratio, first.p)
+        told = self._testimonies(pixels, remade, accepts, first.attributed)
+        spent = {**(first.stages or {}), "remake": (len(pixels), time.perf_counter() - clock)}
+        return replace(
+            first,
+            score=ratio * threshold,
+            p=p,
+            attributed=accepts,
+            converged=np.where(accepts, remade.converged.cpu().numpy(), first.converged),
+            testimony=told,
+            stages=spent,
+        )
+
+    def p(self, ratio: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
+        """p-values (n,) of both, see the top of this file."""
+        second = conformal_p(ratio, self.calibration.remade_null)
+        both = np.where(ratio <= 1, np.minimum(first, second), second)
+        doubled: NDArray[np.float64] = np.minimum(1.0, 2 * both)
+        return doubled
+
+    def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The recorded latent's image, (height, width, channels), as made and as altered."""
+        made = self._made(testimony)
+        both = (made, self._altered(made, testimony.alteration))
+        first, second = (
+            (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            for image in both
+        )
+        return first, second
+
+    def distance(self, pixels: Tensor, testimony: Testimony) -> float:
+        """PSNR in dB of (channels, height, width) pixels and the recorded latent's image."""
+        made = self._altered(self._made(testimony), testimony.alteration)
+        squared = self.regenerator.observed(pixels[None].to(self.device)).distance(made)
+        return -float(10 * torch.log10(squared.double() + 1e-7))
+
+    @torch.no_grad()
+    def _made(self, testimony: Testimony) -> Tensor:
+        latents = testimony.latents()[None].to(self.device)
+        return self.regenerator.search.make(latents)
+
+    @torch.no_grad()
+    def _altered(self, made: Tensor, alteration: Mapping[str, object]) -> Tensor:
+        if "filter" not in alteration:
+            return made
+        values = [alteration[name] for name in ("zoom", "down", "right")]
+        where = torch.tensor([values], dtype=torch.float32, device=made.device)
+        taps = torch.tensor(alteration["filter"], dtype=torch.float32, device=made.device)
+        return apply_filter(place(made, where), taps.reshape(1, SIDE, SIDE))
+
+    def _testimonies(
+        self,
+        pixels: Tensor,
+        remade: Remade,
+        accepts: NDArray[np.bool_],
+        first: NDArray[np.bool_],
+    ) -> tuple[Testimony, ...]:
+        quality = np.zeros(len(pixels), np.int64)
+        if accepts.any():  # the search for tables is dear, and evidence for findings alone
+            quality[accepts] = compressed(pixels[torch.from_numpy(accepts)]).cpu().numpy()
+        ratios = remade.ratio.cpu().numpy()
+        taps = self.regenerator.filters(pixels.to(self.device), remade, accepts)
+        told = []
+        for row, ratio in enumerate(ratios.tolist()):
+            kept = bool(accepts[row])
+            latent, sha256 = pack_latent(remade.latents[row]) if kept else ("", "")
+            done = alteration_of(remade, row, taps.get(row), int(quality[row]))
+            below = np.searchsorted(self._foreign, ratio, side="right")
+            above = len(self._own) - np.searchsorted(self._own, ratio, side="left")
+            told.append(
+                Testimony(
+                    ratio=ratio,
+                    psnr=-float(remade.distance[row]),
+                    relative=float(remade.blurred[row] - remade.distance[row]),
+                    alteration=done,
+                    words=words(done),
+                    latent=latent,
+                    latent_shape=tuple(remade.latents.shape[1:]) if kept else (),
+                    latent_sha256=sha256,
+                    converged=bool(remade.converged[row]),
+                    steps=int(remade.steps[row]),
+                    own_farther=above / max(1, len(self._own)),
+                    foreign_nearer=below / max(1, len(self._foreign)),
+                    witnesses=_who(bool(first[row]), kept),
+                )
+            )
+        return tuple(told)
+
+
+def _who(first: bool, second: bool) -> Witnesses:
+    if first and second:
+        return "both"
+    return "second" if second else "first" if first else "neither"

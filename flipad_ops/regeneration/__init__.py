@@ -1,0 +1,1 @@
+"""The second witness: can the generator make this very image?"""

@@ -1,0 +1,98 @@
+"""What a file tells about the image it was made of: a box its pixels or coefficients lie in."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from flipad_ops.detection.jpeg import YCBCR, dct_matrix
+from flipad_ops.detection.lossy_traces import jpeg_quality, quantisation_steps
+from flipad_ops.detection.spectral import BLOCK
+
+
+class Observation(Protocol):
+    """Boxes of a batch of images."""
+
+    def distance(self, made: Tensor) -> Tensor:
+        """Mean squared distance of (n, channels, height, width) images to the box, (n,), in
+        squared pixels of [0, 1]."""
+        ...
+
+    def select(self, rows: Tensor) -> Observation:
+        """Of some images."""
+        ...
+
+
+class PixelBox:
+    """Within half a step of the stored value; black and white may have been clipped.
+
+    Parameters
+    ----------
+    pixels : Tensor, float32, (n, channels, height, width) in [0, 1]
+    step : float
+        Between neighbouring stored values.
+    """
+
+    def __init__(self, pixels: Tensor, step: float) -> None:
+        self.pixels, self.step = pixels, step
+        low, high = pixels - step / 2, pixels + step / 2
+        self.low = torch.where(pixels <= 0, -torch.inf, low)
+        self.high = torch.where(pixels >= 1, torch.inf, high)
+
+    def distance(self, made: Tensor) -> Tensor:
+        """See `Observation`."""
+        return (made - made.clamp(self.low, self.high)).square().flatten(1).mean(dim=1)
+
+    def select(self, rows: Tensor) -> PixelBox:
+        """See `Observation`."""
+        return PixelBox(self.pixels[rows], self.step)
+
+
+class JpegBox:
+    """Within half a quantisation step of each luminance coefficient of the file.
+
+    Colours are left out: most files keep them at half the size.
+
+    Parameters
+    ----------
+    pixels : Tensor, float32, (n, 1 or 3, height, width) in [0, 1]
+        Decoded, the file's blocks aligned with the corner; what is beyond whole blocks is left out.
+    quality : Tensor, int64, (n,)
+        Of IJG's tables.
+    """
+
+    def __init__(self, pixels: Tensor, quality: Tensor) -> None:
+        self.pixels, self.quality = pixels, quality
+        steps = torch.stack([quantisation_steps(int(q)) for q in quality])
+        steps = steps.reshape(-1, 1, BLOCK, 1, BLOCK).float().to(pixels.device)
+        self._basis = dct_matrix().float().to(pixels.device)
+        self._colour = torch.tensor(YCBCR[0], dtype=torch.float32, device=pixels.device)
+        level = (self._coefficients(pixels) / steps).round() * steps
+        self.low, self.high = level - steps / 2, level + steps / 2
+
+    def distance(self, made: Tensor) -> Tensor:
+        """See `Observation`."""
+        at = self._coefficients(made)
+        beyond = (at - at.clamp(self.low, self.high)) / 255
+        return beyond.square().flatten(1).mean(dim=1)
+
+    def select(self, rows: Tensor) -> JpegBox:
+        """See `Observation`."""
+        return JpegBox(self.pixels[rows], self.quality[rows.to(self.quality.device)])
+
+    def _coefficients(self, pixels: Tensor) -> Tensor:
+        """(n, rows, BLOCK, columns, BLOCK) in grey levels, 128 taken off."""
+        grey = pixels[:, 0]
+        if pixels.shape[1] == 3:
+            grey = (pixels * self._colour[:, None, None]).sum(dim=1)
+        rows, columns = grey.shape[1] // BLOCK, grey.shape[2] // BLOCK
+        grey = 255 * grey[:, : rows * BLOCK, : columns * BLOCK] - 128
+        blocks = grey.reshape(-1, rows, BLOCK, columns, BLOCK)
+        return torch.einsum("ua,vb,nrasb->nrusv", self._basis, self._basis, blocks)
+
+
+def compressed(pixels: Tensor) -> Tensor:
+    """Quality of the JPEG file that each image comes from, (n,) int64; 0 where none shows."""
+    return jpeg_quality(pixels)

@@ -1,0 +1,156 @@
+"""Latents, and what happened on the way, moved by gradient until the remade image is nearest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from flipad_ops.regeneration.alterations import ZOOM, apply_filter, best_filter, place
+from flipad_ops.regeneration.observation import Observation
+
+Make = Callable[[Tensor], Tensor]
+#: Adam's first steps: in units of the latents' deviation, and for zoom (log) and shift (pixels).
+RATE, ZOOM_RATE, SHIFT_RATE = 0.05, 0.01, 0.1
+FIRST, SECOND = 0.9, 0.99
+#: The filter is fitted anew every so many steps.
+FILTER_EVERY = 4
+#: Converged: the last fifth of the steps brought less than this share.
+SETTLED = 0.05
+#: Squared pixels that count as nothing.
+NOTHING = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """Where a search stands.
+
+    Parameters
+    ----------
+    latents : Tensor, float32, (n, *latent_shape)
+    where : Tensor, float32, (n, 3)
+        See `alterations.place`.
+    distance : Tensor, float32, (n,)
+        See `Observation.distance`.
+    converged : Tensor, bool, (n,)
+    """
+
+    latents: Tensor
+    where: Tensor
+    distance: Tensor
+    converged: Tensor
+
+    def select(self, rows: Tensor | slice) -> Guess:
+        """Of some images."""
+        return Guess(*(each[rows] for each in self._parts()))
+
+    def mixed(self, chosen: Tensor, other: Guess) -> Guess:
+        """The other's where `chosen`, (n,) bool."""
+        pairs = zip(self._parts(), other._parts(), strict=True)
+        return Guess(
+            *(torch.where(chosen.reshape(-1, *[1] * (a.dim() - 1)), b, a) for a, b in pairs)
+        )
+
+    def better(self, other: Guess) -> Guess:
+        """The nearer of two, image by image."""
+        return self.mixed(other.distance < self.distance, other)
+
+    def put(self, rows: Tensor, other: Guess) -> Guess:
+        """With other guesses for some images."""
+        pairs = zip(self._parts(), other._parts(), strict=True)
+        return Guess(*(a.index_copy(0, rows, b) for a, b in pairs))
+
+    @classmethod
+    def join(cls, guesses: list[Guess]) -> Guess:
+        """Consecutive ones as one."""
+        return cls(
+            *(torch.cat(parts) for parts in zip(*(g._parts() for g in guesses), strict=True))
+        )
+
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.latents, self.where, self.distance, self.converged
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What all searches of a generator have in common.
+
+    Parameters
+    ----------
+    make : callable, (n, *latent_shape) to pixels (n, channels, height, width)
+        Differentiable.
+    low, high : float
+        Between which latents may lie.
+    scale : float
+        Standard deviation of a latent's entries.
+    batch : int
+        Images refined together.
+    """
+
+    make: Make
+    low: float
+    high: float
+    scale: float
+    batch: int = 32
+
+    def shown(self, guess: Guess, pixels: Tensor, placed: bool) -> Tensor:
+        """The remade images as they would have been found."""
+        made = self.make(guess.latents)
+        if not placed:
+            return made
+        made = place(made, guess.where)
+        return apply_filter(made, best_filter(made, pixels))
+
+    @torch.no_grad()
+    def measured(self, guess: Guess, pixels: Tensor, observed: Observation, placed: bool) -> Guess:
+        """`guess` with its distance."""
+        return replace(guess, distance=observed.distance(self.shown(guess, pixels, placed)))
+
+    def refine(
+        self, guess: Guess, pixels: Tensor, observed: Observation, placed: bool, steps: int
+    ) -> Guess:
+        """Adam on gradients of unit length, its rate falling as a cosine; the nearest point found.
+
+        Parameters
+        ----------
+        placed : bool
+            Whether zoom, shift and filter are searched as well.
+        """
+        shape, n = guess.latents.shape, len(pixels)
+        at = torch.cat([guess.latents.flatten(1), guess.where], dim=1).detach()
+        rates = torch.full_like(at[:1], RATE * self.scale)
+        rates[0, -3], rates[0, -2:] = ZOOM_RATE * placed, SHIFT_RATE * placed
+        mean, square = torch.zeros_like(at), torch.zeros_like(at)
+        best, nearest = at.clone(), torch.full((n,), torch.inf, device=at.device)
+        before, taps = nearest, torch.empty(0)
+        for step in range(steps):
+            at.requires_grad_(True)
+            made = self.make(at[:, :-3].reshape(shape))
+            if placed:
+                made = place(made, at[:, -3:])
+                if step % FILTER_EVERY == 0:
+                    taps = best_filter(made.detach(), pixels)
+                made = apply_filter(made, taps)
+            distance = observed.distance(made)
+            (slope,) = torch.autograd.grad(distance.sum(), at)
+            with torch.no_grad():
+                at = at.detach()
+                nearer = distance < nearest
+                nearest = torch.where(nearer, distance, nearest)
+                best[nearer] = at[nearer]
+                if step == math.ceil(0.8 * steps) - 1:
+                    before = nearest
+                slope = slope * rates
+                slope = slope / slope.norm(dim=1, keepdim=True).clamp_min(1e-12)
+                mean = FIRST * mean + (1 - FIRST) * slope
+                square = SECOND * square + (1 - SECOND) * slope.square()
+                unit = mean / (1 - FIRST ** (step + 1))
+                unit = unit / ((square / (1 - SECOND ** (step + 1))).sqrt() + 1e-8)
+                at = at - rates * 0.5 * (1 + math.cos(math.pi * step / steps)) * unit
+                at[:, :-3].clamp_(self.low, self.high)
+                at[:, -3].clamp_(*ZOOM)
+        settled = (before - nearest <= SETTLED * before) | (nearest <= NOTHING)
+        return Guess(best[:, :-3].reshape(shape), best[:, -3:], nearest.detach(), settled)

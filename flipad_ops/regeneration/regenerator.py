@@ -1,0 +1,218 @@
+"""Makes images again, dear steps only for those that cheap ones leave in question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flipad_ops.regeneration.alterations import best_filter, compose, place, undo_place
+from flipad_ops.regeneration.judge import MEASURES, blurred, decibels, measures
+from flipad_ops.regeneration.observation import Observation, PixelBox
+from flipad_ops.regeneration.refinement import Guess, Search
+from flipad_ops.regeneration.remade import Remade
+from flipad_ops.regeneration.witness_model import PLACED, PLAIN, WitnessModel
+
+#: Pixels to latents (n, *latent_shape) and placement (n, 3).
+Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
+#: What is said of an image that was dropped, and what each dB beyond the limit adds.
+DROPPED, PER_DB = 6.0, 0.2
+
+
+@dataclass(eq=False)
+class Trail:
+    """How far a batch of images has been followed, each way.
+
+    Parameters
+    ----------
+    pixels : Tensor, float32, (n, channels, height, width)
+    blurred : Tensor, float64, (n,)
+        See `judge.blurred`.
+    guesses : list of Guess
+        Plain, placed.
+    excess : Tensor, float64, (2, n)
+        The judges' word, each way; of images that were dropped, by how far they were off.
+    steps : Tensor, int64, (n,)
+    """
+
+    pixels: Tensor
+    blurred: Tensor
+    guesses: list[Guess]
+    excess: Tensor
+    steps: Tensor
+
+    def relative(self, way: int) -> Tensor:
+        """dB by which the remade image is farther than the blurred copy, (n,) float64."""
+        return decibels(self.guesses[way].distance) - self.blurred
+
+
+@dataclass(frozen=True, eq=False)
+class Regenerator:
+    """Finds the latent whose image is nearest, and how it was altered.
+
+    Every network runs on `search.batch` images, filled up where there are fewer, so that an
+    image's result does not depend on the others.
+
+    Parameters
+    ----------
+    search : Search
+    encode : callable
+    model : WitnessModel
+    step : float
+        Between neighbouring stored values of pixels.
+    first_steps, steps : int
+        Gradient steps of a first look and of the rest; 0 and 0 without gradients.
+    """
+
+    search: Search
+    encode: Encode
+    model: WitnessModel
+    step: float
+    first_steps: int
+    steps: int
+
+    def remake(self, pixels: Tensor) -> Remade:
+        """Make images again.
+
+        Parameters
+        ----------
+        pixels : Tensor, float32, (n, channels, height, width) in [0, 1]
+        """
+        trail = self.begin(pixels)
+        hopeful = self.keep(trail, PLAIN, 0) | self.keep(trail, PLACED, 0)
+        for way in (PLAIN, PLACED):
+            if way == PLACED:  # what is explained as it is needs no alteration
+                hopeful = hopeful & (trail.excess[PLAIN] > 0)
+                self.carry_over(trail, hopeful)
+            self.follow(trail, way, hopeful, self.first_steps)
+            left = hopeful & self.keep(trail, way, 1)
+            self.follow(trail, way, left, self.steps)
+            rows = left.nonzero()[:, 0]
+            trail.excess[way, rows] = self.model.judge(way)(self.measured(trail, way, left))
+        return self.concluded(trail)
+
+    def begin(self, pixels: Tensor) -> Trail:
+        """The encoder's guesses."""
+        rows = torch.arange(len(pixels), device=pixels.device)
+        plain = self._batched(rows, lambda chosen: self._guessed(pixels[chosen]))
+        placed = self._batched(
+            rows, lambda chosen: self._guessed_placed(pixels[chosen], plain.select(chosen))
+        )
+        plain = replace(plain, where=torch.zeros_like(plain.where))
+        parts = torch.split(pixels, self.search.batch)
+        soft = torch.cat([blurred(part, self.observed(part)) for part in parts])
+        excess = torch.full((2, len(pixels)), torch.inf, dtype=torch.float64, device=pixels.device)
+        return Trail(pixels, soft, [plain, placed], excess, torch.zeros_like(rows))
+
+    def keep(self, trail: Trail, way: int, stage: int) -> Tensor:
+        """Which images, (n,) bool, may yet get there; of the others the trail says how far off."""
+        beyond = trail.relative(way) - self.model.judge(way).limits[stage]
+        trail.excess[way] = DROPPED + PER_DB * beyond.clamp_min(0)
+        return beyond <= 0
+
+    def follow(self, trail: Trail, way: int, chosen: Tensor, steps: int) -> None:
+        """Take so many steps with the chosen images, (n,) bool."""
+        rows = chosen.nonzero()[:, 0]
+        if not len(rows) or not steps:
+            return
+        guess = trail.guesses[way]
+
+        def refined(part: Tensor) -> Guess:
+            pixels = trail.pixels[part]
+            observed = self.observed(pixels)
+            return self.search.refine(guess.select(part), pixels, observed, way == PLACED, steps)
+
+        trail.guesses[way] = guess.put(rows, self._batched(rows, refined))
+        trail.steps[rows] += steps
+
+    def carry_over(self, trail: Trail, chosen: Tensor) -> None:
+        """Where the plain search came nearer than the guess of a placement, start there."""
+        rows = chosen.nonzero()[:, 0]
+        if not len(rows):
+            return
+        plain, placed = trail.guesses
+
+        def measured(part: Tensor) -> Guess:
+            pixels = trail.pixels[part]
+            return self.search.measured(plain.select(part), pixels, self.observed(pixels), True)
+
+        start = self._batched(rows, measured)
+        trail.guesses[PLACED] = placed.put(rows, placed.select(rows).better(start))
+
+    @torch.no_grad()
+    def measured(self, trail: Trail, way: int, chosen: Tensor) -> Tensor:
+        """`judge.measures` of the chosen images, (chosen, MEASURES) float64."""
+        parts = [torch.empty(0, MEASURES, dtype=torch.float64, device=trail.pixels.device)]
+        for rows in torch.split(chosen.nonzero()[:, 0], self.search.batch):
+            if not len(rows):
+                continue
+            whole = self._filled(rows)
+            pixels, guess = trail.pixels[whole], trail.guesses[way].select(whole)
+            shown = self.search.shown(guess, pixels, way == PLACED)
+            parts.append(measures(pixels, shown, self.observed(pixels))[: len(rows)])
+        return torch.cat(parts)
+
+    def concluded(self, trail: Trail) -> Remade:
+        """What there is to say."""
+        plain, placed = trail.excess
+        first = plain <= placed
+        best = trail.guesses[PLACED].mixed(first, trail.guesses[PLAIN])
+        return Remade(
+            excess=torch.minimum(plain, placed),
+            latents=best.latents,
+            where=best.where,
+            placed=~first,
+            distance=decibels(best.distance),
+            blurred=trail.blurred,
+            converged=best.converged,
+            steps=trail.steps,
+        )
+
+    def observed(self, pixels: Tensor) -> Observation:
+        """What the images tell about those they were made of."""
+        return PixelBox(pixels, self.step)
+
+    @torch.no_grad()
+    def filters(
+        self, pixels: Tensor, remade: Remade, chosen: NDArray[np.bool_]
+    ) -> dict[int, Tensor]:
+        """By row, the filters (SIDE, SIDE) of chosen images that were searched with one."""
+        taps = {}
+        for row in (torch.from_numpy(chosen) & remade.placed.cpu()).nonzero()[:, 0].tolist():
+            one = slice(row, row + 1)
+            made = place(self.search.make(remade.latents[one]), remade.where[one])
+            taps[row] = best_filter(made, pixels[one])[0]
+        return taps
+
+    @torch.no_grad()
+    def _guessed(self, pixels: Tensor) -> Guess:
+        """The plain guess; `where` is the placement that goes with it."""
+        latents, where = self.encode(pixels)
+        far = torch.full((len(pixels),), torch.inf, device=pixels.device)
+        guess = Guess(latents, where, far, torch.zeros_like(far, dtype=torch.bool))
+        return self.search.measured(guess, pixels, self.observed(pixels), False)
+
+    @torch.no_grad()
+    def _guessed_placed(self, pixels: Tensor, plain: Guess) -> Guess:
+        observed, where = self.observed(pixels), plain.where
+        placed = self.search.measured(plain, pixels, observed, True)
+        if not bool(where.any()):
+            return placed
+        # Moved back, the image looks more like those that the encoder knows best.
+        again, more = self.encode(undo_place(pixels, where))
+        moved = replace(plain, latents=again, where=compose(where, more))
+        return placed.better(self.search.measured(moved, pixels, observed, True))
+
+    def _batched(self, rows: Tensor, call: Callable[[Tensor], Guess]) -> Guess:
+        """`call` for `search.batch` rows at a time, the last filled up with its last row."""
+        parts = []
+        for chosen in torch.split(rows, self.search.batch):
+            parts.append(call(self._filled(chosen)).select(slice(len(chosen))))
+        return Guess.join(parts)
+
+    def _filled(self, rows: Tensor) -> Tensor:
+        return torch.cat([rows, rows[-1:].expand(self.search.batch - len(rows))])

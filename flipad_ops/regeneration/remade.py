@@ -1,0 +1,46 @@
+"""What came of making images again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+#: Excess beyond which nothing more is said: e^18 is a ratio of 65 million.
+FAR = 18.0
+
+
+@dataclass(frozen=True, eq=False)
+class Remade:
+    """One entry per image.
+
+    Parameters
+    ----------
+    excess : Tensor, float64, (n,)
+        How far the remade image is from being near enough, see `Judge`; at most 0 means "our
+        generator makes it". Of images dropped on the way, as far as they were followed.
+    latents : Tensor, float32, (n, *latent_shape)
+    where : Tensor, float32, (n, 3)
+        Zoom and shift, see `alterations.place`; zero where none was needed.
+    placed : Tensor, bool, (n,)
+        Whether the nearest image went through zoom, shift and filter.
+    distance, blurred : Tensor, float64, (n,)
+        Mean squared distance of the remade image, and of the image's own blurred copy, in dB.
+    converged : Tensor, bool, (n,)
+    steps : Tensor, int64, (n,)
+        Gradient steps spent.
+    """
+
+    excess: Tensor
+    latents: Tensor
+    where: Tensor
+    placed: Tensor
+    distance: Tensor
+    blurred: Tensor
+    converged: Tensor
+    steps: Tensor
+
+    @property
+    def ratio(self) -> Tensor:
+        """`excess` as a positive number that is 1 at the threshold, (n,) float64."""
+        return self.excess.clamp(-FAR, FAR).exp()
