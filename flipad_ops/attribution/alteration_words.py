@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from flipad_ops.regeneration.remade import Remade
+from flipad_ops.regeneration.remade_batch import Remade
 
 #: What is too small to be told: log zoom, pixels, pixels of blur, grey levels.
 ZOOM, SHIFT, BLUR, NOISE = 0.015, 0.3, 0.25, 0.7

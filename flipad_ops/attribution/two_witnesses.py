@@ -29,7 +29,7 @@ from flipad_ops.regeneration.observation import compressed
 from flipad_ops.regeneration.refinement import Search
 from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
 from flipad_ops.regeneration.regenerator import Regenerator
-from flipad_ops.regeneration.remade import Remade
+from flipad_ops.regeneration.remade_batch import Remade
 from flipad_ops.regeneration.witness_model import WitnessModel
 
 #: Bytes of the last layer's inputs of all images refined together, at most.

@@ -14,7 +14,7 @@ from flipad_ops.regeneration.alterations import best_filter, compose, place, und
 from flipad_ops.regeneration.judge import MEASURES, blurred, decibels, measures
 from flipad_ops.regeneration.observation import Observation, PixelBox
 from flipad_ops.regeneration.refinement import Guess, Search
-from flipad_ops.regeneration.remade import Remade
+from flipad_ops.regeneration.remade_batch import Remade
 from flipad_ops.regeneration.witness_model import PLACED, PLAIN, WitnessModel
 
 #: Pixels to latents (n, *latent_shape) and placement (n, 3).
