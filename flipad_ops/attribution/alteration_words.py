@@ -27,13 +27,14 @@ def alteration_of(remade: Remade, row: int, taps: Tensor | None, quality: int) -
     Returns
     -------
     dict
-        zoom (log), down, right (pixels) and filter, where they were searched; jpeg; and otherwise
-        noise in grey levels. Empty for an image as made.
+        zoom (log), down, right, side (pixels) and filter, where they were searched; jpeg; and
+        otherwise noise in grey levels. Empty for an image as made.
     """
     done: dict[str, Any] = {}
     if taps is not None:
         zoom, down, right = remade.where[row].tolist()
-        done = {"zoom": zoom, "down": down, "right": right, "filter": taps.cpu().tolist()}
+        done = {"zoom": zoom, "down": down, "right": right, "side": int(remade.side[row])}
+        done["filter"] = taps.cpu().tolist()
     if quality:
         return {**done, "jpeg": quality}
     level = 255 * math.sqrt(10 ** (float(remade.distance[row]) / 10))
@@ -53,9 +54,11 @@ def words(done: Mapping[str, Any]) -> str:
             )
         elif max(abs(done["down"]), abs(done["right"])) > SHIFT:
             said.append(f"moved by {done['right']:.1f} and {done['down']:.1f} pixels")
+        if done["side"]:
+            said.append(f"resized to {done['side']} pixels and back")
         width = _width(done["filter"])
         if width > BLUR:
-            said.append(f"blurred or resized (deviation {width:.1f} pixels)")
+            said.append(f"blurred by {width:.1f} pixels")
     if "jpeg" in done:
         said.append(f"JPEG {done['jpeg']}")
     if "noise" in done:

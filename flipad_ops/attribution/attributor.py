@@ -33,6 +33,7 @@ from flipad_ops.samples.space import SampleSpace
 WITHOUT = (
     "Without inversion: fitted to samples alone, so it sees the image and not its final layer."
 )
+NOT_APPLICABLE = "A second witness is not applicable: these samples are no images."
 
 
 @dataclass(eq=False)
@@ -98,6 +99,39 @@ class Attributor:
             raise AttributorError("This attributor was fitted without a second witness.")
         regenerator = make_regenerator(generator, self.regeneration, self.settings.regeneration)
         self._second = SecondWitness(regenerator, self.calibration, self.device)
+
+    @property
+    def p_floor(self) -> float:
+        """The smallest p-value there can be, by the witnesses that speak."""
+        floor = self.calibration.floor
+        return floor if self._second is None else min(1.0, 2 * floor)
+
+    @property
+    def rates(self) -> Mapping[str, Any]:
+        """Held-out figures of whoever speaks: both witnesses, or the first alone."""
+        alone = self.evaluation.get("first_witness")
+        return self.evaluation if self._second is not None or alone is None else alone
+
+    @property
+    def remade_own(self) -> tuple[float, ...]:
+        """`Testimony.ratio` of own calibration images; empty without a second witness."""
+        return () if self._second is None else tuple(self._second.own.tolist())
+
+    @property
+    def remade_null(self) -> Mapping[str, tuple[float, ...]]:
+        """The same of foreign ones, by stratum."""
+        if self._second is None:
+            return {}
+        return {name: tuple(r.tolist()) for name, r in self.calibration.remade_null.items()}
+
+    @property
+    def second_witness(self) -> str:
+        """What the second witness is, or why it says nothing; a sentence."""
+        if self.regeneration is None:
+            return "" if self.space.unit == "image" else NOT_APPLICABLE
+        if self._second is None:
+            return "The second witness is silent: its generator is not at hand."
+        return self._second.told
 
     @property
     def second(self) -> SecondWitness | None:

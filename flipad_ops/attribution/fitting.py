@@ -99,7 +99,7 @@ def fit_attributor(
     with clock.stage("evaluate"):
         evaluated = evaluate(plan, scoring, calibration)
     with clock.stage("remake"):
-        second = fit_second(plan, strange, sources, progress)
+        second = fit_second(plan, scoring, strange, sources, calibration.threshold)
     return pack(
         plan, run, trained, calibration, evaluated, second,
         equivalence_class=equivalence_class, timings=clock.timings,

@@ -99,7 +99,7 @@ class Calibration:
 
     @property
     def floor(self) -> float:
-        """The smallest p-value these null scores allow."""
+        """The smallest p-value of the first witness alone."""
         return max(p_floor(self.null_scores), p_floor(self.recompressed_null_scores, 0.0))
 
     def p(

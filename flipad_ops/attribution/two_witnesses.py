@@ -1,14 +1,16 @@
 """The second witness in an attributor, and how two witnesses become one score, p and decision.
 
-Where the second witness speaks it decides: an image is attributed if the generator makes it again,
-altered or not. The first, which looks at the last layer's input, can be led by a few grey levels
-and knows no altered image; what it adds is a p-value with a long null. Of an image that the second
-accepts p is twice the smaller of both (Bonferroni), of any other that of the second alone, doubled
-as well: the choice is then paid for.
+Where the second witness speaks, no image is attributed against it: the generator must make it
+again, altered or not. Images that it finds near enough are accepted; of the doubtful ones, which a
+small share of own images are, those that the first accepts too. The first, which looks at the last
+layer's input, can be led by a few grey levels and knows no altered image, but its null is long: of
+an attributed image p is twice the smaller of both p-values (Bonferroni), of any other that of the
+second alone, doubled as well, so that the choice is paid for.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,16 +26,19 @@ from flipad_ops.attribution.testimony import Testimony, Witnesses, pack_latent
 from flipad_ops.common.errors import AttributorError
 from flipad_ops.detection import conformal_p
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.regeneration.alterations import SIDE, apply_filter, place
+from flipad_ops.regeneration.alterations import SIDE, apply_filter, place, resample
+from flipad_ops.regeneration.judge import decibels
 from flipad_ops.regeneration.observation import compressed
 from flipad_ops.regeneration.refinement import Search
 from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
 from flipad_ops.regeneration.regenerator import Regenerator
-from flipad_ops.regeneration.remade_batch import Remade
+from flipad_ops.regeneration.remade_batch import FAR, Remade
 from flipad_ops.regeneration.witness_model import WitnessModel
 
 #: Bytes of the last layer's inputs of all images refined together, at most.
 BATCH_BYTES = 2**25
+#: Latents of more entries than this share of the pixels are rich: they can make compression noise.
+RICH = 0.1
 
 
 def make_regenerator(
@@ -69,6 +74,7 @@ def make_regenerator(
         float(generator.grid.step),
         0 if blind else settings.first_steps,
         0 if blind else settings.steps,
+        math.prod(generator.latent.shape) > RICH * math.prod(generator.sample_shape),
     )
 
 
@@ -85,18 +91,32 @@ class SecondWitness:
 
     def __init__(self, regenerator: Regenerator, calibration: Calibration, device: str) -> None:
         self.regenerator, self.calibration, self.device = regenerator, calibration, device
-        self._own = np.sort(10 ** (regenerator.model.own.cpu().numpy() / 10))
+        self.own = np.sort(np.exp(regenerator.model.own.cpu().numpy().clip(-FAR, FAR)))
         null = [np.zeros(0), *calibration.remade_null.values()]
         self._foreign = np.sort(np.concatenate(null))
+
+    @property
+    def told(self) -> str:
+        """What it is, a sentence."""
+        regenerator = self.regenerator
+        guess = "an encoder trained in the fit" if regenerator.model.encoder else "its own encoder"
+        if not regenerator.steps:
+            return f"The generator makes the image again from the guess of {guess}, unrefined."
+        steps = 2 * (regenerator.first_steps + regenerator.steps)
+        return (
+            f"The generator makes the image again: {guess} guesses the latent, at most {steps} "
+            "gradient steps refine it, as it is and with zoom, shift and filter."
+        )
 
     def testify(self, pixels: Tensor, first: Attribution) -> Attribution:
         """Both witnesses' word on (n, channels, height, width) pixels."""
         clock = time.perf_counter()
         remade = self.regenerator.remake(pixels.to(self.device))
-        ratio, threshold = remade.ratio.cpu().numpy(), self.calibration.threshold
+        threshold = self.calibration.threshold
+        ratio = remade.supported(torch.from_numpy(first.score / threshold)).cpu().numpy()
         accepts = ratio <= 1
         p = self.p(ratio, first.p)
-        told = self._testimonies(pixels, remade, accepts, first.attributed)
+        told = self._testimonies(pixels, remade, ratio, first.attributed)
         spent = {**(first.stages or {}), "remake": (len(pixels), time.perf_counter() - clock)}
         return replace(
             first,
@@ -128,8 +148,11 @@ class SecondWitness:
     def distance(self, pixels: Tensor, testimony: Testimony) -> float:
         """PSNR in dB of (channels, height, width) pixels and the recorded latent's image."""
         made = self._altered(self._made(testimony), testimony.alteration)
-        squared = self.regenerator.observed(pixels[None].to(self.device)).distance(made)
-        return -float(10 * torch.log10(squared.double() + 1e-7))
+        found = pixels[None].to(self.device)
+        quality = torch.tensor([int(testimony.alteration.get("jpeg", 0))], device=self.device)
+        quality = quality * self.regenerator.files
+        squared = self.regenerator.observed(found, quality).distance(made)
+        return -float(decibels(squared)[0])
 
     @torch.no_grad()
     def _made(self, testimony: Testimony) -> Tensor:
@@ -142,31 +165,32 @@ class SecondWitness:
             return made
         values = [alteration[name] for name in ("zoom", "down", "right")]
         where = torch.tensor([values], dtype=torch.float32, device=made.device)
+        side = torch.tensor([alteration["side"]], device=made.device)
         taps = torch.tensor(alteration["filter"], dtype=torch.float32, device=made.device)
-        return apply_filter(place(made, where), taps.reshape(1, SIDE, SIDE))
+        return apply_filter(resample(place(made, where), side), taps.reshape(1, SIDE, SIDE))
 
     def _testimonies(
         self,
         pixels: Tensor,
         remade: Remade,
-        accepts: NDArray[np.bool_],
+        ratio: NDArray[np.float64],
         first: NDArray[np.bool_],
     ) -> tuple[Testimony, ...]:
+        accepts = ratio <= 1
         quality = np.zeros(len(pixels), np.int64)
         if accepts.any():  # the search for tables is dear, and evidence for findings alone
             quality[accepts] = compressed(pixels[torch.from_numpy(accepts)]).cpu().numpy()
-        ratios = remade.ratio.cpu().numpy()
         taps = self.regenerator.filters(pixels.to(self.device), remade, accepts)
         told = []
-        for row, ratio in enumerate(ratios.tolist()):
+        for row, value in enumerate(ratio.tolist()):
             kept = bool(accepts[row])
             latent, sha256 = pack_latent(remade.latents[row]) if kept else ("", "")
             done = alteration_of(remade, row, taps.get(row), int(quality[row]))
-            below = np.searchsorted(self._foreign, ratio, side="right")
-            above = len(self._own) - np.searchsorted(self._own, ratio, side="left")
+            below = np.searchsorted(self._foreign, value, side="right")
+            above = len(self.own) - np.searchsorted(self.own, value, side="left")
             told.append(
                 Testimony(
-                    ratio=ratio,
+                    ratio=value,
                     psnr=-float(remade.distance[row]),
                     relative=float(remade.blurred[row] - remade.distance[row]),
                     alteration=done,
@@ -176,7 +200,7 @@ class SecondWitness:
                     latent_sha256=sha256,
                     converged=bool(remade.converged[row]),
                     steps=int(remade.steps[row]),
-                    own_farther=above / max(1, len(self._own)),
+                    own_farther=above / max(1, len(self.own)),
                     foreign_nearer=below / max(1, len(self._foreign)),
                     witnesses=_who(bool(first[row]), kept),
                 )

@@ -1,9 +1,9 @@
 """What may have happened to an image on its way, as a differentiable map of few parameters.
 
-An altered image is taken for `filter(place(made))`: a zoom and a shift, then one small linear
-filter. Cropping, moving and resizing are such maps but for interpolation, which the filter takes
-up, as it takes up blur. The filter is not searched: given the rest, it is a linear least-squares
-problem (variable projection; Golub and Pereyra, 1973).
+An altered image is taken for `filter(resample(place(made)))`: a zoom and a shift, a stay at a
+smaller size, then one small linear filter, which takes up blur and other interpolations. The
+filter is not searched: given the rest, it is a linear least-squares problem (variable projection;
+Golub and Pereyra, 1973).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ SIDE = 5
 RIDGE = 1e-4
 #: Logarithm of the zoom, downwards and upwards; 0.4 is a crop to two thirds of a side.
 ZOOM = (-0.05, 0.4)
+#: Smallest stay between, as a share of a side.
+SMALLEST = 0.45
 
 
 def place(made: Tensor, where: Tensor) -> Tensor:
@@ -38,6 +40,40 @@ def place(made: Tensor, where: Tensor) -> Tensor:
     ]
     grid = F.affine_grid(torch.stack(rows, dim=1), list(made.shape), align_corners=False)
     return F.grid_sample(made, grid, padding_mode="border", align_corners=False)
+
+
+def resample(made: Tensor, side: Tensor) -> Tensor:
+    """Resize to a smaller side and back, with antialiased bilinear interpolation.
+
+    Parameters
+    ----------
+    side : Tensor, int64, (n,)
+        Shorter side in between, in pixels; 0 leaves an image as it is.
+    """
+    if not bool(side.any()):
+        return made
+    parts, order = [], []
+    for value in torch.unique(side):
+        rows = (side == value).nonzero()[:, 0]
+        order.append(rows)
+        parts.append(_there_and_back(made[rows], int(value)) if value else made[rows])
+    return torch.cat(parts)[torch.cat(order).argsort()]
+
+
+def smaller_sides(shape: tuple[int, ...]) -> list[int]:
+    """Shorter sides that a stay at a smaller size may have had, some 16 from nearly half on."""
+    shorter = min(shape[-2:])
+    first = round(SMALLEST * shorter)
+    return list(range(first, shorter, max(1, (shorter - first) // 16)))
+
+
+def _there_and_back(made: Tensor, side: int) -> Tensor:
+    height, width = made.shape[2:]
+    share = side / min(height, width)
+    size = (max(1, round(share * height)), max(1, round(share * width)))
+    options = {"mode": "bilinear", "antialias": True, "align_corners": False}
+    small = F.interpolate(made, size, **options)  # type: ignore[arg-type]
+    return F.interpolate(small, (height, width), **options)  # type: ignore[arg-type]
 
 
 def undo_place(found: Tensor, where: Tensor) -> Tensor:

@@ -87,8 +87,8 @@ class Judge(nn.Module):
         Of the logistic regression: its intercept, measures, and their products.
     low, high, centre, spread : Tensor, float64, (MEASURES,)
         Measures are kept within those of the images fitted to, and standardised.
-    accept : Tensor, float64, ()
-        Least logit that is accepted.
+    accept, doubtful : Tensor, float64, ()
+        Least logit that is accepted, and that of the doubtful, whom another witness may support.
     limits : Tensor, float64, (3,)
         dB over the own blurred copy beyond which an image is hopeless: as guessed, after the first
         steps, at the end.
@@ -100,6 +100,7 @@ class Judge(nn.Module):
     centre: Tensor
     spread: Tensor
     accept: Tensor
+    doubtful: Tensor
     limits: Tensor
 
     def __init__(self) -> None:
@@ -109,6 +110,7 @@ class Judge(nn.Module):
         for name in ("low", "high", "centre", "spread"):
             self.register_buffer(name, torch.ones(MEASURES, dtype=torch.float64))
         self.register_buffer("accept", torch.tensor(0.0, dtype=torch.float64))
+        self.register_buffer("doubtful", torch.tensor(0.0, dtype=torch.float64))
         self.register_buffer("limits", torch.full((3,), torch.inf, dtype=torch.float64))
 
     def forward(self, measured: Tensor) -> Tensor:
@@ -117,13 +119,15 @@ class Judge(nn.Module):
         beyond = measured[:, 0] - measured[:, 4] - self.limits[2]
         return torch.where(beyond > 0, torch.maximum(above, beyond), above)
 
-    def fit(self, own: Tensor, foreign: Tensor, fnr: float) -> Tensor:
+    def fit(self, own: Tensor, foreign: Tensor, fnr: float, doubtful: float) -> Tensor:
         """Fit to measures (n, MEASURES) of own and of other images.
 
         Parameters
         ----------
         fnr : float
             Share of own images that may be refused.
+        doubtful : float
+            Smaller share, of those not even doubtful.
 
         Returns
         -------
@@ -140,8 +144,9 @@ class Judge(nn.Module):
             logits[out] = ours[out] @ _regress(ours[~out], others)
         self.weights.copy_(torch.from_numpy(_regress(ours, others)))
         self.accept.fill_(float(np.quantile(logits, fnr, method="lower")))
+        self.doubtful.fill_(float(np.quantile(logits, doubtful, method="lower")))
         relative = own[:, 0] - own[:, 4]
-        self.limits[2] = float(relative[torch.from_numpy(logits >= float(self.accept))].max())
+        self.limits[2] = float(relative[torch.from_numpy(logits >= float(self.doubtful))].max())
         self.limits[2] += GUARD
         return self.accept.cpu() - torch.from_numpy(logits)
 

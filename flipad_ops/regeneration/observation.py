@@ -20,10 +20,6 @@ class Observation(Protocol):
         squared pixels of [0, 1]."""
         ...
 
-    def select(self, rows: Tensor) -> Observation:
-        """Of some images."""
-        ...
-
 
 class PixelBox:
     """Within half a step of the stored value; black and white may have been clipped.
@@ -44,10 +40,6 @@ class PixelBox:
     def distance(self, made: Tensor) -> Tensor:
         """See `Observation`."""
         return (made - made.clamp(self.low, self.high)).square().flatten(1).mean(dim=1)
-
-    def select(self, rows: Tensor) -> PixelBox:
-        """See `Observation`."""
-        return PixelBox(self.pixels[rows], self.step)
 
 
 class JpegBox:
@@ -78,10 +70,6 @@ class JpegBox:
         beyond = (at - at.clamp(self.low, self.high)) / 255
         return beyond.square().flatten(1).mean(dim=1)
 
-    def select(self, rows: Tensor) -> JpegBox:
-        """See `Observation`."""
-        return JpegBox(self.pixels[rows], self.quality[rows.to(self.quality.device)])
-
     def _coefficients(self, pixels: Tensor) -> Tensor:
         """(n, rows, BLOCK, columns, BLOCK) in grey levels, 128 taken off."""
         grey = pixels[:, 0]
@@ -91,6 +79,30 @@ class JpegBox:
         grey = 255 * grey[:, : rows * BLOCK, : columns * BLOCK] - 128
         blocks = grey.reshape(-1, rows, BLOCK, columns, BLOCK)
         return torch.einsum("ua,vb,nrasb->nrusv", self._basis, self._basis, blocks)
+
+
+class FileBox:
+    """The JPEG box of images that show a file's quality, the pixel box of the others.
+
+    Parameters
+    ----------
+    pixels, step
+        See `PixelBox`.
+    quality : Tensor, int64, (n,)
+        0 for none.
+    """
+
+    def __init__(self, pixels: Tensor, step: float, quality: Tensor) -> None:
+        self._pixels, self._lossy = PixelBox(pixels, step), quality > 0
+        self._rows = self._lossy.nonzero()[:, 0]
+        self._jpeg = JpegBox(pixels[self._rows], quality[self._rows]) if len(self._rows) else None
+
+    def distance(self, made: Tensor) -> Tensor:
+        """See `Observation`."""
+        found = self._pixels.distance(made)
+        if self._jpeg is None:
+            return found
+        return found.index_copy(0, self._rows, self._jpeg.distance(made[self._rows]))
 
 
 def compressed(pixels: Tensor) -> Tensor:

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from flipad_ops.regeneration.alterations import ZOOM, apply_filter, best_filter, place
+from flipad_ops.regeneration.alterations import (
+    ZOOM,
+    apply_filter,
+    best_filter,
+    place,
+    resample,
+    smaller_sides,
+)
 from flipad_ops.regeneration.observation import Observation
 
 Make = Callable[[Tensor], Tensor]
@@ -20,6 +27,8 @@ FIRST, SECOND = 0.9, 0.99
 FILTER_EVERY = 4
 #: Converged: the last fifth of the steps brought less than this share.
 SETTLED = 0.05
+#: A stay at a smaller size must leave less than this share of the distance.
+SHARE = 0.95
 #: Squared pixels that count as nothing.
 NOTHING = 1e-8
 
@@ -33,6 +42,8 @@ class Guess:
     latents : Tensor, float32, (n, *latent_shape)
     where : Tensor, float32, (n, 3)
         See `alterations.place`.
+    side : Tensor, int64, (n,)
+        See `alterations.resample`.
     distance : Tensor, float32, (n,)
         See `Observation.distance`.
     converged : Tensor, bool, (n,)
@@ -40,6 +51,7 @@ class Guess:
 
     latents: Tensor
     where: Tensor
+    side: Tensor
     distance: Tensor
     converged: Tensor
 
@@ -71,7 +83,7 @@ class Guess:
         )
 
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.latents, self.where, self.distance, self.converged
+        return self.latents, self.where, self.side, self.distance, self.converged
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +113,26 @@ class Search:
         made = self.make(guess.latents)
         if not placed:
             return made
-        made = place(made, guess.where)
+        made = resample(place(made, guess.where), guess.side)
         return apply_filter(made, best_filter(made, pixels))
 
     @torch.no_grad()
     def measured(self, guess: Guess, pixels: Tensor, observed: Observation, placed: bool) -> Guess:
         """`guess` with its distance."""
         return replace(guess, distance=observed.distance(self.shown(guess, pixels, placed)))
+
+    @torch.no_grad()
+    def sized(self, guess: Guess, pixels: Tensor, observed: Observation) -> Guess:
+        """`guess` with the stay at a smaller size that comes nearest, if it is nearer by SHARE."""
+        at = place(self.make(guess.latents), guess.where)
+        distances = []
+        for side in smaller_sides(tuple(pixels.shape)):
+            made = resample(at, torch.full_like(guess.side, side))
+            distances.append(observed.distance(apply_filter(made, best_filter(made, pixels))))
+        nearest, number = torch.stack(distances).min(dim=0)
+        sides = torch.tensor(smaller_sides(tuple(pixels.shape)), device=pixels.device)
+        tried = replace(guess, side=sides[number], distance=nearest)
+        return guess.mixed(nearest < SHARE * guess.distance, tried)
 
     def refine(
         self, guess: Guess, pixels: Tensor, observed: Observation, placed: bool, steps: int
@@ -130,7 +155,7 @@ class Search:
             at.requires_grad_(True)
             made = self.make(at[:, :-3].reshape(shape))
             if placed:
-                made = place(made, at[:, -3:])
+                made = resample(place(made, at[:, -3:]), guess.side)
                 if step % FILTER_EVERY == 0:
                     taps = best_filter(made.detach(), pixels)
                 made = apply_filter(made, taps)
@@ -153,4 +178,6 @@ class Search:
                 at[:, :-3].clamp_(self.low, self.high)
                 at[:, -3].clamp_(*ZOOM)
         settled = (before - nearest <= SETTLED * before) | (nearest <= NOTHING)
-        return Guess(best[:, :-3].reshape(shape), best[:, -3:], nearest.detach(), settled)
+        return Guess(
+            best[:, :-3].reshape(shape), best[:, -3:], guess.side, nearest.detach(), settled
+        )

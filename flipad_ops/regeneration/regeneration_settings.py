@@ -28,13 +28,13 @@ class RegenerationSettings:
         Calibration images: own ones as made and as many altered; as many of each foreign source.
     """
 
-    encoder_steps: int = 2000
-    encoder_batch: int = 64
+    encoder_steps: int = 1600
+    encoder_batch: int = 32
     first_steps: int = 40
     steps: int = 160
     batch: int = 32
-    own: int = 300
-    foreign: int = 120
+    own: int = 200
+    foreign: int = 60
 
     def __post_init__(self) -> None:
         least = {"encoder_steps": 0, "own": 20, "foreign": 12}

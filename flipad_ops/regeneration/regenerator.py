@@ -10,9 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flipad_ops.regeneration.alterations import best_filter, compose, place, undo_place
+from flipad_ops.regeneration.alterations import (
+    best_filter,
+    compose,
+    place,
+    resample,
+    undo_place,
+)
 from flipad_ops.regeneration.judge import MEASURES, blurred, decibels, measures
-from flipad_ops.regeneration.observation import Observation, PixelBox
+from flipad_ops.regeneration.observation import FileBox, Observation, compressed
 from flipad_ops.regeneration.refinement import Guess, Search
 from flipad_ops.regeneration.remade_batch import Remade
 from flipad_ops.regeneration.witness_model import PLACED, PLAIN, WitnessModel
@@ -30,6 +36,8 @@ class Trail:
     Parameters
     ----------
     pixels : Tensor, float32, (n, channels, height, width)
+    quality : Tensor, int64, (n,)
+        Of the JPEG file that an image shows, if that is used; 0 otherwise.
     blurred : Tensor, float64, (n,)
         See `judge.blurred`.
     guesses : list of Guess
@@ -40,6 +48,7 @@ class Trail:
     """
 
     pixels: Tensor
+    quality: Tensor
     blurred: Tensor
     guesses: list[Guess]
     excess: Tensor
@@ -66,6 +75,9 @@ class Regenerator:
         Between neighbouring stored values of pixels.
     first_steps, steps : int
         Gradient steps of a first look and of the rest; 0 and 0 without gradients.
+    files : bool
+        Whether JPEG's own boxes are used where they show: rich latents can make what compression
+        left in pixels.
     """
 
     search: Search
@@ -74,6 +86,7 @@ class Regenerator:
     step: float
     first_steps: int
     steps: int
+    files: bool = False
 
     def remake(self, pixels: Tensor) -> Remade:
         """Make images again.
@@ -90,6 +103,8 @@ class Regenerator:
                 self.carry_over(trail, hopeful)
             self.follow(trail, way, hopeful, self.first_steps)
             left = hopeful & self.keep(trail, way, 1)
+            if way == PLACED:
+                self.resize(trail, left)
             self.follow(trail, way, left, self.steps)
             rows = left.nonzero()[:, 0]
             trail.excess[way, rows] = self.model.judge(way)(self.measured(trail, way, left))
@@ -98,15 +113,21 @@ class Regenerator:
     def begin(self, pixels: Tensor) -> Trail:
         """The encoder's guesses."""
         rows = torch.arange(len(pixels), device=pixels.device)
-        plain = self._batched(rows, lambda chosen: self._guessed(pixels[chosen]))
+        quality = compressed(pixels) if self.files else torch.zeros_like(rows)
+
+        def observed(chosen: Tensor) -> Observation:
+            return self.observed(pixels[chosen], quality[chosen])
+
+        plain = self._batched(rows, lambda part: self._guessed(pixels[part], observed(part)))
         placed = self._batched(
-            rows, lambda chosen: self._guessed_placed(pixels[chosen], plain.select(chosen))
+            rows,
+            lambda part: self._guessed_placed(pixels[part], observed(part), plain.select(part)),
         )
         plain = replace(plain, where=torch.zeros_like(plain.where))
-        parts = torch.split(pixels, self.search.batch)
-        soft = torch.cat([blurred(part, self.observed(part)) for part in parts])
+        parts = torch.split(rows, self.search.batch)
+        soft = torch.cat([blurred(pixels[part], observed(part)) for part in parts])
         excess = torch.full((2, len(pixels)), torch.inf, dtype=torch.float64, device=pixels.device)
-        return Trail(pixels, soft, [plain, placed], excess, torch.zeros_like(rows))
+        return Trail(pixels, quality, soft, [plain, placed], excess, torch.zeros_like(rows))
 
     def keep(self, trail: Trail, way: int, stage: int) -> Tensor:
         """Which images, (n,) bool, may yet get there; of the others the trail says how far off."""
@@ -122,12 +143,23 @@ class Regenerator:
         guess = trail.guesses[way]
 
         def refined(part: Tensor) -> Guess:
-            pixels = trail.pixels[part]
-            observed = self.observed(pixels)
+            pixels, observed = self._found(trail, part)
             return self.search.refine(guess.select(part), pixels, observed, way == PLACED, steps)
 
         trail.guesses[way] = guess.put(rows, self._batched(rows, refined))
         trail.steps[rows] += steps
+
+    def resize(self, trail: Trail, chosen: Tensor) -> None:
+        """Look among smaller sizes that the chosen images may have had."""
+        rows = chosen.nonzero()[:, 0]
+        if not len(rows):
+            return
+        placed = trail.guesses[PLACED]
+
+        def sized(part: Tensor) -> Guess:
+            return self.search.sized(placed.select(part), *self._found(trail, part))
+
+        trail.guesses[PLACED] = placed.put(rows, self._batched(rows, sized))
 
     def carry_over(self, trail: Trail, chosen: Tensor) -> None:
         """Where the plain search came nearer than the guess of a placement, start there."""
@@ -137,8 +169,7 @@ class Regenerator:
         plain, placed = trail.guesses
 
         def measured(part: Tensor) -> Guess:
-            pixels = trail.pixels[part]
-            return self.search.measured(plain.select(part), pixels, self.observed(pixels), True)
+            return self.search.measured(plain.select(part), *self._found(trail, part), True)
 
         start = self._batched(rows, measured)
         trail.guesses[PLACED] = placed.put(rows, placed.select(rows).better(start))
@@ -151,9 +182,9 @@ class Regenerator:
             if not len(rows):
                 continue
             whole = self._filled(rows)
-            pixels, guess = trail.pixels[whole], trail.guesses[way].select(whole)
-            shown = self.search.shown(guess, pixels, way == PLACED)
-            parts.append(measures(pixels, shown, self.observed(pixels))[: len(rows)])
+            pixels, observed = self._found(trail, whole)
+            shown = self.search.shown(trail.guesses[way].select(whole), pixels, way == PLACED)
+            parts.append(measures(pixels, shown, observed)[: len(rows)])
         return torch.cat(parts)
 
     def concluded(self, trail: Trail) -> Remade:
@@ -163,8 +194,10 @@ class Regenerator:
         best = trail.guesses[PLACED].mixed(first, trail.guesses[PLAIN])
         return Remade(
             excess=torch.minimum(plain, placed),
+            leeway=torch.where(first, self.model.leeway(PLAIN), self.model.leeway(PLACED)),
             latents=best.latents,
             where=best.where,
+            side=best.side,
             placed=~first,
             distance=decibels(best.distance),
             blurred=trail.blurred,
@@ -172,9 +205,13 @@ class Regenerator:
             steps=trail.steps,
         )
 
-    def observed(self, pixels: Tensor) -> Observation:
+    def observed(self, pixels: Tensor, quality: Tensor) -> Observation:
         """What the images tell about those they were made of."""
-        return PixelBox(pixels, self.step)
+        return FileBox(pixels, self.step, quality)
+
+    def _found(self, trail: Trail, rows: Tensor) -> tuple[Tensor, Observation]:
+        pixels = trail.pixels[rows]
+        return pixels, self.observed(pixels, trail.quality[rows])
 
     @torch.no_grad()
     def filters(
@@ -185,20 +222,22 @@ class Regenerator:
         for row in (torch.from_numpy(chosen) & remade.placed.cpu()).nonzero()[:, 0].tolist():
             one = slice(row, row + 1)
             made = place(self.search.make(remade.latents[one]), remade.where[one])
+            made = resample(made, remade.side[one])
             taps[row] = best_filter(made, pixels[one])[0]
         return taps
 
     @torch.no_grad()
-    def _guessed(self, pixels: Tensor) -> Guess:
+    def _guessed(self, pixels: Tensor, observed: Observation) -> Guess:
         """The plain guess; `where` is the placement that goes with it."""
         latents, where = self.encode(pixels)
         far = torch.full((len(pixels),), torch.inf, device=pixels.device)
-        guess = Guess(latents, where, far, torch.zeros_like(far, dtype=torch.bool))
-        return self.search.measured(guess, pixels, self.observed(pixels), False)
+        none = torch.zeros_like(far, dtype=torch.int64)
+        guess = Guess(latents, where, none, far, none.bool())
+        return self.search.measured(guess, pixels, observed, False)
 
     @torch.no_grad()
-    def _guessed_placed(self, pixels: Tensor, plain: Guess) -> Guess:
-        observed, where = self.observed(pixels), plain.where
+    def _guessed_placed(self, pixels: Tensor, observed: Observation, plain: Guess) -> Guess:
+        where = plain.where
         placed = self.search.measured(plain, pixels, observed, True)
         if not bool(where.any()):
             return placed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 #: Excess beyond which nothing more is said: e^18 is a ratio of 65 million.
@@ -22,6 +23,10 @@ class Remade:
     latents : Tensor, float32, (n, *latent_shape)
     where : Tensor, float32, (n, 3)
         Zoom and shift, see `alterations.place`; zero where none was needed.
+    leeway : Tensor, float64, (n,)
+        What the excess of a doubtful image may be, which another witness may support.
+    side : Tensor, int64, (n,)
+        See `alterations.resample`; zero for none.
     placed : Tensor, bool, (n,)
         Whether the nearest image went through zoom, shift and filter.
     distance, blurred : Tensor, float64, (n,)
@@ -32,8 +37,10 @@ class Remade:
     """
 
     excess: Tensor
+    leeway: Tensor
     latents: Tensor
     where: Tensor
+    side: Tensor
     placed: Tensor
     distance: Tensor
     blurred: Tensor
@@ -44,3 +51,16 @@ class Remade:
     def ratio(self) -> Tensor:
         """`excess` as a positive number that is 1 at the threshold, (n,) float64."""
         return self.excess.clamp(-FAR, FAR).exp()
+
+    def supported(self, other: Tensor) -> Tensor:
+        """`ratio` with another witness's word, (n,) float64.
+
+        A doubtful image is accepted where the other witness accepts it.
+
+        Parameters
+        ----------
+        other : Tensor, float64, (n,)
+            The other's score in units of its threshold.
+        """
+        doubtful = (self.excess - self.leeway).clamp(-FAR, FAR).exp()
+        return torch.minimum(self.ratio, torch.maximum(doubtful, other.to(doubtful)))

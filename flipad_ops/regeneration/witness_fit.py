@@ -9,8 +9,8 @@ from flipad_ops.regeneration.regenerator import Regenerator
 from flipad_ops.regeneration.witness_model import PLACED, PLAIN
 
 #: Share of own images that may be refused: as they are, and altered so that they are searched with
-#: zoom, shift and filter.
-FNR = (0.005, 0.03)
+#: zoom, shift and filter; and of those that are not even doubtful.
+FNR, DOUBTFUL = (0.015, 0.03), 0.003
 #: dB beyond the farthest accepted own image from which on an image is dropped on the way.
 MARGIN = 1.5
 
@@ -30,8 +30,8 @@ def calibrate_witness(
     for way in (PLAIN, PLACED):
         judge = model.judge(way)
         ours, others = (_followed(regenerator, part[way], way) for part in (own, foreign))
-        said = judge.fit(ours[1], others[1], FNR[way])
-        relative = ours[0][(said <= 0).to(ours[0].device)]
+        said = judge.fit(ours[1], others[1], FNR[way], DOUBTFUL)
+        relative = ours[0][(said <= model.leeway(way)).to(ours[0].device)]
         judge.limits[:2] = relative.amax(dim=0) + MARGIN
         record.append(said)
     assert len(model.own) == sum(map(len, own))
@@ -46,5 +46,7 @@ def _followed(regenerator: Regenerator, pixels: Tensor, way: int) -> tuple[Tenso
     relative = [trail.relative(way)]
     regenerator.follow(trail, way, every, regenerator.first_steps)
     relative.append(trail.relative(way))
+    if way == PLACED:
+        regenerator.resize(trail, every)
     regenerator.follow(trail, way, every, regenerator.steps)
     return torch.stack(relative, dim=1), regenerator.measured(trail, way, every)

@@ -48,6 +48,10 @@ class WitnessModel(nn.Module):
         """Of PLAIN or PLACED."""
         return self.placed if way == PLACED else self.plain
 
+    def leeway(self, way: int) -> Tensor:
+        """What a doubtful image's excess may be, float64, ()."""
+        return self.judge(way).accept - self.judge(way).doubtful
+
     def config(self) -> dict[str, Any]:
         """JSON-able, what `empty` needs."""
         shape = None if self.encoder is None else list(self.encoder.latent_shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flipad_ops.attribution.attributor import Attributor
@@ -18,19 +19,13 @@ def card_of(
 ) -> AttributorCard:
     """The card of an attributor; `version` says what it is called in the registry."""
     facts, calibration = attributor.generator, attributor.calibration
-    settings, evaluation = attributor.settings, attributor.evaluation
+    settings = attributor.settings
     shared = tuple(facts["equivalence_class"])
     if version is not None and version.tags.get(tags.CLASS):
         # Versions that joined the class after the fit are named by the tag alone.
         shared = tuple(version.tags[tags.CLASS].split(", "))
     reference = attributor.reference
-    null = dict(calibration.null_scores)
-    null |= {_lossy(name): s for name, s in calibration.recompressed_null_scores.items()}
-    measured = {"tpr": _interval(evaluation["tpr"])}
-    measured |= {name: _interval(part["fpr"]) for name, part in evaluation["strata"].items()}
-    for name, part in evaluation.get("recompressed", {}).get("strata", {}).items():
-        measured[_lossy(name)] = _interval(part["fpr"])
-    return AttributorCard(
+    card = AttributorCard(
         attributor_name=version.name if version else tags.attributor_name(facts["name"]),
         attributor_version=str(version.version) if version else LOCAL,
         attributor_sha256=sha256,
@@ -42,10 +37,6 @@ def card_of(
         threshold=calibration.threshold,
         target_fnr=settings.fnr,
         n_own_calibration=len(calibration.own_scores),
-        strata={name: len(scores) for name, scores in null.items()},
-        measured=measured,
-        own_scores=tuple(calibration.own_scores.tolist()),
-        null_scores={name: tuple(scores.tolist()) for name, scores in null.items()},
         code_version=written_by,
         seed=settings.seed,
         alpha=settings.inversion.alpha,
@@ -54,12 +45,36 @@ def card_of(
         reference=None if reference is None else reference.permute(1, 2, 0).numpy(),
         unit=attributor.space.unit,
         basis=attributor.basis,
-        remade_own=tuple(map(float, getattr(attributor, "remade_own", ()))),
-        remade_null={
-            name: tuple(map(float, ratios))
-            for name, ratios in getattr(attributor, "remade_null", {}).items()
-        },
-        second_witness=getattr(attributor, "second_witness", ""),
+        strata={},
+        measured={},
+        own_scores=(),
+        null_scores={},
+    )
+    return spoken(card, attributor)
+
+
+def spoken(card: AttributorCard, attributor: Attributor) -> AttributorCard:
+    """The card with the rates and scores of the witnesses that speak."""
+    calibration, evaluation = attributor.calibration, attributor.rates
+    own, null = calibration.own_scores, dict(calibration.null_scores)
+    null |= {_lossy(name): s for name, s in calibration.recompressed_null_scores.items()}
+    if attributor.second is not None:
+        own = attributor.second.own * calibration.threshold
+        null = {n: s * calibration.threshold for n, s in calibration.remade_null.items()}
+    measured = {"tpr": _interval(evaluation["tpr"])}
+    measured |= {name: _interval(part["fpr"]) for name, part in evaluation["strata"].items()}
+    for kind in ("altered", "recompressed"):
+        for name, part in evaluation.get(kind, {}).get("strata", {}).items():
+            measured[f"{name}, {kind}"] = _interval(part["fpr"])
+    return replace(
+        card,
+        strata={name: len(scores) for name, scores in null.items()},
+        measured=measured,
+        own_scores=tuple(own.tolist()),
+        null_scores={name: tuple(scores.tolist()) for name, scores in null.items()},
+        remade_own=attributor.remade_own,
+        remade_null=attributor.remade_null,
+        second_witness=attributor.second_witness,
     )
 
 

@@ -26,9 +26,10 @@ from flipad_ops.common.errors import (
     GeneratorNotFound,
     LayerMismatch,
 )
+from flipad_ops.generators import SplitGenerator
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
-from flipad_ops.registry.attributor_card import card_of
+from flipad_ops.registry.attributor_card import card_of, spoken
 from flipad_ops.registry.generators import download
 from flipad_ops.registry.inventory import attributor_aliases
 from flipad_ops.registry.second_witness import attach_all
@@ -54,9 +55,14 @@ class LoadedScorer:
         self.version = card.attributor_version
         self.space = decodable(attributor.space)
         self.threshold = attributor.calibration.threshold
-        self.p_floor = attributor.calibration.floor
+        self.p_floor = attributor.p_floor
         self.inversion_key = attributor.inversion_key
         self.silent = ""
+
+    def bring(self, generator: SplitGenerator) -> None:
+        """Let the attributor's second witness speak; see `Attributor.bring`."""
+        self.attributor.bring(generator)
+        self.card, self.p_floor = spoken(self.card, self.attributor), self.attributor.p_floor
 
     def score(self, pixels: Tensor, residual: bool = False) -> ScoreBatch:
         """Score (n, *space.shape) float32 pixels in [0, 1]."""

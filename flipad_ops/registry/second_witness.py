@@ -43,6 +43,8 @@ class Witnessing(Protocol):
     attributor: Attributor
     silent: str
 
+    def bring(self, generator: SplitGenerator) -> None: ...
+
 
 def generator_for(
     client: MlflowClient, facts: Mapping[str, Any], device: str = "cpu", allow_pickle: bool = False
@@ -182,8 +184,7 @@ def silence(scorer: Witnessing, why: FlipadError | str) -> str:
 
 
 def _bring(scorer: Witnessing, generator: SplitGenerator) -> None:
-    attributor: Any = scorer.attributor
-    attributor.bring(generator)
+    scorer.bring(generator)
 
 
 def _version(client: MlflowClient, facts: Mapping[str, Any]) -> ModelVersion:

@@ -35,7 +35,12 @@ def pack(
     figures = evaluated.figures
     if second is not None:
         calibration = replace(calibration, remade_null=second.null)
-        figures = {**figures, "second_witness": second.figures}
+        # What the first says alone stays true of a scan whose generator is not at hand.
+        figures = {
+            **second.figures["as made"],
+            "altered": second.figures["altered"],
+            "first_witness": figures,
+        }
     attributor = Attributor(
         layer=generator.layer,
         output_map=generator.output_map,

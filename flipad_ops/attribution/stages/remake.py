@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.inversion_runs import Progress
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.plan import Plan
+from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.two_witnesses import make_regenerator
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.guessing import Encoder, train_encoder
-from flipad_ops.regeneration.regenerator import Regenerator
 from flipad_ops.regeneration.witness_fit import calibrate_witness
 from flipad_ops.regeneration.witness_model import WitnessModel
 from flipad_ops.samples.quantisation import EIGHT_BIT
@@ -59,18 +59,20 @@ def why_none(generator: SplitGenerator) -> str:
 
 
 def fit_second(
-    plan: Plan, strange: Tensor, sources: Tensor, progress: Progress
+    plan: Plan, scoring: Scoring, strange: Tensor, sources: Tensor, threshold: float
 ) -> SecondFitted | None:
     """Train, calibrate and evaluate; None where there can be no second witness.
 
     Parameters
     ----------
+    scoring : Scoring
+        The first witness, calibrated to `threshold`.
     strange : Tensor, float32, (n, *sample_shape) in [0, 1]
         Foreign training images, given and made by the fit.
     sources : Tensor, int64, (n,)
         What each stems from.
     """
-    generator, chosen = plan.generator, plan.settings.regeneration
+    generator, chosen, progress = plan.generator, plan.settings.regeneration, scoring.run.progress
     if not chosen.wanted or why_none(generator):
         return None
     encoder = None if generator.encode is not None else _encoder(plan, progress)
@@ -88,13 +90,20 @@ def fit_second(
         return plain.to(plan.device), placed.to(plan.device)
 
     calibrate_witness(regenerator, found(own), found(others))
+
+    def both(images: Tensor) -> Ratios:
+        if not len(images):
+            return np.zeros(0)
+        first = torch.from_numpy(scoring.score(images) / threshold)
+        return regenerator.remake(images.to(plan.device)).supported(first).cpu().numpy()
+
     null: dict[str, Ratios] = {}
     for number, (name, split) in enumerate(plan.splits.items()):
         progress("remake", number, len(plan.splits))
         images = split.calibration[: chosen.foreign]
-        null[name] = _ratios(regenerator, images)
-        null[f"{name}, altered"] = _ratios(regenerator, altered(images, plan, "witness null"))
-    return SecondFitted(model, null, _figures(plan, regenerator))
+        null[name] = both(images)
+        null[f"{name}, altered"] = both(altered(images, plan, "witness null"))
+    return SecondFitted(model, null, _figures(plan, both))
 
 
 def evenly(images: Tensor, sources: Tensor, count: int, seed: int) -> Tensor:
@@ -112,7 +121,7 @@ def altered(images: Tensor, plan: Plan, purpose: Any) -> Tensor:
     return torch.cat([mixture(images[:half], seed, IN_PLACE), mixture(images[half:], seed, MOVED)])
 
 
-def _figures(plan: Plan, regenerator: Regenerator) -> dict[str, Any]:
+def _figures(plan: Plan, both: Callable[[Tensor], Ratios]) -> dict[str, Any]:
     count = plan.settings.regeneration.foreign
     sets = {"own": plan.own.test[:count]}
     sets |= {name: split.test[:count] for name, split in plan.splits.items()}
@@ -121,17 +130,10 @@ def _figures(plan: Plan, regenerator: Regenerator) -> dict[str, Any]:
         ratios = {}
         for name, images in sets.items():
             shown = images if kind == "as made" else altered(images, plan, "witness test")
-            ratios[name] = _ratios(regenerator, shown)
+            ratios[name] = both(shown)
         ours = ratios.pop("own")
         figures[kind] = evaluate_scores(ours, ratios, 1.0)
     return figures
-
-
-def _ratios(regenerator: Regenerator, images: Tensor) -> Ratios:
-    if not len(images):
-        return np.zeros(0)
-    device = regenerator.model.own.device
-    return regenerator.remake(images.to(device)).ratio.cpu().numpy()
 
 
 def _encoder(plan: Plan, progress: Progress) -> Encoder:

@@ -1,0 +1,51 @@
+"""What is near enough."""
+
+from __future__ import annotations
+
+import torch
+
+from flipad_ops.regeneration.judge import MEASURES, Judge, measures
+from flipad_ops.regeneration.observation import PixelBox
+from tests.regeneration.small import generator, images
+
+
+def _measured(own: bool, count: int = 60) -> torch.Tensor:
+    """Own images remade nearly, others by the image of other latents."""
+    network = generator()
+    latents, found = images(network, count, seed=1)
+    off = 0.002 if own else 0.6
+    with torch.no_grad():
+        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2))
+        made = network(latents + off * noise)
+    return measures(found, made, PixelBox(found, 1 / 255))
+
+
+def test_own_images_are_told_from_others() -> None:
+    judge, own, foreign = Judge(), _measured(True), _measured(False)
+    said = judge.fit(own[:40], foreign[:40], 0.05, 0.01)
+    assert (said <= 0).double().mean() >= 0.95
+    assert (judge(own[40:]) <= 0).double().mean() > 0.8
+    assert (judge(foreign[40:]) > 0).all()
+    assert float(judge.doubtful) <= float(judge.accept)
+
+
+def test_a_distance_beyond_all_own_ones_is_refused_wherever_it_lies() -> None:
+    judge, own = Judge(), _measured(True)
+    judge.fit(own, _measured(False), 0.05, 0.01)
+    far = own[:1].clone()
+    far[:, 0] = far[:, 4] + 20  # 20 dB farther than its own blurred copy
+    far[:, 1:4] = -200  # whatever the rest says
+    assert float(judge(far)) > 0
+
+
+def test_state_is_all_there_is() -> None:
+    judge, other, own = Judge(), Judge(), _measured(True)
+    judge.fit(own, _measured(False), 0.05, 0.01)
+    other.load_state_dict(judge.state_dict())
+    assert torch.equal(judge(own), other(own))
+    assert own.shape == (60, MEASURES)
+
+
+def test_flat_images_have_finite_measures() -> None:
+    flat = torch.full((2, 3, 16, 16), 0.5)
+    assert torch.isfinite(measures(flat, flat, PixelBox(flat, 1 / 255))).all()
