@@ -33,7 +33,6 @@ from flipad_ops.samples.space import SampleSpace
 WITHOUT = (
     "Without inversion: fitted to samples alone, so it sees the image and not its final layer."
 )
-NOT_APPLICABLE = "A second witness is not applicable: these samples are no images."
 
 
 @dataclass(eq=False)
@@ -128,7 +127,7 @@ class Attributor:
     def second_witness(self) -> str:
         """What the second witness is, or why it says nothing; a sentence."""
         if self.regeneration is None:
-            return "" if self.space.unit == "image" else NOT_APPLICABLE
+            return str(self.evaluation.get("no_second_witness", ""))
         if self._second is None:
             return "The second witness is silent: its generator is not at hand."
         return self._second.told

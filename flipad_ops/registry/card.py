@@ -29,6 +29,13 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         f"| {len(calibration.null_scores[name])} |"
         for name, stratum in sorted(attributor.evaluation["strata"].items())
     ]
+    altered = attributor.evaluation.get("altered")
+    if altered is not None:
+        rows += [
+            f"| {name}, altered | {_rate(stratum['fpr'])} | {stratum['auc']:.4f} "
+            f"| {len(calibration.remade_null[f'{name}, altered'])} |"
+            for name, stratum in sorted(altered["strata"].items())
+        ]
     shared = attributor.generator["equivalence_class"]
     facts = {
         "generator": where,
@@ -37,7 +44,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "samples": attributor.space.spell_out(),
         "threshold": f"{calibration.threshold:.6g} (target false negative rate {settings.fnr:g}, "
         f"{len(calibration.own_scores)} held-out own images)",
-        "smallest p-value": f"{calibration.floor:.4g}",
+        "smallest p-value": f"{attributor.p_floor:.4g}",
         "inversion": attributor.basis
         or f"alpha {settings.inversion.alpha:g}, {settings.inversion.data_term} target, "
         f"relative gap {settings.inversion.tolerance:g}, {result.unconverged:.1%} not converged",
@@ -52,6 +59,15 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "and `attributed` (score at or below the threshold).",
         "",
         f"Own images recognised (held out): **{_rate(tpr)}** of {tpr['count']}.",
+        *(
+            [
+                "Out of lossy files, with noise, cropped, moved, blurred or resized: "
+                f"**{_rate(altered['tpr'])}** of {altered['tpr']['count']}."
+            ]
+            if altered is not None
+            else []
+        ),
+        *([attributor.second_witness] if attributor.second_witness else []),
         "",
         "| foreign source | wrongly attributed (95% interval) | AUC | calibration images |",
         "|---|---|---|---|",

@@ -77,7 +77,7 @@ def log_result(result: FitResult, folder: Path) -> None:
         "tpr": evaluation["tpr"]["value"],
         "tpr_low": evaluation["tpr"]["low"],
         "threshold": result.attributor.calibration.threshold,
-        "p_floor": result.attributor.calibration.floor,
+        "p_floor": result.attributor.p_floor,
         "unconverged": result.unconverged,
     }
     for name, stratum in evaluation["strata"].items():
@@ -85,6 +85,11 @@ def log_result(result: FitResult, folder: Path) -> None:
         metrics[f"fpr_high/{name}"] = stratum["fpr"]["high"]
         metrics[f"auc/{name}"] = stratum["auc"]
         metrics[f"accuracy/{name}"] = stratum["accuracy"]
+    altered = evaluation.get("altered")
+    if altered is not None:
+        metrics["tpr_altered"] = altered["tpr"]["value"]
+        for name, stratum in altered["strata"].items():
+            metrics[f"fpr_altered/{name}"] = stratum["fpr"]["value"]
     metrics |= {f"seconds/{stage}": seconds for stage, seconds in result.timings.items()}
     figures = {
         "loss.png": pictures.loss_curve(result.losses),

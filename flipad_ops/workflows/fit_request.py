@@ -139,6 +139,11 @@ class FitOutcome:
         lines = [f"{attributor} fitted for {generator}", f"  own images recognised   {_rate(tpr)}"]
         for name, stratum in sorted(self.evaluation["strata"].items()):
             lines.append(f"  wrongly attributed      {_rate(stratum['fpr'])}  {name}")
+        altered = self.evaluation.get("altered")
+        if altered is not None:
+            lines.append(f"  altered, recognised     {_rate(altered['tpr'])}")
+            for name, stratum in sorted(altered["strata"].items()):
+                lines.append(f"  altered, wrongly        {_rate(stratum['fpr'])}  {name}")
         lines.append(f"  threshold               {self.threshold:8.4g}")
         if not self.champion:
             lines.append("  an earlier attributor of this version was better and stays current")

@@ -49,6 +49,8 @@ class SecondFitted:
 
 def why_none(generator: SplitGenerator) -> str:
     """Why there can be no second witness, a sentence; "" if there can be one."""
+    if len(generator.sample_shape) != 3:
+        return "A second witness is not applicable: these samples are no images."
     if not generator.layer.inverts:
         return "There is no second witness: samples alone cannot be made again."
     if not can_perturb(generator.sample_shape) or generator.grid != EIGHT_BIT:
