@@ -27,6 +27,7 @@ class SizeChoice(StrEnum):
     reject = "reject"
     centre_crop = "centre-crop"
     resize = "resize"
+    search = "search"
 
 
 class EngineChoice(StrEnum):
