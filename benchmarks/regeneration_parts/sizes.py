@@ -32,7 +32,7 @@ from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
 from flipad_ops.samples.decode import decode
 from flipad_ops.samples.space import SampleSpace
 
-SIZES, CROP = (24, 28, 40, 48, 64), 28
+SIZES, CROPS = (16, 20, 24, 28, 40, 48, 64, 128), (28, 26, 24)
 FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 FORMATS: dict[str, dict[str, Any]] = {
     "PNG": {"format": "PNG"},
@@ -72,16 +72,17 @@ def resized(picture: Image.Image, number: int, side: int) -> Image.Image:
     return picture.resize((side, side), FILTERS[number % 2])
 
 
-def cropped(picture: Image.Image, number: int) -> Image.Image:
-    """A window of `CROP` pixels at a place that the number decides."""
-    left, top = np.random.default_rng(number).integers(0, SIZE - CROP + 1, 2).tolist()
-    return picture.crop((left, top, left + CROP, top + CROP))
+def cropped(picture: Image.Image, number: int, side: int) -> Image.Image:
+    """A window at a place that the number decides."""
+    left, top = np.random.default_rng(number).integers(0, SIZE - side + 1, 2).tolist()
+    return picture.crop((left, top, left + side, top + side))
 
 
 def ways() -> dict[str, Store]:
     """By name; the first leaves the size alone."""
     sizes = {f"{side}x{side}": partial(resized, side=side) for side in SIZES}
-    return {"as made": lambda picture, number: picture, **sizes, f"cut to {CROP}x{CROP}": cropped}
+    crops = {f"cut to {side}x{side}": partial(cropped, side=side) for side in CROPS}
+    return {"as made": lambda picture, number: picture, **sizes, **crops}
 
 
 def read_back(images: Tensor, space: SampleSpace, store: Store, options: dict[str, Any]) -> Tensor:

@@ -5,10 +5,10 @@ the ITU-R 601 luma otherwise. Size mismatch follows a `SizeRule`: "reject" (the 
 resampling changes what is being measured), "centre-crop", "resize" (bicubic) or "search".
 
 "search" looks for resized and cropped copies: the largest central part of the generator's aspect,
-resized (bicubic, averaging where it shrinks, as Pillow does). Only a second witness can speak on
-such an image, for it searches zoom, shift and a small filter: it can find copies rescaled to between
-half the generator's size and any larger one, with moderate blur or compression, and crops down to
-about 80% of a side; not rotated, mirrored or stretched ones, nor smaller crops.
+resized (bicubic, averaging where it shrinks, as Pillow does). Only a second witness, which searches
+zoom, shift and a small filter, can speak on such an image. It can find copies stored at half the
+generator's size or more, with moderate blur or compression, and crops down to about 80% of a side;
+not rotated, mirrored or stretched ones, nor smaller crops.
 """
 
 from __future__ import annotations
