@@ -27,6 +27,7 @@ class SizeChoice(StrEnum):
     reject = "reject"
     centre_crop = "centre-crop"
     resize = "resize"
+    search = "search"
 
 
 class EngineChoice(StrEnum):
@@ -56,7 +57,7 @@ Output = Annotated[
 Fdr = Annotated[float, typer.Option(min=1e-6, max=0.5, help="False discovery rate.")]
 FailOn = Annotated[FailOnChoice, typer.Option(help="What gives exit code 3.")]
 MaxErrors = Annotated[int, typer.Option(min=0, help="Unreadable objects tolerated.")]
-SizeRule = Annotated[SizeChoice, typer.Option(help="Images of another size.")]
+SizeRule = Annotated[SizeChoice, typer.Option(help="Images of another size; search finds copies.")]
 Group = Annotated[
     str,
     typer.Option(

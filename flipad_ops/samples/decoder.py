@@ -41,7 +41,7 @@ class DecodeJob:
     Parameters
     ----------
     spaces : tuple of SampleSpace
-    size_rule : {"reject", "centre-crop", "resize"}
+    size_rule : {"reject", "centre-crop", "resize", "search"}
     limits : DecodeLimits
     """
 

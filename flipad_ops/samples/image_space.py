@@ -12,7 +12,7 @@ import numpy as np
 from flipad_ops.common.errors import NotAnImage, NotAttributable, UsageError
 from flipad_ops.samples.decode import DecodedImage, Pixels
 from flipad_ops.samples.quantisation import BITS, Grid
-from flipad_ops.samples.size_rule import SizeRule, match_channels, placed
+from flipad_ops.samples.size_rule import SizeRule, match_channels, placed, searched
 from flipad_ops.samples.space import SampleSpace, Values
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ class Images(Arrays):
     ) -> tuple[Values, str]:
         if image is None:
             raise NotAnImage("A row of a table; this attributor takes images.")
-        return self.fit(image, size_rule), ROUNDED if image.deep is not None else ""
+        rounded = ROUNDED if image.deep is not None and self.bits == 8 else ""
+        sized = searched(image.pixels, self.shape, size_rule)
+        return self.fit(image, size_rule), " ".join(filter(None, (rounded, sized)))
 
     def fit(self, image: DecodedImage, size_rule: SizeRule = "reject") -> Values:
         """The image in this shape; raises ImageError."""
@@ -166,11 +168,6 @@ class DeepImages(Images):
     """The same with 16 bits: greyscale files at full precision, and no others."""
 
     bits: int = 16
-
-    def take(
-        self, data: bytes, image: DecodedImage | None, size_rule: SizeRule
-    ) -> tuple[Values, str]:
-        return super().take(data, image, size_rule)[0], ""
 
     def whole(self, image: DecodedImage) -> Values:
         """As of `Images`; how a file of 8 bits was rounded is not known to 16-bit samples."""

@@ -19,6 +19,7 @@ from flipad_ops.scanning.outputs import check_outputs, output_format, parse_outp
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.storage.selection import Selection
+from flipad_ops.workflows.size_check import check_size_rule
 
 if TYPE_CHECKING:
     from flipad_ops.attribution.scorer import Scorer
@@ -51,7 +52,7 @@ class ScanRequest:
         Bytes; larger objects are skipped.
     max_errors : int
         More unreadable objects than this make the scan incomplete.
-    size_rule : {"reject", "centre-crop", "resize"}
+    size_rule : {"reject", "centre-crop", "resize", "search"}
         Images of another size.
     group : str
         Regular expression over keys: what is tested together; "" for folders.
@@ -168,6 +169,7 @@ def scan(
             )
         scorers, plan = _load(request, plan)
         engine = _engine(request, scorers)
+        check_size_rule(plan.size_rule, scorers)  # again: the engine may have silenced one
         stop = stack.enter_context(stop_signals()) if signals else lambda: 0
         with span("scan read and score"):
             outcome = run_scan(plan, scorers, progress, ledger=ledger, stop=stop, engine=engine)
@@ -241,6 +243,7 @@ def _load(request: ScanRequest, plan: ScanPlan) -> tuple[list[Scorer], ScanPlan]
         scorers = load_scorers(
             request.models, request.all_models, device, request.tracking_uri, request.allow_pickle
         )
+    check_size_rule(request.size_rule, scorers)
     return scorers, with_frames(with_tables(plan, scorers))
 
 

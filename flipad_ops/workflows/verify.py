@@ -11,6 +11,7 @@ from typing import Any
 from flipad_ops.common.errors import NothingToScan, UsageError
 from flipad_ops.scanning.outcome.verifier import TOLERANCE, Check
 from flipad_ops.storage import AS_CONFIGURED, S3Access
+from flipad_ops.workflows.size_check import check_size_rule
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def verify(request: VerifyRequest) -> VerifyResult:
     NothingToScan
         The file holds no such finding.
     AttributorError
-        An attributor is missing, or not the one that made the findings.
+        An attributor is missing, not the one that made the findings, or its second witness, which
+        a scan with the size rule "search" rests on, is silent.
     """
     from flipad_ops.scanning.outcome import signing
     from flipad_ops.scanning.outcome.evidence import Evidence
@@ -120,6 +122,7 @@ def verify(request: VerifyRequest) -> VerifyResult:
     scorers = load_scorers(
         [*request.models, *names], False, request.device, request.tracking_uri, request.allow_pickle
     )
+    check_size_rule(outcome.request.size_rule, scorers)
     outcome.request = with_frames(with_tables(outcome.request, scorers))
     limit = outcome.request.limits.max_bytes
     evidence = Evidence(outcome.request.targets, limit, request.copies)

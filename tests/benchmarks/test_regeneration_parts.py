@@ -19,12 +19,13 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.regeneration_parts import faces, folders, photographs, taef2, upscalers
+from benchmarks.regeneration_parts import faces, folders, photographs, sizes, taef2, upscalers
 from benchmarks.regeneration_parts.aedr import Aedr, homogeneity
 from benchmarks.regeneration_parts.latent_tracer import LatentTracer
 from benchmarks.regeneration_parts.photograph_sources import Picture, webp_blobs
 from flipad_ops.demo.photos import photo_patches
 from flipad_ops.generators import quantise
+from flipad_ops.samples.image_space import Images
 
 Loaded = TypeVar("Loaded")
 
@@ -240,3 +241,12 @@ def test_aedr_without_calibration_is_the_ratio_of_its_losses() -> None:
     assert torch.allclose(plain.score(images), first / second)
     ratio = Aedr(halves, doubles).score(images) / plain.score(images)
     assert torch.allclose(ratio, homogeneity(images))
+
+
+def test_what_is_stored_at_another_size_is_read_as_a_scan_reads_it() -> None:
+    images = torch.full((3, 1, 32, 32), 0.4)
+    for way, store in sizes.ways().items():
+        found = sizes.read_back(images, Images((1, 32, 32)), store, sizes.FORMATS["PNG"])
+        assert found.shape == images.shape, way
+        assert torch.allclose(found, images, atol=0.003)
+    assert len(sizes.ways()) == 1 + len(sizes.SIZES) + len(sizes.CROPS)

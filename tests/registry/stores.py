@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
 from tests.registry.tiny import tiny_generator, tiny_settings
 
 #: Raised inside MLflow and what it starts; warnings of ours stay errors.
@@ -24,6 +25,8 @@ THIRD_PARTY = (
     "ignore::FutureWarning:mlflow.*",
     "ignore::UserWarning:mlflow.*",
 )
+#: A second witness in seconds.
+QUICK = RegenerationSettings(encoder_steps=120, first_steps=10, steps=30, own=20, foreign=12)
 HERE = {"registry", "registry_hooks", "pipelines", "e2e"}
 
 
@@ -112,6 +115,29 @@ def fitted(fitted_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return copy_store(fitted_database, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def witnessed_database(tiny_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, fitted with a second witness."""
+    from flipad_ops.registry.generators import register_generator
+    from flipad_ops.workflows.fit import FitRequest, fit
+
+    uri = copy_store(tiny_database, tmp_path_factory.mktemp("witnessed"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        register_generator("tiny", *tiny_generator(seed=2), tracking_uri=uri)
+        fit(FitRequest("tiny/1", settings=tiny_settings(regeneration=QUICK), tracking_uri=uri))
+    return Path(uri.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def witnessed(witnessed_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Tracking URI of a store with `tiny` 1 and 2 and `tiny-attributor` 1, whose second witness
+    speaks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return copy_store(witnessed_database, tmp_path)
 
 
 @pytest.fixture

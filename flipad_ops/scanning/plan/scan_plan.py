@@ -29,7 +29,7 @@ class ScanPlan:
     fdr : float
         False discovery rate over the scan, per attributor.
     batch_size : int
-    size_rule : {"reject", "centre-crop", "resize"}
+    size_rule : {"reject", "centre-crop", "resize", "search"}
     limits : DecodeLimits
     max_errors : int
         More failed objects than this make the scan incomplete.
