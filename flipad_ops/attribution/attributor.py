@@ -178,7 +178,12 @@ class Attributor:
         with self._timed("screen", len(pixels)):
             screen = self.detector.screen(pixels.to(self.device))
         parts = (screen.score, ~screen.decided, screen.recompressed)
-        return Screening(*(part.cpu().numpy() for part in parts))
+        score, needed, recompressed = (part.cpu().numpy() for part in parts)
+        screening = Screening(score, needed, recompressed)
+        if self._second is None:
+            return screening
+        with self._timed("remake", len(pixels)):
+            return self._second.screen(pixels, screening)
 
     def conclude(
         self, pixels: Tensor, screening: Screening, inverted: InversionResult | None
@@ -207,7 +212,9 @@ class Attributor:
             residual=residual,
             stages=spent,
         )
-        return first if self._second is None else self._second.testify(pixels, first)
+        if self._second is None or screening.remade is None:
+            return first
+        return self._second.testify(pixels, first, screening.remade)
 
     def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """The recorded latent's image, (height, width, channels), as made and as altered.

@@ -98,8 +98,10 @@ def fit_attributor(
         calibration = calibrate(plan, scoring, altered)
     with clock.stage("evaluate"):
         evaluated = evaluate(plan, scoring, calibration)
-    with clock.stage("remake"):
-        second = fit_second(plan, scoring, strange, sources, calibration.threshold)
+    second = None
+    if settings.regeneration.wanted:
+        with clock.stage("remake"):
+            second = fit_second(plan, scoring, strange, sources, calibration.threshold)
     return pack(
         plan, run, trained, calibration, evaluated, second,
         equivalence_class=equivalence_class, timings=clock.timings,

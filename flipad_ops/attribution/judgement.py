@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.detection import conformal_p, p_floor
+from flipad_ops.regeneration.remade_batch import Remade
 
 Scores = NDArray[np.float64]
 
@@ -65,11 +66,14 @@ class Screening:
         Whether only an inversion can tell.
     recompressed : (n,) bool
         See `Attribution`.
+    remade : Remade or None
+        What the second witness found, if it speaks.
     """
 
     score: NDArray[np.float64]
     needed: NDArray[np.bool_]
     recompressed: NDArray[np.bool_]
+    remade: Remade | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,8 +43,21 @@ class OwnSamples:
         return self.images[self.trained + self.calibrated :]
 
 
+def own_latents(generator: SplitGenerator, settings: FitSettings) -> Tensor:
+    """The latents of `draw_own`, (n, *latent.shape)."""
+    return generator.latent.sample(_count(settings), own_seed(settings))
+
+
+def own_seed(settings: FitSettings) -> int:
+    """Of a fit's own samples."""
+    return stream(settings.seed, "own")
+
+
+def _count(settings: FitSettings) -> int:
+    return settings.own_train + settings.own_calibration + settings.own_test
+
+
 def draw_own(generator: SplitGenerator, settings: FitSettings) -> OwnSamples:
     """The own samples that `settings` ask for."""
-    count = settings.own_train + settings.own_calibration + settings.own_test
-    images = generator.sample(count, stream(settings.seed, "own"))
+    images = generator.sample(_count(settings), own_seed(settings))
     return OwnSamples(images, settings.own_train, settings.own_calibration)

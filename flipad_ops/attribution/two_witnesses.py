@@ -11,7 +11,6 @@ second alone, doubled as well, so that the choice is paid for.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attribution.alteration_words import alteration_of, words
-from flipad_ops.attribution.judgement import Attribution, Calibration
+from flipad_ops.attribution.judgement import Attribution, Calibration, Screening
 from flipad_ops.attribution.testimony import Testimony, Witnesses, pack_latent
 from flipad_ops.common.errors import AttributorError
 from flipad_ops.detection import conformal_p
@@ -108,16 +107,24 @@ class SecondWitness:
             "gradient steps refine it, as it is and with zoom, shift and filter."
         )
 
-    def testify(self, pixels: Tensor, first: Attribution) -> Attribution:
-        """Both witnesses' word on (n, channels, height, width) pixels."""
-        clock = time.perf_counter()
+    def screen(self, pixels: Tensor, screening: Screening) -> Screening:
+        """With (n, channels, height, width) pixels remade; hopeless ones need no inversion."""
         remade = self.regenerator.remake(pixels.to(self.device))
+        hopeless = remade.hopeless.cpu().numpy()
+        return Screening(
+            score=np.where(hopeless & screening.needed, np.inf, screening.score),
+            needed=screening.needed & ~hopeless,
+            recompressed=screening.recompressed & ~hopeless,
+            remade=remade,
+        )
+
+    def testify(self, pixels: Tensor, first: Attribution, remade: Remade) -> Attribution:
+        """Both witnesses' word on (n, channels, height, width) pixels."""
         threshold = self.calibration.threshold
         ratio = remade.supported(torch.from_numpy(first.score / threshold)).cpu().numpy()
         accepts = ratio <= 1
         p = self.p(ratio, first.p)
         told = self._testimonies(pixels, remade, ratio, first.attributed)
-        spent = {**(first.stages or {}), "remake": (len(pixels), time.perf_counter() - clock)}
         return replace(
             first,
             score=ratio * threshold,
@@ -125,7 +132,6 @@ class SecondWitness:
             attributed=accepts,
             converged=np.where(accepts, remade.converged.cpu().numpy(), first.converged),
             testimony=told,
-            stages=spent,
         )
 
     def p(self, ratio: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -97,6 +97,7 @@ class Regenerator:
         """
         trail = self.begin(pixels)
         hopeful = self.keep(trail, PLAIN, 0) | self.keep(trail, PLACED, 0)
+        hopeless = ~hopeful
         for way in (PLAIN, PLACED):
             if way == PLACED:  # what is explained as it is needs no alteration
                 hopeful = hopeful & (trail.excess[PLAIN] > 0)
@@ -108,7 +109,7 @@ class Regenerator:
             self.follow(trail, way, left, self.steps)
             rows = left.nonzero()[:, 0]
             trail.excess[way, rows] = self.model.judge(way)(self.measured(trail, way, left))
-        return self.concluded(trail)
+        return self.concluded(trail, hopeless)
 
     def begin(self, pixels: Tensor) -> Trail:
         """The encoder's guesses."""
@@ -187,7 +188,7 @@ class Regenerator:
             parts.append(measures(pixels, shown, observed)[: len(rows)])
         return torch.cat(parts)
 
-    def concluded(self, trail: Trail) -> Remade:
+    def concluded(self, trail: Trail, hopeless: Tensor) -> Remade:
         """What there is to say."""
         plain, placed = trail.excess
         first = plain <= placed
@@ -203,6 +204,7 @@ class Regenerator:
             blurred=trail.blurred,
             converged=best.converged,
             steps=trail.steps,
+            hopeless=hopeless,
         )
 
     def observed(self, pixels: Tensor, quality: Tensor) -> Observation:

@@ -34,6 +34,8 @@ class Remade:
     converged : Tensor, bool, (n,)
     steps : Tensor, int64, (n,)
         Gradient steps spent.
+    hopeless : Tensor, bool, (n,)
+        Dropped at the guess.
     """
 
     excess: Tensor
@@ -46,6 +48,7 @@ class Remade:
     blurred: Tensor
     converged: Tensor
     steps: Tensor
+    hopeless: Tensor
 
     @property
     def ratio(self) -> Tensor:

@@ -72,8 +72,8 @@ def spoken(card: AttributorCard, attributor: Attributor) -> AttributorCard:
         measured=measured,
         own_scores=tuple(own.tolist()),
         null_scores={name: tuple(scores.tolist()) for name, scores in null.items()},
-        remade_own=attributor.remade_own,
-        remade_null=attributor.remade_null,
+        remade_own=tuple(map(float, attributor.remade_own)),
+        remade_null={n: tuple(map(float, r)) for n, r in attributor.remade_null.items()},
         second_witness=attributor.second_witness,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.common.version import __version__
 
@@ -24,18 +25,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
     calibration, settings = attributor.calibration, attributor.settings
     tpr = attributor.evaluation["tpr"]
     where = f"models:/{generator.name}/{generator.version}"
-    rows = [
-        f"| {name} | {_rate(stratum['fpr'])} | {stratum['auc']:.4f} "
-        f"| {len(calibration.null_scores[name])} |"
-        for name, stratum in sorted(attributor.evaluation["strata"].items())
-    ]
-    altered = attributor.evaluation.get("altered")
-    if altered is not None:
-        rows += [
-            f"| {name}, altered | {_rate(stratum['fpr'])} | {stratum['auc']:.4f} "
-            f"| {len(calibration.remade_null[f'{name}, altered'])} |"
-            for name, stratum in sorted(altered["strata"].items())
-        ]
+    rows, altered = _rates(attributor), attributor.evaluation.get("altered")
     shared = attributor.generator["equivalence_class"]
     facts = {
         "generator": where,
@@ -59,15 +49,9 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "and `attributed` (score at or below the threshold).",
         "",
         f"Own images recognised (held out): **{_rate(tpr)}** of {tpr['count']}.",
-        *(
-            [
-                "Out of lossy files, with noise, cropped, moved, blurred or resized: "
-                f"**{_rate(altered['tpr'])}** of {altered['tpr']['count']}."
-            ]
-            if altered is not None
-            else []
-        ),
-        *([attributor.second_witness] if attributor.second_witness else []),
+        _altered(altered["tpr"]) if altered is not None else "",
+        "",
+        attributor.second_witness,
         "",
         "| foreign source | wrongly attributed (95% interval) | AUC | calibration images |",
         "|---|---|---|---|",
@@ -96,6 +80,27 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "scores can have a foreign image attributed (docs/adversaries.md)."
     ]
     return "\n".join(lines)
+
+
+def _rates(attributor: Attributor) -> list[str]:
+    """One row a foreign source, and one for its images altered."""
+    calibration, evaluation = attributor.calibration, attributor.evaluation
+    kinds = [("", evaluation, calibration.null_scores)]
+    if "altered" in evaluation:
+        kinds.append((", altered", evaluation["altered"], calibration.remade_null))
+    return [
+        f"| {name}{kind} | {_rate(stratum['fpr'])} | {stratum['auc']:.4f} "
+        f"| {len(null[name + kind])} |"
+        for kind, figures, null in kinds
+        for name, stratum in sorted(figures["strata"].items())
+    ]
+
+
+def _altered(tpr: Mapping[str, Any]) -> str:
+    return (
+        "Out of lossy files, with noise, cropped, moved, blurred or resized: "
+        f"**{_rate(tpr)}** of {tpr['count']}."
+    )
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.devices import check_device
 from flipad_ops.common.errors import (
     AttributorCorrupt,
-    AttributorError,
     AttributorMissing,
     GeneratorNotFound,
     LayerMismatch,
@@ -83,17 +82,10 @@ class LoadedScorer:
 
     def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """See `Remaker`, as for the next one."""
-        made: tuple[NDArray[np.uint8], NDArray[np.uint8]] = self._remaking("show")(testimony)
-        return made
+        return self.attributor.show(testimony)
 
     def distance(self, pixels: Tensor, testimony: Testimony) -> float:
-        return float(self._remaking("distance")(pixels, testimony))
-
-    def _remaking(self, name: str) -> Callable[..., Any]:
-        found: Callable[..., Any] | None = getattr(self.attributor, name, None)
-        if found is None:
-            raise AttributorError(f"{self.name} cannot make images again: it has no generator.")
-        return found
+        return self.attributor.distance(pixels, testimony)
 
 
 def _batch(result: Attribution, residual: bool = False) -> ScoreBatch:
@@ -105,8 +97,8 @@ def _batch(result: Attribution, residual: bool = False) -> ScoreBatch:
         screened=~result.inverted,
         residual=result.residual.numpy() if residual else None,
         recompressed=result.recompressed,
-        testimony=getattr(result, "testimony", None),
-        stages=getattr(result, "stages", None),
+        testimony=result.testimony,
+        stages=result.stages,
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from flipad_ops.attribution.augmentation import IN_PLACE, MOVED, can_perturb, mixture
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.inversion_runs import Progress
+from flipad_ops.attribution.own_samples import own_latents
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
@@ -104,7 +105,7 @@ def fit_second(
         progress("remake", number, len(plan.splits))
         images = split.calibration[: chosen.foreign]
         null[name] = both(images)
-        null[f"{name}, altered"] = both(altered(images, plan, "witness null"))
+        null[f"{name}, altered"] = both(altered(images, stream(seed, "witness null")))
     return SecondFitted(model, null, _figures(plan, both))
 
 
@@ -117,21 +118,21 @@ def evenly(images: Tensor, sources: Tensor, count: int, seed: int) -> Tensor:
     return images[torch.tensor(turn)[torch.arange(count) % len(turn)]]
 
 
-def altered(images: Tensor, plan: Plan, purpose: Any) -> Tensor:
+def altered(images: Tensor, seed: int) -> Tensor:
     """Each altered in one way, half of them in place."""
-    seed, half = stream(plan.settings.seed, purpose), len(images) // 2
+    half = len(images) // 2
     return torch.cat([mixture(images[:half], seed, IN_PLACE), mixture(images[half:], seed, MOVED)])
 
 
 def _figures(plan: Plan, both: Callable[[Tensor], Ratios]) -> dict[str, Any]:
-    count = plan.settings.regeneration.foreign
+    count, seed = plan.settings.regeneration.foreign, stream(plan.settings.seed, "witness test")
     sets = {"own": plan.own.test[:count]}
     sets |= {name: split.test[:count] for name, split in plan.splits.items()}
     figures: dict[str, Any] = {}
     for kind in ("as made", "altered"):
         ratios = {}
         for name, images in sets.items():
-            shown = images if kind == "as made" else altered(images, plan, "witness test")
+            shown = images if kind == "as made" else altered(images, seed)
             ratios[name] = both(shown)
         ours = ratios.pop("own")
         figures[kind] = evaluate_scores(ours, ratios, 1.0)
@@ -163,10 +164,7 @@ def _encoder(plan: Plan, progress: Progress) -> Encoder:
 
 def _training_latents(plan: Plan) -> Tensor:
     """Recorded latents of own training samples, none of those held out."""
-    settings = plan.settings
-    count = settings.own_train + settings.own_calibration + settings.own_test
-    drawn = plan.generator.latent.sample(count, stream(settings.seed, "own"))
-    return drawn[: settings.own_train]
+    return own_latents(plan.generator, plan.settings)[: plan.settings.own_train]
 
 
 def _range(plan: Plan) -> tuple[float, float, float]:
