@@ -6,9 +6,10 @@ resampling changes what is being measured), "centre-crop", "resize" (bicubic) or
 
 "search" looks for resized and cropped copies: the largest central part of the generator's aspect,
 resized (bicubic, averaging where it shrinks, as Pillow does). Only a second witness, which searches
-zoom, shift and a small filter, can speak on such an image. It can find copies stored at half the
-generator's size or more, with moderate blur or compression, and crops down to about 80% of a side;
-not rotated, mirrored or stretched ones, nor smaller crops.
+zoom, shift, a stay at a smaller size and a small filter, can speak on such an image. It can find
+copies stored at half the generator's size or more, with moderate blur or compression, and crops
+down to about 80% of a side; not rotated, mirrored or stretched ones, nor smaller crops. The smaller
+the stored image, the more foreign ones it also accepts.
 """
 
 from __future__ import annotations
