@@ -103,6 +103,12 @@ def _foreign(
     return torch.cat(parts), sources, unrelated, len(given)
 
 
+def near_source(splits: Mapping[str, ForeignSplit]) -> int:
+    """Among the sources of a training set the number of its near misses: given ones come first,
+    then widened ones."""
+    return len(splits) + 1
+
+
 def _rows(generator: SplitGenerator, own: Tensor, settings: FitSettings) -> Tensor:
     """More rows of a table than are inverted, where the generator can make as many as it likes."""
     if len(generator.sample_shape) != 1 or not settings.fusion:

@@ -3,7 +3,7 @@
 A flat image is near to everything, a noisy or finely compressed one to nothing. So a remade image
 is judged by several measures of what is left over, among measures of what the found image shows:
 the residual's energy, its smooth part and its correlation between neighbours, which noise and
-compression hardly have; the image's energy at three scales and its finest. A quadratic logistic
+compression hardly have; the image's energy at three scales and its finest. A logistic
 regression weighs them, fitted to own images and to others searched in the same way; what is
 accepted follows from own images alone.
 """
@@ -26,7 +26,7 @@ MEASURES = 9
 #: Squared pixels added before logarithms: of energies, and of a correlation, whose noise is larger.
 FLOOR, FLAT = 1e-9, 1e-6
 #: Inverse strength of the regression's penalty.
-STRENGTH = 0.3
+STRENGTH = 1.0
 #: Parts of the own images that the regression is judged on without having seen them.
 FOLDS = 4
 #: dB that a remade image may lie beyond all own ones, over its own blurred copy, whatever the
@@ -83,8 +83,8 @@ class Judge(nn.Module):
 
     Attributes
     ----------
-    weights : Tensor, float64, (terms,)
-        Of the logistic regression: its intercept, measures, and their products.
+    weights : Tensor, float64, (1 + MEASURES,)
+        Of the logistic regression: its intercept and the measures'.
     low, high, centre, spread : Tensor, float64, (MEASURES,)
         Measures are kept within those of the images fitted to, and standardised.
     accept, doubtful : Tensor, float64, ()
@@ -105,8 +105,7 @@ class Judge(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        terms = 1 + MEASURES + MEASURES * (MEASURES + 1) // 2
-        self.register_buffer("weights", torch.zeros(terms, dtype=torch.float64))
+        self.register_buffer("weights", torch.zeros(1 + MEASURES, dtype=torch.float64))
         for name in ("low", "high", "centre", "spread"):
             self.register_buffer(name, torch.ones(MEASURES, dtype=torch.float64))
         self.register_buffer("accept", torch.tensor(0.0, dtype=torch.float64))
@@ -153,8 +152,7 @@ class Judge(nn.Module):
     def _terms(self, measured: Tensor) -> Tensor:
         within = torch.minimum(torch.maximum(measured, self.low), self.high)
         x = (within - self.centre) / self.spread
-        rows, columns = torch.triu_indices(MEASURES, MEASURES, device=x.device)
-        return torch.cat([torch.ones_like(x[:, :1]), x, x[:, rows] * x[:, columns]], dim=1)
+        return torch.cat([torch.ones_like(x[:, :1]), x], dim=1)
 
 
 def _regress(own: NDArray[np.float64], foreign: NDArray[np.float64]) -> NDArray[np.float64]:

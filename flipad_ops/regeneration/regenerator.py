@@ -27,6 +27,8 @@ from flipad_ops.regeneration.witness_model import PLACED, PLAIN, WitnessModel
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
 #: What is said of an image that was dropped, and what each dB beyond the limit adds.
 DROPPED, PER_DB = 6.0, 0.2
+#: Rounds of steps at most, and what is so little in excess that it gets another.
+ROUNDS, DOUBT = 2, 3.0
 
 
 @dataclass(eq=False)
@@ -106,9 +108,11 @@ class Regenerator:
             left = hopeful & self.keep(trail, way, 1)
             if way == PLACED:
                 self.resize(trail, left)
-            self.follow(trail, way, left, self.steps)
-            rows = left.nonzero()[:, 0]
-            trail.excess[way, rows] = self.model.judge(way)(self.measured(trail, way, left))
+            for _ in range(ROUNDS):  # an own image in doubt has not arrived yet
+                self.follow(trail, way, left, self.steps)
+                rows = left.nonzero()[:, 0]
+                trail.excess[way, rows] = self.model.judge(way)(self.measured(trail, way, left))
+                left = left & (trail.excess[way] > 0) & (trail.excess[way] < DOUBT)
         return self.concluded(trail, hopeless)
 
     def begin(self, pixels: Tensor) -> Trail:

@@ -18,6 +18,7 @@ from flipad_ops.attribution.own_samples import own_latents
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
+from flipad_ops.attribution.training_set import near_source
 from flipad_ops.attribution.two_witnesses import make_regenerator
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.guessing import Encoder, train_encoder
@@ -83,7 +84,9 @@ def fit_second(
     model = WitnessModel(encoder, len(own))
     model.latents.copy_(torch.tensor(_range(plan)))
     regenerator = make_regenerator(generator, model, chosen)
-    others = evenly(strange, sources, 2 * half, stream(seed, "witness foreign"))
+    # Near misses are own images but for the last layer, too near to learn from.
+    far = sources != near_source(plan.splits)
+    others = evenly(strange[far], sources[far], 2 * half, stream(seed, "witness foreign"))
 
     def found(images: Tensor) -> tuple[Tensor, Tensor]:
         # Own and foreign ones of the same alterations.

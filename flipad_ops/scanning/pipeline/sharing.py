@@ -7,9 +7,7 @@ that at least one of them needs, and each scores exactly those it would have inv
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,7 +17,7 @@ from torch import Tensor
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer, SharingScorer
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.ledger import Ledger
-from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, in_halves, summed, unscored
+from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, in_halves, unscored
 
 
 def make_lanes(scorers: Sequence[Scorer], ledger: Ledger, batch_size: int) -> list[Lane]:
@@ -132,27 +130,18 @@ def score_together(
         One per scorer, over its wanted images in their order; NaN for a score that is not finite.
     """
     chosen = [pixels[np.flatnonzero(own)] for own in wanted]
-    clock = [time.perf_counter()]
-    screenings = []
-    for scorer, images in zip(scorers, chosen, strict=True):
-        screenings.append(scorer.screen(images))
-        clock.append(time.perf_counter())
+    screenings = [scorer.screen(images) for scorer, images in zip(scorers, chosen, strict=True)]
     needed = np.zeros(wanted.shape, bool)
     for own, row, screening in zip(wanted, needed, screenings, strict=True):
         row[own] = screening.needed
     inverted = np.flatnonzero(needed.any(axis=0))
     result = scorers[0].invert(pixels[inverted]) if len(inverted) else None
-    inversion = {"invert": (len(inverted), time.perf_counter() - clock[-1])}
     batches = []
-    for n, (scorer, images, screening, row) in enumerate(
-        zip(scorers, chosen, screenings, needed, strict=True)
-    ):
+    for scorer, images, screening, row in zip(scorers, chosen, screenings, needed, strict=True):
         places = torch.from_numpy(np.flatnonzero(row[inverted]))
         shared = result if len(places) else None
         if shared is not None and len(places) < len(inverted):
             shared = shared.select(places)
-        batch = scorer.conclude(images, screening, shared)
-        # `conclude` can tell its own cost alone; the shared inversion is the first one's.
-        cost = {"screen": (len(images), clock[n + 1] - clock[n])} | (inversion if n == 0 else {})
-        batches.append(replace(batch, stages=summed([cost, batch.stages or {}])))
+        # What an inversion cost is told by the scorer that was asked for it.
+        batches.append(scorer.conclude(images, screening, shared))
     return batches
