@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.regeneration_parts.faces import face_dcgan, other_face_dcgan
-from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_row
+from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_rows
 from benchmarks.regeneration_parts.photo_fits import (
     TEST_FOREIGN,
     foreign_photographs,
@@ -33,12 +33,8 @@ def faces(field: Field) -> Iterator[Row]:
     """The other training's faces are no photographs, and no fit saw any."""
     fitted, count = fitted_faces(field), field.count(TESTED)
     yield {"section": SECTION, "target": TARGET, "how": "fit", **fitted.facts}
-    kinds = {"own": face_dcgan().sample(count, _SEED)}
-    kinds["other training"] = other_face_dcgan().sample(count, _SEED)
-    for kind, images in kinds.items():
-        yield verdict_row(fitted, images, section=SECTION, target=TARGET, how="as made", kind=kind)
-    images, origins = patches(SIZE, 1, TEST_FOREIGN, "unseen", limit=count)
-    yield verdict_row(
-        fitted, images, section=SECTION, target=TARGET, how="as made", kind="photographs",
-        origins=len(set(origins)),
-    )  # fmt: skip
+    sets = {"own": face_dcgan().sample(count, _SEED)}
+    sets["other training"] = other_face_dcgan().sample(count, _SEED)
+    sets["photographs"], origins = patches(SIZE, 1, TEST_FOREIGN, "unseen", limit=count)
+    of = {"photographs": len(set(origins))}
+    yield from verdict_rows(fitted, sets, of, section=SECTION, target=TARGET, how="as made")

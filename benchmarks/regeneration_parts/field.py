@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -59,6 +60,8 @@ class Field:
         few = replace(
             chosen,
             encoder_steps=max(20, round(share * chosen.encoder_steps)),
+            first_steps=max(4, round(share**0.5 * chosen.first_steps)),
+            steps=max(4, round(share**0.5 * chosen.steps)),
             own=max(20, round(share * chosen.own)),
             foreign=max(12, round(share * chosen.foreign)),
         )
@@ -114,11 +117,21 @@ def fit_folder(scope: Field, name: str) -> Path:
     return folder
 
 
-def verdict_row(fitted: Fitted, images: Tensor, **row: Any) -> Row:
-    """How many of (n, *sample_shape) images are attributed: by both witnesses together, and by
-    the first alone."""
-    found, alone = fitted.both.score(images), fitted.first.score(images)
-    return counted(found.attributed, alone.attributed, **row)
+def verdict_rows(
+    fitted: Fitted, sets: Mapping[str, Tensor], origins: Mapping[str, int] | None = None, **row: Any
+) -> Iterator[Row]:
+    """How many of (n, *sample_shape) images of each kind are attributed: by both witnesses
+    together, and by the first alone.
+
+    All at once, as searches run on batches that are filled up; no result depends on the others.
+    """
+    images = torch.cat(list(sets.values()))
+    found, alone = fitted.both.score(images).attributed, fitted.first.score(images).attributed
+    start = 0
+    for kind, part in sets.items():
+        rows = slice(start, start := start + len(part))
+        of = {"origins": origins[kind]} if origins and kind in origins else {}
+        yield counted(found[rows], alone[rows], **row, kind=kind, **of)
 
 
 def counted(

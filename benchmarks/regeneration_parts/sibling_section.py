@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_row
+from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_rows
 from benchmarks.regeneration_parts.photo_fits import (
     TEST_FOREIGN,
     TEST_OWN,
@@ -48,15 +48,11 @@ def siblings(field: Field) -> Iterator[Row]:
     yield {"section": SECTION, "target": TARGET, "how": "fit", **fitted.facts}
     networks: dict[str, Upconv7 | EsrganSlim] = {name: waifu2x(name) for name in WAIFU2X}
     networks |= {f"esrgan-slim x{factor}": esrgan_slim(factor) for factor in ESRGAN_FACTORS}
+    sets, of = {}, {}
     for name, network in networks.items():
-        side = inputs_for(network, SIZE)
+        side, kind = inputs_for(network, SIZE), "own" if name == TARGET else name
         inputs, origins = patches(side, 1, TEST_OWN, "unseen", limit=count)
-        yield verdict_row(
-            fitted, images_of(network, inputs, SIZE), section=SECTION, target=TARGET,
-            how="as made", kind="own" if name == TARGET else name, origins=len(set(origins)),
-        )  # fmt: skip
-    images, origins = patches(SIZE, 1, TEST_FOREIGN, "unseen", limit=count)
-    yield verdict_row(
-        fitted, images, section=SECTION, target=TARGET, how="as made", kind="photographs",
-        origins=len(set(origins)),
-    )  # fmt: skip
+        sets[kind], of[kind] = images_of(network, inputs, SIZE), len(set(origins))
+    sets["photographs"], origins = patches(SIZE, 1, TEST_FOREIGN, "unseen", limit=count)
+    of["photographs"] = len(set(origins))
+    yield from verdict_rows(fitted, sets, of, section=SECTION, target=TARGET, how="as made")

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.adversary_parts.surrogate import Surrogate
 from benchmarks.adversary_parts.whitebox import attack
-from benchmarks.regeneration_parts.field import Field, Row, counted, verdict_row
+from benchmarks.regeneration_parts.field import Field, Row, counted, verdict_rows
 from benchmarks.regeneration_parts.joint_attack import attack_both
 from benchmarks.regeneration_parts.zoo_section import kinds_of, zoo_target
 from flipad_ops.generators import quantise
@@ -26,7 +26,7 @@ def whitebox(field: Field) -> Iterator[Row]:
     for kind in ("real", "lsgan"):
         images = kinds[kind][:count]
         framed = attack(Surrogate(fitted.first), images, 4, True)
-        yield verdict_row(fitted, framed, **base, kind=kind, how="framing the first", levels=4)
+        yield from verdict_rows(fitted, {kind: framed}, **base, how="framing the first", levels=4)
         for how, first in (("framing the second", False), ("framing both", True)):
             start = images
             for levels in FRAMING:
@@ -43,4 +43,4 @@ def whitebox(field: Field) -> Iterator[Row]:
                       levels=levels)  # fmt: skip
         signs = torch.randint(2, own.shape, generator=torch.Generator().manual_seed(SEED)) * 2.0 - 1
         moved = quantise(own + levels / 255 * signs)
-        yield verdict_row(fitted, moved, **base, kind="own", how="random signs", levels=levels)
+        yield from verdict_rows(fitted, {"own": moved}, **base, how="random signs", levels=levels)

@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmarks.quality_parts.material import ARCHITECTURES, Sizes, Target, load_target, siblings
 from benchmarks.quality_parts.rows import foreign_of, ours_settings
 from benchmarks.regeneration_parts.alterations import ALTERATIONS, AS_MADE, altered
-from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_row
+from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_rows
 from flipad_ops.attribution.fitting import FitResult, fit_attributor
 
 OWN, FOREIGN, TIMED = 60, 30, 64
@@ -60,11 +60,10 @@ def zoo(field: Field) -> Iterator[Row]:
             "section": SECTION, "target": name, "how": "fit", **fitted.facts,
             "cpu_ms_refined": cpu_ms_refined(fitted, target.own_test),
         }  # fmt: skip
+        every = {"own": target.own_test, **kinds_of(target)}
         for how in ALTERATIONS:
-            for kind, images in {"own": target.own_test, **kinds_of(target)}.items():
-                yield verdict_row(
-                    fitted, altered(images, how), section=SECTION, target=name, how=how, kind=kind
-                )
+            sets = {kind: altered(images, how) for kind, images in every.items()}
+            yield from verdict_rows(fitted, sets, section=SECTION, target=name, how=how)
 
 
 def cpu_ms_refined(fitted: Fitted, own: Tensor) -> float | None:
