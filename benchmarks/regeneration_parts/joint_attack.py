@@ -60,25 +60,25 @@ def attack_both(
     Returns
     -------
     Attacked
-        Of each image what the product was asked about last, or first had the wished answer to.
+        Of each image the first that the product gives the wished answer to, or the last.
     """
     assert attributor.second is not None
     regenerator = attributor.second.regenerator
     surrogate = Surrogate(attributor) if first else None
     low, high = ((images + end * levels / 255).clamp(0, 1) for end in (-1, 1))
     moved = (images if start is None else start).clone()
-    best, verdict = moved.clone(), judge(attributor, moved).attributed
-    for _ in range(rounds):
-        rows = torch.from_numpy(verdict != framing).nonzero()[:, 0]
-        if not len(rows):
+    open_ = torch.arange(len(images))
+    for turn in range(rounds + 1):
+        remade = regenerator.remake(quantise(moved[open_]))
+        left = ((remade.excess <= 0) != framing).nonzero()[:, 0]
+        if turn == rounds or not len(left):
             break
-        remade = regenerator.remake(moved[rows])
-        moved[rows] = _moved(
-            regenerator, surrogate, moved[rows], remade, (low[rows], high[rows]), framing, steps
+        open_, remade = open_[left], _select(remade, left)
+        moved[open_] = _moved(
+            regenerator, surrogate, moved[open_], remade, (low[open_], high[open_]), framing, steps
         )
-        best[rows] = quantise(moved[rows])
-        verdict[rows.numpy()] = judge(attributor, best[rows]).attributed
-    return Attacked(best, verdict)
+    best = quantise(moved)
+    return Attacked(best, judge(attributor, best).attributed)
 
 
 def _moved(
@@ -102,6 +102,10 @@ def _moved(
         change = LENGTH / 255 * (1.1 - step / steps) * torch.tanh(10 * slope / size)
         pixels = torch.minimum(torch.maximum(pixels - change, ball[0]), ball[1])
     return pixels
+
+
+def _select(remade: Remade, rows: Tensor) -> Remade:
+    return Remade(**{name: value[rows] for name, value in vars(remade).items()})
 
 
 def second_margin(regenerator: Regenerator, pixels: Tensor, remade: Remade) -> Tensor:
