@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.regeneration_parts.faces import face_dcgan, other_face_dcgan
-from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_rows
+from benchmarks.regeneration_parts.field import (
+    Field,
+    Fitted,
+    Row,
+    fit_reported,
+    kept_fit,
+    verdict_rows,
+)
 from benchmarks.regeneration_parts.photo_fits import (
     TEST_FOREIGN,
     foreign_photographs,
     photo_settings,
 )
 from benchmarks.regeneration_parts.photographs import patches
-from flipad_ops.attribution.fitting import fit_attributor
 
 SECTION, TARGET, SIZE = "faces", "gan_face_generate", 64
 OWN, WITNESS_OWN, WITNESS_FOREIGN, TESTED = 800, 200, 100, 80
@@ -25,7 +31,7 @@ def fitted_faces(field: Field) -> Fitted:
     settings = photo_settings(field, OWN, WITNESS_OWN, WITNESS_FOREIGN)
     return kept_fit(
         field, "face-dcgan", generator,
-        lambda: fit_attributor(generator, foreign_photographs(field, SIZE), settings),
+        lambda: fit_reported(generator, foreign_photographs(field, SIZE), settings),
     )  # fmt: skip
 
 

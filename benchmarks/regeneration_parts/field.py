@@ -18,6 +18,8 @@ from torch import Tensor
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fit_result import FitResult
 from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.fitting import fit_attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.attribution.serialisation import JSON_NAME, load_attributor, save_attributor
 from flipad_ops.detection import Rate
 from flipad_ops.generators import SplitGenerator
@@ -156,6 +158,19 @@ def interval(hits: int, count: int) -> list[float]:
 def select(rows: Sequence[Row], **wanted: Any) -> list[Row]:
     """The rows whose fields are as wanted."""
     return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+
+
+def fit_reported(
+    generator: SplitGenerator, foreign: Mapping[str, ForeignImages], settings: FitSettings
+) -> FitResult:
+    """The product's fit, its progress on stderr."""
+    return fit_attributor(generator, foreign, settings, progress=reported)
+
+
+def reported(stage: str, done: int, total: int) -> None:
+    """A fit's progress."""
+    if total and (done in (0, total) or done % max(1, total // 4) == 0):
+        said(f"  {stage} {done}/{total}")
 
 
 def said(text: str) -> None:

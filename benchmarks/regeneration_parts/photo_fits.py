@@ -27,6 +27,8 @@ def photo_settings(field: Field, own: int, witness_own: int, witness_foreign: in
         "default", own_train=field.count(own, 60), own_calibration=field.count(3 * own // 4, 60),
         own_test=24, anchor_samples=200, min_negatives=24, more_null=400,
     )  # fmt: skip
+    if field.budget < 1:  # a student of a large final layer trains for minutes
+        settings = replace(settings, students=0)
     regeneration = replace(settings.regeneration, own=witness_own, foreign=witness_foreign)
     return field.smaller(
         replace(

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_rows
+from benchmarks.regeneration_parts.field import (
+    Field,
+    Fitted,
+    Row,
+    fit_reported,
+    kept_fit,
+    verdict_rows,
+)
 from benchmarks.regeneration_parts.photo_fits import (
     TEST_FOREIGN,
     TEST_OWN,
@@ -24,7 +31,6 @@ from benchmarks.regeneration_parts.upscalers import (
     upscaled,
     waifu2x,
 )
-from flipad_ops.attribution.fitting import fit_attributor
 
 SECTION, TARGET, SIZE = "siblings", "noise1", 64
 OWN, WITNESS_OWN, WITNESS_FOREIGN, TESTED = 400, 100, 40, 80
@@ -38,7 +44,7 @@ def fitted_upscaler(field: Field) -> Fitted:
     generator = upscaled(network, small, f"waifu2x-{TARGET}")
     return kept_fit(
         field, f"waifu2x-{TARGET}", generator,
-        lambda: fit_attributor(generator, foreign_photographs(field, SIZE), settings),
+        lambda: fit_reported(generator, foreign_photographs(field, SIZE), settings),
     )  # fmt: skip
 
 

@@ -13,7 +13,15 @@ from torch import Tensor
 
 from benchmarks.regeneration_parts.aedr import Aedr
 from benchmarks.regeneration_parts.alterations import altered
-from benchmarks.regeneration_parts.field import Field, Fitted, Row, counted, kept_fit, said
+from benchmarks.regeneration_parts.field import (
+    Field,
+    Fitted,
+    Row,
+    counted,
+    fit_reported,
+    kept_fit,
+    said,
+)
 from benchmarks.regeneration_parts.latent_tracer import LatentTracer
 from benchmarks.regeneration_parts.photo_fits import (
     TEST_FOREIGN,
@@ -24,7 +32,6 @@ from benchmarks.regeneration_parts.photo_fits import (
 )
 from benchmarks.regeneration_parts.photographs import patches
 from benchmarks.regeneration_parts.taef2 import decode, encode, taef2
-from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.detection import auc
 from flipad_ops.generators import quantise
 
@@ -63,7 +70,7 @@ def fitted_taef2(field: Field, plan: Plan) -> Fitted:
     generator = taef2(own_photographs(settings, plan.size))
     return kept_fit(
         field, f"taef2-{plan.size}", generator,
-        lambda: fit_attributor(generator, foreign_photographs(field, plan.size), settings),
+        lambda: fit_reported(generator, foreign_photographs(field, plan.size), settings),
     )  # fmt: skip
 
 

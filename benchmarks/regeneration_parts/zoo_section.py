@@ -12,8 +12,15 @@ from torch import Tensor
 from benchmarks.quality_parts.material import ARCHITECTURES, Sizes, Target, load_target, siblings
 from benchmarks.quality_parts.rows import foreign_of, ours_settings
 from benchmarks.regeneration_parts.alterations import ALTERATIONS, AS_MADE, altered
-from benchmarks.regeneration_parts.field import Field, Fitted, Row, kept_fit, verdict_rows
-from flipad_ops.attribution.fitting import FitResult, fit_attributor
+from benchmarks.regeneration_parts.field import (
+    Field,
+    Fitted,
+    Row,
+    fit_reported,
+    kept_fit,
+    verdict_rows,
+)
+from flipad_ops.attribution.fit_result import FitResult
 
 OWN, FOREIGN, TIMED = 60, 30, 64
 SECTION = "zoo"
@@ -37,7 +44,7 @@ def zoo_target(field: Field, seed: int) -> tuple[Target, Fitted]:
 
     def fit() -> FitResult:
         settings = field.smaller(ours_settings(target))
-        return fit_attributor(target.generator, foreign_of(target, True), settings)
+        return fit_reported(target.generator, foreign_of(target, True), settings)
 
     return target, kept_fit(field, f"dcgan-{seed}", target.generator, fit)
 
