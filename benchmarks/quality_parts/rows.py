@@ -88,13 +88,19 @@ def fit_product(
     ) -> CachedInverter:
         return CachedInverter(cache, layer, output_map, anchor, chosen.inversion)
 
+    foreign = foreign_of(target, with_siblings)
+    return fit_attributor(target.generator, foreign, settings, make_inverter=remember)
+
+
+def foreign_of(target: Target, with_siblings: bool) -> dict[str, ForeignImages]:
+    """What a fit to the target is given: real images and, if so, its two siblings' samples."""
     foreign = {"real": ForeignImages(torch.cat([target.real_negatives, target.real_null]))}
     if with_siblings:
         foreign |= {
             name: ForeignImages(torch.cat([images, target.seen_null[name]]), sibling=True)
             for name, images in target.seen.items()
         }
-    return fit_attributor(target.generator, foreign, settings, make_inverter=remember)
+    return foreign
 
 
 def as_fitted(attributor: Attributor) -> Fitted:

@@ -124,6 +124,25 @@ def decode(latents: Tensor) -> Tensor:
     return made
 
 
+class Decoding(nn.Module):
+    """The decoder with the model's own encoder beside it, as a registry's Tiny autoencoders have.
+
+    The encoder is no part of its state: what is split and hashed is the decoder.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoder = decoder()
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """See `decode`."""
+        return decode(latents)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """See `encode`."""
+        return encode(images)
+
+
 def taef2(photographs: Tensor) -> SplitGenerator:
     """The decoder as the product sees it, behind recorded latents: those of `photographs`.
 
@@ -138,4 +157,4 @@ def taef2(photographs: Tensor) -> SplitGenerator:
         "latent": {"shape": list(latents.shape[1:]), "distribution": "recorded"},
         "output_range": [0, 1],
     }
-    return split_generator(decoder(), metadata, latents=latents, name="taef2", version="1")
+    return split_generator(Decoding(), metadata, latents=latents, name="taef2", version="1")

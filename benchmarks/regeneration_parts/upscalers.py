@@ -201,6 +201,26 @@ def _sources(layer: dict[str, Any]) -> list[str]:
     return [source[0] for node in layer["inbound_nodes"] for source in node]
 
 
+class Upscaling(nn.Module):
+    """An upscaler with what an owner knows of its inputs: about the image made small again.
+
+    Without it a fit would train an encoder, each step of which runs the upscaler.
+    """
+
+    def __init__(self, network: Upconv7 | EsrganSlim) -> None:
+        super().__init__()
+        self.network, self.factor = network, network.factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, h, w) in [0, 1] to (n, 3, factor h, factor w)."""
+        made: Tensor = self.network(x)
+        return made
+
+    def encode(self, images: Tensor) -> Tensor:
+        """The inverse, roughly: means over what was one pixel."""
+        return F.avg_pool2d(images, self.factor)
+
+
 def upscaled(network: Upconv7 | EsrganSlim, photographs: Tensor, name: str = "") -> SplitGenerator:
     """The upscaler as the product sees it, behind recorded latents: small photographs.
 
@@ -213,7 +233,8 @@ def upscaled(network: Upconv7 | EsrganSlim, photographs: Tensor, name: str = "")
         "latent": {"shape": list(photographs.shape[1:]), "distribution": "recorded"},
         "output_range": [0, 1],
     }
-    return split_generator(network, metadata, latents=photographs, name=name, version="1")
+    whole = Upscaling(network).eval()
+    return split_generator(whole, metadata, latents=photographs, name=name, version="1")
 
 
 def inputs_for(network: Upconv7 | EsrganSlim, size: int = 64) -> int:
