@@ -121,9 +121,11 @@ class SecondWitness:
     def testify(self, pixels: Tensor, first: Attribution, remade: Remade) -> Attribution:
         """Both witnesses' word on (n, channels, height, width) pixels."""
         threshold = self.calibration.threshold
-        ratio = remade.supported(torch.from_numpy(first.score / threshold)).cpu().numpy()
+        # Among lossy files the first cannot tell the model from others of like data: it is unheard.
+        support = np.where(first.recompressed, np.inf, first.score / threshold)
+        ratio = remade.supported(torch.from_numpy(support)).cpu().numpy()
         accepts = ratio <= 1
-        p = self.p(ratio, first.p)
+        p = self.p(ratio, np.where(first.recompressed, 1.0, first.p))
         told = self._testimonies(pixels, remade, ratio, first.attributed)
         return replace(
             first,

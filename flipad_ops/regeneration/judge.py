@@ -29,6 +29,8 @@ FLOOR, FLAT = 1e-9, 1e-6
 STRENGTH = 1.0
 #: Parts of the own images that the regression is judged on without having seen them.
 FOLDS = 4
+#: Logits that a doubtful image may lie below an accepted one at most.
+LEEWAY = 1.5
 #: dB that a remade image may lie beyond all own ones, over its own blurred copy, whatever the
 #: regression says where it was never fitted.
 GUARD = 1.0
@@ -143,7 +145,8 @@ class Judge(nn.Module):
             logits[out] = ours[out] @ _regress(ours[~out], others)
         self.weights.copy_(torch.from_numpy(_regress(ours, others)))
         self.accept.fill_(float(np.quantile(logits, fnr, method="lower")))
-        self.doubtful.fill_(float(np.quantile(logits, doubtful, method="lower")))
+        least = float(np.quantile(logits, doubtful, method="lower"))
+        self.doubtful.fill_(max(least, float(self.accept) - LEEWAY))
         relative = own[:, 0] - own[:, 4]
         self.limits[2] = float(relative[torch.from_numpy(logits >= float(self.doubtful))].max())
         self.limits[2] += GUARD

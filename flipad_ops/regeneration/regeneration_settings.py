@@ -28,7 +28,7 @@ class RegenerationSettings:
         Calibration images: own ones as made and as many altered; as many of each foreign source.
     """
 
-    encoder_steps: int = 1600
+    encoder_steps: int = 2000
     encoder_batch: int = 32
     first_steps: int = 40
     steps: int = 160

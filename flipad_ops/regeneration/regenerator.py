@@ -27,8 +27,6 @@ from flipad_ops.regeneration.witness_model import PLACED, PLAIN, WitnessModel
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
 #: What is said of an image that was dropped, and what each dB beyond the limit adds.
 DROPPED, PER_DB = 6.0, 0.2
-#: Rounds of steps at most, and what is so little in excess that it gets another.
-ROUNDS, DOUBT = 2, 3.0
 
 
 @dataclass(eq=False)
@@ -65,8 +63,8 @@ class Trail:
 class Regenerator:
     """Finds the latent whose image is nearest, and how it was altered.
 
-    Every network runs on `search.batch` images, filled up where there are fewer, so that an
-    image's result does not depend on the others.
+    Networks run on `search.batch` images, or on the next power of two where there are fewer, filled
+    up: an image's result depends on the others no more than by the last bits of a few sizes.
 
     Parameters
     ----------
@@ -108,11 +106,9 @@ class Regenerator:
             left = hopeful & self.keep(trail, way, 1)
             if way == PLACED:
                 self.resize(trail, left)
-            for _ in range(ROUNDS):  # an own image in doubt has not arrived yet
-                self.follow(trail, way, left, self.steps)
-                rows = left.nonzero()[:, 0]
-                trail.excess[way, rows] = self.model.judge(way)(self.measured(trail, way, left))
-                left = left & (trail.excess[way] > 0) & (trail.excess[way] < DOUBT)
+            self.follow(trail, way, left, self.steps)
+            rows = left.nonzero()[:, 0]
+            trail.excess[way, rows] = self.model.judge(way)(self.measured(trail, way, left))
         return self.concluded(trail, hopeless)
 
     def begin(self, pixels: Tensor) -> Trail:
@@ -253,11 +249,12 @@ class Regenerator:
         return placed.better(self.search.measured(moved, pixels, observed, True))
 
     def _batched(self, rows: Tensor, call: Callable[[Tensor], Guess]) -> Guess:
-        """`call` for `search.batch` rows at a time, the last filled up with its last row."""
+        """`call` for `search.batch` rows at a time, the last filled up by its last row."""
         parts = []
         for chosen in torch.split(rows, self.search.batch):
             parts.append(call(self._filled(chosen)).select(slice(len(chosen))))
         return Guess.join(parts)
 
     def _filled(self, rows: Tensor) -> Tensor:
-        return torch.cat([rows, rows[-1:].expand(self.search.batch - len(rows))])
+        whole = min(self.search.batch, 1 << (len(rows) - 1).bit_length())
+        return torch.cat([rows, rows[-1:].expand(whole - len(rows))])

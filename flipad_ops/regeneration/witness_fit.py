@@ -10,7 +10,7 @@ from flipad_ops.regeneration.witness_model import PLACED, PLAIN
 
 #: Share of own images that may be refused: as they are, and altered so that they are searched with
 #: zoom, shift and filter; and of those that are not even doubtful.
-FNR, DOUBTFUL = (0.015, 0.03), 0.003
+FNR, DOUBTFUL = (0.015, 0.04), 0.005
 #: dB beyond the farthest accepted own image from which on an image is dropped on the way.
 MARGIN = 1.5
 

@@ -11,7 +11,7 @@ from flipad_ops.attribution.inversion_runs import Inversions
 from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.stages.held_out import Evaluated
 from flipad_ops.attribution.stages.plan import Plan
-from flipad_ops.attribution.stages.remake import SecondFitted, why_none
+from flipad_ops.attribution.stages.remake import SecondFitted, why_none, why_not_good
 from flipad_ops.attribution.stages.train import Trained
 from flipad_ops.generators import SplitGenerator
 
@@ -33,8 +33,11 @@ def pack(
     """Put together what the other stages made."""
     generator, test = plan.generator, plan.own.test
     figures = evaluated.figures
+    unheard = why_none(generator) if second is None else why_not_good(second.figures)
+    if unheard:
+        second = None
     if second is None and plan.settings.regeneration.wanted:
-        figures = {**figures, "no_second_witness": why_none(generator)}
+        figures = {**figures, "no_second_witness": unheard}
     if second is not None:
         calibration = replace(calibration, remade_null=second.null)
         # What the first says alone stays true of a scan whose generator is not at hand.

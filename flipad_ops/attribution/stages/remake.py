@@ -29,6 +29,9 @@ from flipad_ops.samples.quantisation import EIGHT_BIT
 Ratios = NDArray[np.float64]
 #: Entries of standard normal latents lie within.
 NORMAL = 5.0
+#: A second witness that finds fewer own images as made, or takes more of a foreign source, is left
+#: out.
+LEAST_FOUND, MOST_WRONG = 0.9, 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,22 @@ def why_none(generator: SplitGenerator) -> str:
         return "There is no second witness: it is for grey and colour images of 8 bits."
     if generator.encode is None and generator.why_not_differentiable:
         return f"There is no second witness: {generator.why_not_differentiable}"
+    return ""
+
+
+def why_not_good(figures: Mapping[str, Any]) -> str:
+    """Why a fitted second witness is not to be heard, a sentence; "" if it is.
+
+    One that was fitted to too little must not overrule a good first.
+    """
+    made = figures["as made"]
+    worst = max((s["fpr"]["value"] for s in made["strata"].values()), default=0.0)
+    if made["tpr"]["value"] < LEAST_FOUND or worst > MOST_WRONG:
+        return (
+            f"The second witness is left out: held out it finds {made['tpr']['value']:.0%} of own "
+            f"images and takes up to {worst:.0%} of foreign ones; more regeneration steps and "
+            "images (settings) may help."
+        )
     return ""
 
 
@@ -100,7 +119,8 @@ def fit_second(
     def both(images: Tensor) -> Ratios:
         if not len(images):
             return np.zeros(0)
-        first = torch.from_numpy(scoring.score(images) / threshold)
+        # As made: among lossy files the first supports nothing, see `two_witnesses`.
+        first = torch.from_numpy(scoring.score(images, True) / threshold)
         return regenerator.remake(images.to(plan.device)).supported(first).cpu().numpy()
 
     null: dict[str, Ratios] = {}
