@@ -3,9 +3,9 @@
 A flat image is near to everything, a noisy or finely compressed one to nothing. So a remade image
 is judged by several measures of what is left over, among measures of what the found image shows:
 the residual's energy, its smooth part and its correlation between neighbours, which noise and
-compression hardly have; the image's energy at three scales and its finest. A logistic
-regression weighs them, fitted to own images and to others searched in the same way; what is
-accepted follows from own images alone.
+compression hardly have; the image's energy at three scales and its finest; and the noise of the
+lossy file that it shows. A logistic regression weighs them, fitted to own images and to others
+searched in the same way; what is accepted follows from own images alone.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.regeneration.observation import Observation
+from flipad_ops.regeneration.observation import Observation, file_noise
 
-MEASURES = 9
+MEASURES = 10
 #: Squared pixels added before logarithms: of energies, and of a correlation, whose noise is larger.
 FLOOR, FLAT = 1e-9, 1e-6
 #: Inverse strength of the regression's penalty.
@@ -75,6 +75,7 @@ def measures(pixels: Tensor, remade: Tensor, observed: Observation) -> Tensor:
             decibels(_energy(corners)),
             decibels(pixels.flatten(1).var(dim=1)),
             decibels(_energy(softer - soften(soften(softer)))),
+            decibels(file_noise(pixels)),
         ],
         dim=1,
     )

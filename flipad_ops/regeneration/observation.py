@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from flipad_ops.detection.jpeg import YCBCR, dct_matrix
-from flipad_ops.detection.lossy_traces import jpeg_quality, quantisation_steps
+from flipad_ops.detection.lossy_traces import jpeg_quality, lossy_trace, quantisation_steps
 from flipad_ops.detection.spectral import BLOCK
+
+#: Squared error of pixels rounded to 8 bits, and, roughly, of lossy files that are no JPEG.
+ROUNDING, OTHER_LOSSY = 1 / 12 / 255**2, 3e-5
 
 
 class Observation(Protocol):
@@ -103,6 +106,17 @@ class FileBox:
         if self._jpeg is None:
             return found
         return found.index_copy(0, self._rows, self._jpeg.distance(made[self._rows]))
+
+
+def file_noise(pixels: Tensor) -> Tensor:
+    """Squared error that rounding leaves at most on average, of pixels or, where a lossy file
+    shows, of its coefficients, (n,) float64 in squared pixels of [0, 1]."""
+    noise = torch.full((len(pixels),), ROUNDING, dtype=torch.float64, device=pixels.device)
+    noise[lossy_trace(pixels)] = OTHER_LOSSY
+    for row, quality in enumerate(compressed(pixels).tolist()):
+        if quality:
+            noise[row] = float(quantisation_steps(quality).square().mean()) / 12 / 255**2
+    return noise
 
 
 def compressed(pixels: Tensor) -> Tensor:
