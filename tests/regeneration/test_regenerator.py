@@ -53,7 +53,7 @@ def test_an_image_is_judged_alike_in_any_company(calibrated: Regenerator) -> Non
     for rows in (order, torch.tensor([7]), torch.tensor([2, 9])):
         alone = calibrated.remake(pixels[rows])
         # Not to the last bit: matrix products are blocked by a row's place in the batch.
-        assert torch.allclose(alone.excess, together.excess[rows], atol=0.02)
+        assert torch.allclose(alone.excess, together.excess[rows], atol=0.05)
         assert torch.equal(alone.steps, together.steps[rows])
 
 

@@ -34,6 +34,8 @@ tolerance = 0.05
 dim = 16
 epochs = 4
 batch_size = 32
+[hooks.fit.settings.regeneration]
+encoder_steps = 0
 """
 CLI = "from flipad_ops.cli.hooks import hooks; hooks()"
 
