@@ -28,7 +28,7 @@ def alteration_of(remade: Remade, row: int, taps: Tensor | None, quality: int) -
     -------
     dict
         zoom (log), down, right, side (pixels) and filter, where they were searched; jpeg; and
-        otherwise noise in grey levels. Empty for an image as made.
+        otherwise noise, what is left over in grey levels. Empty for an image as made.
     """
     done: dict[str, Any] = {}
     if taps is not None:
@@ -61,9 +61,8 @@ def words(done: Mapping[str, Any]) -> str:
             said.append(f"blurred by {width:.1f} pixels")
     if "jpeg" in done:
         said.append(f"JPEG {done['jpeg']}")
-    if "noise" in done:
-        said.append(f"off by {done['noise']:.1f} grey levels")
-    return ", ".join(said) or "as made"
+    whole = ", ".join(said) or "as made"
+    return f"{whole}, to within {done['noise']:.1f} grey levels" if "noise" in done else whole
 
 
 def _width(taps: list[list[float]]) -> float:

@@ -96,6 +96,7 @@ def decided(outcome: ScanOutcome) -> list[tuple[str, str, float, str]]:
 
 def counted(outcome: ScanOutcome) -> dict[str, Any]:
     facts = summarise(outcome)
+    facts["stages"] = {name: cost["images"] for name, cost in facts["stages"].items()}
     return {name: value for name, value in facts.items() if name not in ("started", "seconds")}
 
 

@@ -26,7 +26,7 @@ THIRD_PARTY = (
     "ignore::UserWarning:mlflow.*",
 )
 #: A second witness in seconds.
-QUICK = RegenerationSettings(encoder_steps=120, first_steps=10, steps=30, own=20, foreign=12)
+QUICK = RegenerationSettings(encoder_steps=200, first_steps=20, steps=80, own=30, foreign=20)
 HERE = {"registry", "registry_hooks", "pipelines", "e2e"}
 
 

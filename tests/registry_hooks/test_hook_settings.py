@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.fit_settings import recipe
 from flipad_ops.common.errors import UsageError
 from flipad_ops.workflows.fit_request import FitRequest
 from registry_hooks.hook_settings import HookSettings, load_settings
@@ -33,7 +33,7 @@ def test_the_file_is_read_and_overridden(tmp_path: Path) -> None:
 
 def test_defaults_ask_for_what_flipadops_fit_does() -> None:
     assert HookSettings().config_sha256() == FitRequest("models:/any/1").config_sha256()
-    assert HookSettings().request("models:/a/1").fit_settings() == FitSettings()
+    assert HookSettings().request("models:/a/1").fit_settings() == recipe("default")
 
 
 def test_attributors_and_excluded_models_are_left_alone() -> None:

@@ -99,7 +99,9 @@ def fit_second(
     if not chosen.wanted or why_none(generator):
         return None
     encoder = None if generator.encode is not None else _encoder(plan, progress)
-    own, seed, half = plan.own.calibration[: 2 * chosen.own], plan.settings.seed, chosen.own
+    own, seed = plan.own.calibration[: 2 * chosen.own], plan.settings.seed
+    half = len(own) // 2
+    own = own[: 2 * half]
     model = WitnessModel(encoder, len(own))
     model.latents.copy_(torch.tensor(_range(plan)))
     regenerator = make_regenerator(generator, model, chosen)
