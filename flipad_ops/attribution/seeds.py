@@ -31,6 +31,7 @@ Stream = Literal[
     "witness foreign",
     "witness in place",
     "witness moved",
+    "witness sieve",
     "witness null",
     "witness test",
 ]

@@ -67,7 +67,7 @@ def make_regenerator(
     batch = max(1, min(settings.batch, BATCH_BYTES // size))
     blind = bool(generator.why_not_differentiable)
     return Regenerator(
-        Search(generator.pixels, low, high, scale, batch),
+        Search(generator.pixels, generator.latent.shape, low, high, scale, batch),
         encode,
         model,
         float(generator.grid.step),

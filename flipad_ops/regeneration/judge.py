@@ -51,12 +51,14 @@ def blurred(pixels: Tensor, observed: Observation) -> Tensor:
     return decibels(observed.distance(soften(pixels)))
 
 
-def measures(pixels: Tensor, remade: Tensor, observed: Observation) -> Tensor:
+def measures(pixels: Tensor, remade: Tensor, observed: Observation, files: bool = True) -> Tensor:
     """(n, MEASURES) float64, in dB; the first is the distance, the fifth `blurred`.
 
     Parameters
     ----------
     pixels, remade : Tensor, float32, (n, channels, height, width)
+    files : bool
+        Whether to look for traces of a lossy file, which takes milliseconds.
     """
     rest = pixels - remade
     soft = soften(pixels)
@@ -75,7 +77,7 @@ def measures(pixels: Tensor, remade: Tensor, observed: Observation) -> Tensor:
             decibels(_energy(corners)),
             decibels(pixels.flatten(1).var(dim=1)),
             decibels(_energy(softer - soften(soften(softer)))),
-            decibels(file_noise(pixels)),
+            decibels(file_noise(pixels, files)),
         ],
         dim=1,
     )
@@ -92,9 +94,8 @@ class Judge(nn.Module):
         Measures are kept within those of the images fitted to, and standardised.
     accept, doubtful : Tensor, float64, ()
         Least logit that is accepted, and that of the doubtful, whom another witness may support.
-    limits : Tensor, float64, (3,)
-        dB over the own blurred copy beyond which an image is hopeless: as guessed, after the first
-        steps, at the end.
+    limit : Tensor, float64, ()
+        dB over the own blurred copy that are too far whatever the regression says.
     """
 
     weights: Tensor
@@ -104,7 +105,7 @@ class Judge(nn.Module):
     spread: Tensor
     accept: Tensor
     doubtful: Tensor
-    limits: Tensor
+    limit: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,12 +114,12 @@ class Judge(nn.Module):
             self.register_buffer(name, torch.ones(MEASURES, dtype=torch.float64))
         self.register_buffer("accept", torch.tensor(0.0, dtype=torch.float64))
         self.register_buffer("doubtful", torch.tensor(0.0, dtype=torch.float64))
-        self.register_buffer("limits", torch.full((3,), torch.inf, dtype=torch.float64))
+        self.register_buffer("limit", torch.tensor(torch.inf, dtype=torch.float64))
 
     def forward(self, measured: Tensor) -> Tensor:
         """How far from acceptance, (n,) float64; at most 0 is accepted."""
         above = self.accept - self._terms(measured) @ self.weights
-        beyond = measured[:, 0] - measured[:, 4] - self.limits[2]
+        beyond = measured[:, 0] - measured[:, 4] - self.limit
         return torch.where(beyond > 0, torch.maximum(above, beyond), above)
 
     def fit(self, own: Tensor, foreign: Tensor, fnr: float, doubtful: float) -> Tensor:
@@ -149,8 +150,8 @@ class Judge(nn.Module):
         least = float(np.quantile(logits, doubtful, method="lower"))
         self.doubtful.fill_(max(least, float(self.accept) - LEEWAY))
         relative = own[:, 0] - own[:, 4]
-        self.limits[2] = float(relative[torch.from_numpy(logits >= float(self.doubtful))].max())
-        self.limits[2] += GUARD
+        kept = torch.from_numpy(logits >= float(self.doubtful)).to(relative.device)
+        self.limit.fill_(float(relative[kept].max()) + GUARD)
         return self.accept.cpu() - torch.from_numpy(logits)
 
     def _terms(self, measured: Tensor) -> Tensor:

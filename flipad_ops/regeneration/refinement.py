@@ -94,6 +94,8 @@ class Search:
     ----------
     make : callable, (n, *latent_shape) to pixels (n, channels, height, width)
         Differentiable.
+    shape : tuple of int
+        Of a latent.
     low, high : float
         Between which latents may lie.
     scale : float
@@ -103,6 +105,7 @@ class Search:
     """
 
     make: Make
+    shape: tuple[int, ...]
     low: float
     high: float
     scale: float

@@ -25,8 +25,8 @@ from flipad_ops.regeneration.witness_model import PLACED, PLAIN, WitnessModel
 
 #: Pixels to latents (n, *latent_shape) and placement (n, 3).
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
-#: What is said of an image that was dropped, and what each dB beyond the limit adds.
-DROPPED, PER_DB = 6.0, 0.2
+#: What is said of an image that was dropped, at least.
+DROPPED = 6.0
 
 
 @dataclass(eq=False)
@@ -53,10 +53,6 @@ class Trail:
     guesses: list[Guess]
     excess: Tensor
     steps: Tensor
-
-    def relative(self, way: int) -> Tensor:
-        """dB by which the remade image is farther than the blurred copy, (n,) float64."""
-        return decibels(self.guesses[way].distance) - self.blurred
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +91,24 @@ class Regenerator:
         ----------
         pixels : Tensor, float32, (n, channels, height, width) in [0, 1]
         """
+        sieve = self.model.sieve
+        beyond = torch.zeros(len(pixels)) if sieve is None else sieve(pixels)
+        rows = (beyond <= 0).nonzero()[:, 0]
+        remade = Remade.hopeless_ones(len(pixels), self.search.shape, pixels.device)
+        return remade.put(rows, self.searched(pixels[rows])) if len(rows) else remade
+
+    def searched(self, pixels: Tensor) -> Remade:
+        """`remake` without the sieve, n > 0."""
         trail = self.begin(pixels)
-        hopeful = self.keep(trail, PLAIN, 0) | self.keep(trail, PLACED, 0)
+        every = torch.ones(len(pixels), dtype=torch.bool, device=pixels.device)
+        hopeful = self.keep(trail, PLAIN, 0, every) | self.keep(trail, PLACED, 0, every)
         hopeless = ~hopeful
         for way in (PLAIN, PLACED):
             if way == PLACED:  # what is explained as it is needs no alteration
                 hopeful = hopeful & (trail.excess[PLAIN] > 0)
                 self.carry_over(trail, hopeful)
             self.follow(trail, way, hopeful, self.first_steps)
-            left = hopeful & self.keep(trail, way, 1)
+            left = self.keep(trail, way, 1, hopeful)
             if way == PLACED:
                 self.resize(trail, left)
             self.follow(trail, way, left, self.steps)
@@ -130,11 +135,15 @@ class Regenerator:
         excess = torch.full((2, len(pixels)), torch.inf, dtype=torch.float64, device=pixels.device)
         return Trail(pixels, quality, soft, [plain, placed], excess, torch.zeros_like(rows))
 
-    def keep(self, trail: Trail, way: int, stage: int) -> Tensor:
-        """Which images, (n,) bool, may yet get there; of the others the trail says how far off."""
-        beyond = trail.relative(way) - self.model.judge(way).limits[stage]
-        trail.excess[way] = DROPPED + PER_DB * beyond.clamp_min(0)
-        return beyond <= 0
+    def keep(self, trail: Trail, way: int, stage: int, chosen: Tensor) -> Tensor:
+        """Which of the chosen images, (n,) bool, may yet get there; of the others the trail says
+        how far off they were."""
+        rows = chosen.nonzero()[:, 0]
+        beyond = self.model.passes(way, stage)(self.measured(trail, way, chosen, False))
+        trail.excess[way, rows] = DROPPED + beyond.clamp_min(0)
+        kept = torch.zeros_like(chosen)
+        kept[rows] = beyond <= 0
+        return kept
 
     def follow(self, trail: Trail, way: int, chosen: Tensor, steps: int) -> None:
         """Take so many steps with the chosen images, (n,) bool."""
@@ -176,7 +185,7 @@ class Regenerator:
         trail.guesses[PLACED] = placed.put(rows, placed.select(rows).better(start))
 
     @torch.no_grad()
-    def measured(self, trail: Trail, way: int, chosen: Tensor) -> Tensor:
+    def measured(self, trail: Trail, way: int, chosen: Tensor, files: bool = True) -> Tensor:
         """`judge.measures` of the chosen images, (chosen, MEASURES) float64."""
         parts = [torch.empty(0, MEASURES, dtype=torch.float64, device=trail.pixels.device)]
         for rows in torch.split(chosen.nonzero()[:, 0], self.search.batch):
@@ -185,7 +194,7 @@ class Regenerator:
             whole = self._filled(rows)
             pixels, observed = self._found(trail, whole)
             shown = self.search.shown(trail.guesses[way].select(whole), pixels, way == PLACED)
-            parts.append(measures(pixels, shown, observed)[: len(rows)])
+            parts.append(measures(pixels, shown, observed, files)[: len(rows)])
         return torch.cat(parts)
 
     def concluded(self, trail: Trail, hopeless: Tensor) -> Remade:

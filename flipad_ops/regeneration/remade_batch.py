@@ -50,6 +50,30 @@ class Remade:
     steps: Tensor
     hopeless: Tensor
 
+    @classmethod
+    def hopeless_ones(cls, count: int, shape: tuple[int, ...], device: torch.device) -> Remade:
+        """Images that were not searched for, with latents of `shape`."""
+        none = torch.zeros(count, dtype=torch.float64, device=device)
+        no = torch.zeros(count, dtype=torch.int64, device=device)
+        return cls(
+            excess=none + FAR,
+            leeway=none,
+            latents=torch.zeros(count, *shape, device=device),
+            where=torch.zeros(count, 3, device=device),
+            side=no,
+            placed=no.bool(),
+            distance=none,
+            blurred=none,
+            converged=~no.bool(),
+            steps=no,
+            hopeless=~no.bool(),
+        )
+
+    def put(self, rows: Tensor, other: Remade) -> Remade:
+        """With others for some images."""
+        names = self.__dataclass_fields__
+        return Remade(*(getattr(self, n).index_copy(0, rows, getattr(other, n)) for n in names))
+
     @property
     def ratio(self) -> Tensor:
         """`excess` as a positive number that is 1 at the threshold, (n,) float64."""

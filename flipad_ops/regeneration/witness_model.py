@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from flipad_ops.regeneration.guessing import Encoder
 from flipad_ops.regeneration.judge import Judge
+from flipad_ops.regeneration.sieve import Sieve, can_sieve
 
 #: Ways of searching: the image as it is, or with zoom, shift and filter.
 PLAIN, PLACED = 0, 1
+#: Looks on the way: at the guess, and after the first steps.
+STAGES = 2
 
 
 class WitnessModel(nn.Module):
@@ -24,10 +27,15 @@ class WitnessModel(nn.Module):
         None where the model brings its own.
     own : int
         Number of own calibration images.
+    sample_shape : (channels, height, width)
 
     Attributes
     ----------
     plain, placed : Judge
+    early : list of Judge
+        Whom an image has to pass on the way: see `passes`.
+    sieve : Sieve or None
+        Which images are searched at all; None where they are too small for a look.
     latents : Tensor, float64, (3,)
         Least and largest entry of a latent, and their standard deviation.
     own : Tensor, float64, (own,)
@@ -37,16 +45,26 @@ class WitnessModel(nn.Module):
     latents: Tensor
     own: Tensor
 
-    def __init__(self, encoder: Encoder | None, own: int = 0) -> None:
+    def __init__(
+        self, encoder: Encoder | None, own: int = 0, sample_shape: tuple[int, ...] = (1, 0, 0)
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.plain, self.placed = Judge(), Judge()
+        self.early = nn.ModuleList(Judge() for _ in range(2 * STAGES))
+        self.sieve = Sieve(sample_shape) if can_sieve(sample_shape) else None
         self.register_buffer("latents", torch.tensor([-5.0, 5.0, 1.0], dtype=torch.float64))
         self.register_buffer("own", torch.zeros(own, dtype=torch.float64))
 
     def judge(self, way: int) -> Judge:
         """Of PLAIN or PLACED."""
         return self.placed if way == PLACED else self.plain
+
+    def passes(self, way: int, stage: int) -> Judge:
+        """Of PLAIN or PLACED, as guessed (0) or after the first steps (1)."""
+        judge = self.early[STAGES * way + stage]
+        assert isinstance(judge, Judge)
+        return judge
 
     def leeway(self, way: int) -> Tensor:
         """What a doubtful image's excess may be, float64, ()."""
@@ -62,4 +80,4 @@ class WitnessModel(nn.Module):
         """One into which a stored `state_dict` can be loaded."""
         shape = config["latent_shape"]
         encoder = None if shape is None else Encoder(sample_shape, tuple(shape))
-        return cls(encoder, int(config["own"])).eval().requires_grad_(False)
+        return cls(encoder, int(config["own"]), sample_shape).eval().requires_grad_(False)

@@ -48,5 +48,7 @@ def regenerator(steps: int = 200, batch: int = 8, own: int = 0) -> Regenerator:
         return torch.randn(count, LATENTS, generator=torch.Generator().manual_seed(step + 1))
 
     encoder = train_encoder(network, draw, (1, SIDE, SIDE), steps=steps, batch=16, seed=0)
-    search = Search(network, -5.0, 5.0, 1.0, batch)
-    return Regenerator(search, encoder, WitnessModel(encoder, own), 1 / 255, 30, 60)
+    search = Search(network, (LATENTS,), -5.0, 5.0, 1.0, batch)
+    return Regenerator(
+        search, encoder, WitnessModel(encoder, own, (1, SIDE, SIDE)), 1 / 255, 30, 60
+    )

@@ -21,7 +21,9 @@ def calibrated() -> Regenerator:
     found = regenerator(own=80)
     own, foreign = images(generator(), 80, 5)[1], images(generator(7), 80, 6)[1]
     pairs = [(mixture(x[:40], 1, IN_PLACE), mixture(x[40:], 2, MOVED)) for x in (own, foreign)]
-    calibrate_witness(found, pairs[0], pairs[1])
+    more = images(generator(), 160, 16)[1]
+    look = torch.cat([more[:80], mixture(more[80:120], 3, IN_PLACE), mixture(more[120:], 4, MOVED)])
+    calibrate_witness(found, pairs[0], pairs[1], look)
     return found
 
 

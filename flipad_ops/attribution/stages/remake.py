@@ -29,6 +29,8 @@ from flipad_ops.samples.quantisation import EIGHT_BIT
 Ratios = NDArray[np.float64]
 #: Entries of standard normal latents lie within.
 NORMAL = 5.0
+#: Own images that the sieve is fitted to, at most.
+SIEVED = 2000
 #: A second witness that finds fewer own images as made, or takes more of a foreign source, is left
 #: out.
 LEAST_FOUND, MOST_WRONG = 0.9, 0.15
@@ -102,7 +104,7 @@ def fit_second(
     own, seed = plan.own.calibration[: 2 * chosen.own], plan.settings.seed
     half = len(own) // 2
     own = own[: 2 * half]
-    model = WitnessModel(encoder, len(own))
+    model = WitnessModel(encoder, len(own), generator.sample_shape)
     model.latents.copy_(torch.tensor(_range(plan)))
     regenerator = make_regenerator(generator, model, chosen)
     # Near misses are own images but for the last layer, too near to learn from.
@@ -116,7 +118,7 @@ def fit_second(
         placed = mixture(parts[1], stream(seed, "witness moved"), MOVED)
         return plain.to(plan.device), placed.to(plan.device)
 
-    calibrate_witness(regenerator, found(own), found(others))
+    calibrate_witness(regenerator, found(own), found(others), _sieved(plan))
 
     def both(images: Tensor) -> Ratios:
         if not len(images):
@@ -141,6 +143,14 @@ def evenly(images: Tensor, sources: Tensor, count: int, seed: int) -> Tensor:
     waiting = [rows[sources[rows] == source].tolist() for source in torch.unique(sources)]
     turn = [rows[n] for n in range(max(map(len, waiting))) for rows in waiting if n < len(rows)]
     return images[torch.tensor(turn)[torch.arange(count) % len(turn)]]
+
+
+def _sieved(plan: Plan) -> Tensor:
+    """Own training images, a third of them as made, on the plan's device."""
+    own, seed = plan.own.training[:SIEVED], stream(plan.settings.seed, "witness sieve")
+    kinds = [own[::3], mixture(own[1::3], seed, IN_PLACE), mixture(own[2::3], seed, MOVED)]
+    drawn = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))
+    return torch.cat(kinds)[drawn].to(plan.device)
 
 
 def altered(images: Tensor, seed: int) -> Tensor:
