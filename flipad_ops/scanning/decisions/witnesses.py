@@ -38,9 +38,9 @@ def why_said(testimony: Testimony | None, attributed: bool) -> str:
 
 
 def altered(testimony: Testimony) -> str:
-    """The alteration: "as made", or "altered: JPEG 85"."""
+    """The alteration: "as made, to within 1.1 grey levels", or "altered: JPEG 85"."""
     words = printable(testimony.words)
-    return words if words == AS_MADE else f"altered: {words}"
+    return words if words.startswith(AS_MADE) else f"altered: {words}"
 
 
 def spoke(testimony: Testimony | None) -> str:
