@@ -18,7 +18,7 @@ from flipad_ops.attribution.stages.calibrate import calibrate
 from flipad_ops.attribution.stages.held_out import evaluate
 from flipad_ops.attribution.stages.pack import pack
 from flipad_ops.attribution.stages.plan import Plan
-from flipad_ops.attribution.stages.remake import fit_second
+from flipad_ops.attribution.stages.remake import SecondFitted, fit_second
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.stages.train import train
 from flipad_ops.attribution.training_set import training_set
@@ -98,7 +98,7 @@ def fit_attributor(
         calibration = calibrate(plan, scoring, altered)
     with clock.stage("evaluate"):
         evaluated = evaluate(plan, scoring, calibration)
-    second = None
+    second: SecondFitted | str = ""
     if settings.regeneration.wanted:
         with clock.stage("remake"):
             second = fit_second(plan, scoring, strange, sources, calibration.threshold)

@@ -26,6 +26,9 @@ class RegenerationSettings:
         which others there are.
     own, foreign : int
         Calibration images: own ones as made and as many altered; as many of each foreign source.
+    minutes : int
+        A fit that would take longer, by the time of a few steps, goes without a second witness and
+        says so: a large generator wants a GPU, or fewer images and steps.
     """
 
     encoder_steps: int = 2000
@@ -35,6 +38,7 @@ class RegenerationSettings:
     batch: int = 32
     own: int = 200
     foreign: int = 60
+    minutes: int = 60
 
     def __post_init__(self) -> None:
         least = {"encoder_steps": 0, "own": 20, "foreign": 12}

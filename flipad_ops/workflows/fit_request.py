@@ -144,6 +144,8 @@ class FitOutcome:
             lines.append(f"  altered, recognised     {_rate(altered['tpr'])}")
             for name, stratum in sorted(altered["strata"].items()):
                 lines.append(f"  altered, wrongly        {_rate(stratum['fpr'])}  {name}")
+        if self.evaluation.get("no_second_witness"):
+            lines.append(f"  {self.evaluation['no_second_witness']}")
         lines.append(f"  threshold               {self.threshold:8.4g}")
         if not self.champion:
             lines.append("  an earlier attributor of this version was better and stays current")

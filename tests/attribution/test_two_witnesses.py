@@ -164,6 +164,14 @@ def test_where_there_can_be_none_the_attributor_says_why(toy_split: SplitGenerat
     assert "8 bits" in why_none(sixteen)
 
 
+def test_a_fit_that_would_take_too_long_goes_without(split: SplitGenerator) -> None:
+    many = replace(SETTINGS.regeneration, minutes=1, encoder_steps=1_000_000)
+    other = ForeignImages(images(generator(9), 120, 3)[1])
+    fitted = fit_attributor(split, {"other": other}, replace(SETTINGS, regeneration=many))
+    assert fitted.attributor.regeneration is None
+    assert "minutes" in fitted.attributor.second_witness
+
+
 def test_attributors_without_one_bring_nothing(
     toy_fit: FitResult, toy_split: SplitGenerator
 ) -> None:

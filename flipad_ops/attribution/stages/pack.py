@@ -11,7 +11,7 @@ from flipad_ops.attribution.inversion_runs import Inversions
 from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.stages.held_out import Evaluated
 from flipad_ops.attribution.stages.plan import Plan
-from flipad_ops.attribution.stages.remake import SecondFitted, why_none, why_not_good
+from flipad_ops.attribution.stages.remake import SecondFitted, why_not_good
 from flipad_ops.attribution.stages.train import Trained
 from flipad_ops.generators import SplitGenerator
 
@@ -25,7 +25,7 @@ def pack(
     trained: Trained,
     calibration: Calibration,
     evaluated: Evaluated,
-    second: SecondFitted | None,
+    second: SecondFitted | str,
     *,
     equivalence_class: tuple[str, ...],
     timings: dict[str, float],
@@ -33,17 +33,16 @@ def pack(
     """Put together what the other stages made."""
     generator, test = plan.generator, plan.own.test
     figures = evaluated.figures
-    unheard = why_none(generator) if second is None else why_not_good(second.figures)
+    unheard = second if isinstance(second, str) else why_not_good(second.figures)
+    heard = None if unheard or isinstance(second, str) else second
     if unheard:
-        second = None
-    if second is None and plan.settings.regeneration.wanted:
         figures = {**figures, "no_second_witness": unheard}
-    if second is not None:
-        calibration = replace(calibration, remade_null=second.null)
+    if heard is not None:
+        calibration = replace(calibration, remade_null=heard.null)
         # What the first says alone stays true of a scan whose generator is not at hand.
         figures = {
-            **second.figures["as made"],
-            "altered": second.figures["altered"],
+            **heard.figures["as made"],
+            "altered": heard.figures["altered"],
             "first_witness": figures,
         }
     attributor = Attributor(
@@ -60,9 +59,9 @@ def pack(
         reference=generator.space.reference(test[0]),
         device=plan.device,
         inverter=run.inverter,
-        regeneration=None if second is None else second.model,
+        regeneration=None if heard is None else heard.model,
     )
-    if second is not None:
+    if heard is not None:
         attributor.bring(generator)
     examples = {name: split.test[:EXAMPLES] for name, split in plan.splits.items()}
     return FitResult(

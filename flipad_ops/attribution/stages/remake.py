@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,7 @@ from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.training_set import near_source
-from flipad_ops.attribution.two_witnesses import make_regenerator
+from flipad_ops.attribution.two_witnesses import BATCH_BYTES, make_regenerator
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.guessing import Encoder, train_encoder
 from flipad_ops.regeneration.witness_fit import calibrate_witness
@@ -85,8 +87,8 @@ def why_not_good(figures: Mapping[str, Any]) -> str:
 
 def fit_second(
     plan: Plan, scoring: Scoring, strange: Tensor, sources: Tensor, threshold: float
-) -> SecondFitted | None:
-    """Train, calibrate and evaluate; None where there can be no second witness.
+) -> SecondFitted | str:
+    """Train, calibrate and evaluate; where there is to be no second witness, why, a sentence.
 
     Parameters
     ----------
@@ -99,7 +101,13 @@ def fit_second(
     """
     generator, chosen, progress = plan.generator, plan.settings.regeneration, scoring.run.progress
     if not chosen.wanted or why_none(generator):
-        return None
+        return why_none(generator)
+    minutes = estimated_minutes(plan)
+    if minutes > chosen.minutes:
+        return (
+            f"The second witness is left out: fitting it would take about {minutes:.0f} minutes on "
+            f"{plan.device}, and {chosen.minutes} are allowed (settings: regeneration, minutes)."
+        )
     encoder = None if generator.encode is not None else _encoder(plan, progress)
     own, seed = plan.own.calibration[: 2 * chosen.own], plan.settings.seed
     half = len(own) // 2
@@ -143,6 +151,26 @@ def evenly(images: Tensor, sources: Tensor, count: int, seed: int) -> Tensor:
     waiting = [rows[sources[rows] == source].tolist() for source in torch.unique(sources)]
     turn = [rows[n] for n in range(max(map(len, waiting))) for rows in waiting if n < len(rows)]
     return images[torch.tensor(turn)[torch.arange(count) % len(turn)]]
+
+
+def estimated_minutes(plan: Plan) -> float:
+    """How long a fit of the second witness takes, roughly, by a step of a search timed here."""
+    generator, chosen = plan.generator, plan.settings.regeneration
+    if generator.why_not_differentiable:
+        return 0.0
+    size = 4 * math.prod(generator.layer.input_shape)
+    count = max(1, min(chosen.batch, BATCH_BYTES // size))
+    latents = generator.latent.sample(generator.latent.at_most(count), 0).to(plan.device)
+    clock = 0.0
+    for _ in range(2):  # the first warms up
+        clock = time.perf_counter()
+        at = latents.clone().requires_grad_(True)
+        torch.autograd.grad(generator.pixels(at).sum(), at)
+        clock = time.perf_counter() - clock
+    images = 4 * chosen.own + 2 * chosen.foreign * (1 + 2 * len(plan.splits))
+    steps = images * (chosen.first_steps + chosen.steps)
+    steps += 0 if generator.encode is not None else chosen.encoder_steps * chosen.encoder_batch
+    return 1.3 * steps * clock / len(latents) / 60
 
 
 def _sieved(plan: Plan) -> Tensor:
