@@ -29,7 +29,9 @@ def photo_settings(field: Field, own: int, witness_own: int, witness_foreign: in
     )  # fmt: skip
     if field.budget < 1:  # a student of a large final layer trains for minutes
         settings = replace(settings, students=0)
-    regeneration = replace(settings.regeneration, own=witness_own, foreign=witness_foreign)
+    regeneration = replace(
+        settings.regeneration, own=witness_own, foreign=witness_foreign, minutes=1000
+    )
     return field.smaller(
         replace(
             settings,
