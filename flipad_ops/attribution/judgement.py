@@ -13,8 +13,6 @@ from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.detection import conformal_p, p_floor
 from flipad_ops.regeneration.remade_batch import Remade
 
-Scores = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class Attribution:

@@ -135,16 +135,21 @@ def lossy_trace(pixels: Tensor) -> Tensor:
     -------
     Tensor, bool, (n,)
     """
+    found = colour_trace(pixels)
+    if pixels.dim() == 4 and pixels.shape[1] in (1, 3):
+        rows = (~found).nonzero()[:, 0]
+        found[rows] = jpeg_quality(pixels[rows]) > 0
+    return found
+
+
+def colour_trace(pixels: Tensor) -> Tensor:
+    """The part of `lossy_trace` that is cheap: whether all colours are ones of 8-bit YCbCr."""
     if pixels.dim() != 4 or pixels.shape[1] not in (1, 3):
         return torch.zeros(len(pixels), dtype=torch.bool, device=pixels.device)
     colours = (pixels * 255).round().long().flatten(2).transpose(1, 2)
     if pixels.shape[1] == 1:
-        found = _studio_greys(colours[..., 0])
-    else:
-        found = _reached(colours, _FULL) | _reached(colours, _STUDIO)
-    rows = (~found).nonzero()[:, 0]
-    found[rows] = jpeg_quality(pixels[rows]) > 0
-    return found
+        return _studio_greys(colours[..., 0])
+    return _reached(colours, _FULL) | _reached(colours, _STUDIO)
 
 
 @dataclass(frozen=True)

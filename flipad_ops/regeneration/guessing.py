@@ -32,7 +32,7 @@ class Encoder(nn.Module):
         self, sample_shape: tuple[int, ...], latent_shape: tuple[int, ...], width: int = 32
     ) -> None:
         super().__init__()
-        self.latent_shape, self.width = latent_shape, width
+        self.latent_shape = latent_shape
         channels, height, long = *sample_shape[:2], math.prod(latent_shape)
         self.spatial = len(latent_shape) == 3 and long > LONGEST_VECTOR
         last = max(4, latent_shape[1] if self.spatial else 4)

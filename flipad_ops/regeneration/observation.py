@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.detection.jpeg import YCBCR, dct_matrix
-from flipad_ops.detection.lossy_traces import jpeg_quality, lossy_trace, quantisation_steps
+from flipad_ops.detection.lossy_traces import colour_trace, jpeg_quality, quantisation_steps
 from flipad_ops.detection.spectral import BLOCK
 
 #: Squared error of pixels rounded to 8 bits, and, roughly, of lossy files that are no JPEG.
@@ -114,7 +114,7 @@ def file_noise(pixels: Tensor, looked: bool = True) -> Tensor:
     noise = torch.full((len(pixels),), ROUNDING, dtype=torch.float64, device=pixels.device)
     if not looked:
         return noise
-    noise[lossy_trace(pixels)] = OTHER_LOSSY
+    noise[colour_trace(pixels)] = OTHER_LOSSY
     for row, quality in enumerate(compressed(pixels).tolist()):
         if quality:
             noise[row] = float(quantisation_steps(quality).square().mean()) / 12 / 255**2

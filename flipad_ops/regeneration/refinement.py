@@ -128,12 +128,12 @@ class Search:
     def sized(self, guess: Guess, pixels: Tensor, observed: Observation) -> Guess:
         """`guess` with the stay at a smaller size that comes nearest, if it is nearer by SHARE."""
         at = place(self.make(guess.latents), guess.where)
-        distances = []
-        for side in smaller_sides(tuple(pixels.shape)):
+        distances, known = [], smaller_sides(tuple(pixels.shape))
+        for side in known:
             made = resample(at, torch.full_like(guess.side, side))
             distances.append(observed.distance(apply_filter(made, best_filter(made, pixels))))
         nearest, number = torch.stack(distances).min(dim=0)
-        sides = torch.tensor(smaller_sides(tuple(pixels.shape)), device=pixels.device)
+        sides = torch.tensor(known, device=pixels.device)
         tried = replace(guess, side=sides[number], distance=nearest)
         return guess.mixed(nearest < SHARE * guess.distance, tried)
 
