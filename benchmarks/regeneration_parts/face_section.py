@@ -17,6 +17,7 @@ from benchmarks.regeneration_parts.photo_fits import (
     TEST_FOREIGN,
     foreign_photographs,
     photo_settings,
+    with_detail,
 )
 from benchmarks.regeneration_parts.photographs import patches
 
@@ -41,6 +42,6 @@ def faces(field: Field) -> Iterator[Row]:
     yield {"section": SECTION, "target": TARGET, "how": "fit", **fitted.facts}
     sets = {"own": face_dcgan().sample(count, _SEED)}
     sets["other training"] = other_face_dcgan().sample(count, _SEED)
-    sets["photographs"], origins = patches(SIZE, 1, TEST_FOREIGN, "unseen", limit=count)
-    of = {"photographs": len(set(origins))}
+    photographs, facts = with_detail(*patches(SIZE, 1, TEST_FOREIGN, "unseen"), count)
+    sets["photographs"], of = photographs, {"photographs": facts}
     yield from verdict_rows(fitted, sets, of, section=SECTION, target=TARGET, how="as made")

@@ -120,7 +120,7 @@ def fit_folder(scope: Field, name: str) -> Path:
 
 
 def verdict_rows(
-    fitted: Fitted, sets: Mapping[str, Tensor], origins: Mapping[str, int] | None = None, **row: Any
+    fitted: Fitted, sets: Mapping[str, Tensor], facts: Mapping[str, Row] | None = None, **row: Any
 ) -> Iterator[Row]:
     """How many of (n, *sample_shape) images of each kind are attributed: by both witnesses
     together, and by the first alone.
@@ -132,7 +132,7 @@ def verdict_rows(
     start = 0
     for kind, part in sets.items():
         rows = slice(start, start := start + len(part))
-        of = {"origins": origins[kind]} if origins and kind in origins else {}
+        of = {} if facts is None else facts.get(kind, {})
         yield counted(found[rows], alone[rows], **row, kind=kind, **of)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
 
 from benchmarks.quality_parts.rows import SCHEDULE, TOLERANCE
-from benchmarks.regeneration_parts.field import Field
+from benchmarks.regeneration_parts.field import Field, Row
 from benchmarks.regeneration_parts.photographs import origins, patches
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.regeneration.judge import flat
+from flipad_ops.regeneration.observation import PixelBox
 
 #: Seeds of patches: of own inputs and of photographs in the fit, of own inputs and photographs
 #: in the test.
@@ -25,10 +28,9 @@ def photo_settings(field: Field, own: int, witness_own: int, witness_foreign: in
     calibration."""
     settings = recipe(
         "default", own_train=field.count(own, 60), own_calibration=field.count(3 * own // 4, 60),
-        own_test=24, anchor_samples=200, min_negatives=24, more_null=400,
+        own_test=60, anchor_samples=200, min_negatives=24, more_null=400,
+        students=0,  # one behind a large final layer trains for minutes
     )  # fmt: skip
-    if field.budget < 1:  # a student of a large final layer trains for minutes
-        settings = replace(settings, students=0)
     regeneration = replace(
         settings.regeneration, own=witness_own, foreign=witness_foreign, minutes=1000
     )
@@ -40,6 +42,21 @@ def photo_settings(field: Field, own: int, witness_own: int, witness_foreign: in
             regeneration=regeneration,
         )
     )
+
+
+def with_detail(images: Tensor, names: Sequence[str], count: int) -> tuple[Tensor, Row]:
+    """The first `count` that are not flat, whoever made them, and a row's facts about them.
+
+    Parameters
+    ----------
+    images : Tensor, float32, (n, 3, height, width) in [0, 1] on the 8-bit grid
+    names : sequence of str, of length n
+        Origins.
+    """
+    plain = flat(images, PixelBox(images, 1 / 255))
+    rows = (~plain).nonzero()[:count, 0].tolist()
+    passed = int(plain[: rows[-1]].sum())
+    return images[rows], {"origins": len({names[row] for row in rows}), "flat": passed}
 
 
 def foreign_photographs(field: Field, size: int) -> dict[str, ForeignImages]:

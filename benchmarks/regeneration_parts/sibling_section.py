@@ -18,6 +18,7 @@ from benchmarks.regeneration_parts.photo_fits import (
     foreign_photographs,
     own_photographs,
     photo_settings,
+    with_detail,
 )
 from benchmarks.regeneration_parts.photographs import patches
 from benchmarks.regeneration_parts.upscalers import (
@@ -33,7 +34,7 @@ from benchmarks.regeneration_parts.upscalers import (
 )
 
 SECTION, TARGET, SIZE = "siblings", "noise1", 64
-OWN, WITNESS_OWN, WITNESS_FOREIGN, TESTED = 400, 100, 40, 80
+OWN, WITNESS_OWN, WITNESS_FOREIGN, TESTED = 400, 100, 40, 60
 
 
 def fitted_upscaler(field: Field) -> Fitted:
@@ -57,8 +58,9 @@ def siblings(field: Field) -> Iterator[Row]:
     sets, of = {}, {}
     for name, network in networks.items():
         side, kind = inputs_for(network, SIZE), "own" if name == TARGET else name
-        inputs, origins = patches(side, 1, TEST_OWN, "unseen", limit=count)
-        sets[kind], of[kind] = images_of(network, inputs, SIZE), len(set(origins))
-    sets["photographs"], origins = patches(SIZE, 1, TEST_FOREIGN, "unseen", limit=count)
-    of["photographs"] = len(set(origins))
+        inputs, origins = patches(side, 1, TEST_OWN, "unseen")
+        sets[kind], of[kind] = with_detail(images_of(network, inputs, SIZE), origins, count)
+    sets["photographs"], of["photographs"] = with_detail(
+        *patches(SIZE, 1, TEST_FOREIGN, "unseen"), count
+    )
     yield from verdict_rows(fitted, sets, of, section=SECTION, target=TARGET, how="as made")

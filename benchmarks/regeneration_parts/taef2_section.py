@@ -29,6 +29,7 @@ from benchmarks.regeneration_parts.photo_fits import (
     foreign_photographs,
     own_photographs,
     photo_settings,
+    with_detail,
 )
 from benchmarks.regeneration_parts.photographs import patches
 from benchmarks.regeneration_parts.taef2 import decode, encode, taef2
@@ -54,7 +55,7 @@ class Plan:
     steps: tuple[int, int] = (0, 0)
 
 
-SMALL = Plan("taef2", 64, 400, (60, 24), 80)
+SMALL = Plan("taef2", 64, 400, (60, 24), 60)
 #: An image of sixteen times as many pixels takes sixteen times as long.
 LARGE = Plan("taef2_256", 256, 60, (20, 12), 16, (20, 60))
 
@@ -82,11 +83,14 @@ def section(plan: Plan) -> Callable[[Field], Iterator[Row]]:
         fitted, count = fitted_taef2(field, plan), field.count(plan.tested)
         base = {"section": plan.section, "target": "taef2"}
         yield {**base, "how": "fit", **fitted.facts}
-        inputs, origins = patches(plan.size, 1, TEST_OWN, "unseen", limit=count)
+        inputs, origins = patches(plan.size, 1, TEST_OWN, "unseen", limit=2 * count)
         with torch.no_grad():
             own = torch.cat([quantise(decode(encode(x))) for x in torch.split(inputs, 8)])
-        photographs, of = patches(plan.size, 1, TEST_FOREIGN, "unseen", limit=count)
-        seen = {"own": len(set(origins)), "photographs": len(set(of))}
+        own, of = with_detail(own, origins, count)
+        photographs, of_photographs = with_detail(
+            *patches(plan.size, 1, TEST_FOREIGN, "unseen"), count
+        )
+        seen = {"own": of, "photographs": of_photographs}
         for how in HOW:
             sets = {"own": altered(own, how), "photographs": altered(photographs, how)}
             scores: dict[str, dict[str, Scores]] = {}
@@ -94,7 +98,7 @@ def section(plan: Plan) -> Callable[[Field], Iterator[Row]]:
                 begun = time.process_time()
                 found, alone = fitted.both.score(images), fitted.first.score(images)
                 row = counted(found.attributed, alone.attributed, **base, how=how, kind=kind,
-                              origins=seen[kind])  # fmt: skip
+                              **seen[kind])  # fmt: skip
                 yield {
                     **row,
                     "cpu_s_an_image": round((time.process_time() - begun) / len(images), 2),

@@ -127,6 +127,8 @@ IN_PLACE: Mixture = {
     "webp": (1.0, lambda x, source: through_file(x, "WEBP", (60, 96), source)),
     "noise": (2.0, lambda x, source: noise(x, float(_between(source, 0.007, 0.12)), source)),
 }
+#: Of rich latents, which make what other alterations leave.
+FILED: Mixture = {"jpeg": IN_PLACE["jpeg"]}
 MOVED: Mixture = {
     "crop": (3.0, lambda x, source: crop(x, float(_between(source, 0.8, 0.98)), source)),
     "shift": (1.0, lambda x, source: shift(x, source)),

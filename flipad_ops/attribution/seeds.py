@@ -29,6 +29,8 @@ Stream = Literal[
     "lossy test",
     "encoder",
     "witness foreign",
+    "witness relatives",
+    "witness order",
     "witness in place",
     "witness moved",
     "witness sieve",

@@ -25,8 +25,9 @@ from flipad_ops.generators import EIGHT_BIT, Grid, SplitGenerator
 
 #: Smallest side of a zoomed crop, in pixels.
 MIN_SIDE = 8
-#: Disturbance of near misses, in standard deviations of the final layer's weights.
-NEAR = (0.3, 1.2)
+#: Disturbance of near misses, in standard deviations of the final layer's weights; and of
+#: relatives, whose images differ as those of the same network trained a little further.
+NEAR, RELATIVE = (0.3, 1.2), (0.02, 0.2)
 
 
 def recompressed(images: Tensor, seed: int) -> Tensor:
@@ -76,10 +77,16 @@ def widen(images: Tensor, count: int, seed: int, grid: Grid = EIGHT_BIT) -> Tens
     return torch.stack(made) if made else images[:0]
 
 
-def near_misses(generator: SplitGenerator, count: int, seed: int, batch_size: int = 8) -> Tensor:
+def near_misses(
+    generator: SplitGenerator,
+    count: int,
+    seed: int,
+    sizes: tuple[float, float] = NEAR,
+    batch_size: int = 8,
+) -> Tensor:
     """Images of the generator's features behind disturbed final layers.
 
-    Every batch has its own disturbance, between 0.3 and 1.2 standard deviations of the weights.
+    Every batch has its own disturbance, between so many standard deviations of the weights.
 
     Returns
     -------
@@ -90,7 +97,7 @@ def near_misses(generator: SplitGenerator, count: int, seed: int, batch_size: in
     source = torch.Generator().manual_seed(seed)
     layer, made = generator.layer, []
     for output, activation in generator.batches(count, seed, batch_size):
-        low, high = NEAR
+        low, high = sizes
         size = low + (high - low) * float(torch.rand((), generator=source))
         noise = torch.randn(layer.weight.shape, generator=source)
         disturbed = replace(layer, weight=layer.weight + size * layer.weight.std() * noise)

@@ -38,8 +38,9 @@ FORMAT = 4
 EXTENDED = 5
 #: Written where the detector has a view that is not in every version: it names such views.
 VIEWED = 6
-#: Written where there is a second witness, without which an older reader would decide otherwise.
-REMADE = 7
+#: Written where there is a second witness, without which an older reader would decide otherwise; 7,
+#: never released, had judges of another kind.
+REMADE = 8
 #: Formats that can be read; 3 has no view of lossy files.
 READABLE = (3, FORMAT, EXTENDED, VIEWED, REMADE)
 JSON_NAME = "attributor.json"
@@ -99,7 +100,7 @@ def load_attributor(folder: str | Path, device: str = "cpu") -> Attributor:
     if fields.get("format") not in READABLE:
         raise AttributorCorrupt(
             f"Attributor format {fields.get('format')!r} is none that this version of flipad_ops "
-            f"reads ({READABLE[0]} to {READABLE[-1]}): fit it again or install the version that "
+            f"reads ({', '.join(map(str, READABLE))}): fit it again or install the version that "
             "wrote it."
         )
     try:

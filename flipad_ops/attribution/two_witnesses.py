@@ -158,7 +158,7 @@ class SecondWitness:
         made = self._altered(self._made(testimony), testimony.alteration)
         found = pixels[None].to(self.device)
         quality = torch.tensor([int(testimony.alteration.get("jpeg", 0))], device=self.device)
-        quality = quality * self.regenerator.files
+        quality = quality * self.regenerator.rich
         squared = self.regenerator.observed(found, quality).distance(made)
         return -float(decibels(squared)[0])
 

@@ -4,36 +4,41 @@ A flat image is near to everything, a noisy or finely compressed one to nothing.
 is judged by several measures of what is left over, among measures of what the found image shows:
 the residual's energy, its smooth part and its correlation between neighbours, which noise and
 compression hardly have; the image's energy at three scales and its finest; and the noise of the
-lossy file that it shows. A logistic regression weighs them, fitted to own images and to others
-searched in the same way; what is accepted follows from own images alone.
+lossy file that it shows. A support vector machine weighs them (Gaussian kernel), fitted to own
+images and to others searched in the same way; what is accepted follows from own images, and is
+tightened where more than a few of the others would pass. And whatever foreign images a fit saw, the
+distance may be no larger than own images of such detail have it: a relative that nobody told the
+fit of comes nearer than anything else, but not that near.
 """
 
 from __future__ import annotations
 
-import warnings
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import Ridge
+from sklearn.svm import SVC
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.regeneration.observation import Observation, file_noise
+from flipad_ops.regeneration.observation import ROUNDING, Observation, file_noise
 
 MEASURES = 10
+#: Of these, the last are of the image alone.
+SHOWN = 6
 #: Squared pixels added before logarithms: of energies, and of a correlation, whose noise is larger.
 FLOOR, FLAT = 1e-9, 1e-6
-#: Inverse strength of the regression's penalty.
-STRENGTH = 1.0
-#: Parts of the own images that the regression is judged on without having seen them.
+#: Of the support vector machine: width of its kernel over standardised measures, and its penalty.
+GAMMA, PENALTY = 0.05, 10.0
+#: Parts of the images that the machine is judged on without having seen them.
 FOLDS = 4
-#: Logits that a doubtful image may lie below an accepted one at most.
-LEEWAY = 1.5
-#: dB that a remade image may lie beyond all own ones, over its own blurred copy, whatever the
-#: regression says where it was never fitted.
-GUARD = 1.0
+#: How far, in units of the machine's margin, a doubtful image may lie below an accepted one.
+LEEWAY = 0.5
+#: Penalty of the regression of an own image's distance on what the image shows.
+RIDGE = 1.0
 
 
 def decibels(squared: Tensor, floor: float = FLOOR) -> Tensor:
@@ -44,6 +49,12 @@ def decibels(squared: Tensor, floor: float = FLOOR) -> Tensor:
 def soften(pixels: Tensor) -> Tensor:
     """Mean over 3x3 pixels, edges replicated."""
     return F.avg_pool2d(F.pad(pixels, (1,) * 4, mode="replicate"), 3, stride=1)
+
+
+def flat(pixels: Tensor, observed: Observation) -> Tensor:
+    """Images, (n,) bool, whose blurred copy is nearer than rounding is to what it rounds: whoever
+    makes such an image makes it alike."""
+    return blurred(pixels, observed) < 10 * math.log10(ROUNDING)
 
 
 def blurred(pixels: Tensor, observed: Observation) -> Tensor:
@@ -83,91 +94,154 @@ def measures(pixels: Tensor, remade: Tensor, observed: Observation, files: bool 
     )
 
 
+@dataclass(frozen=True)
+class Level:
+    """Where a judge draws its lines.
+
+    Parameters
+    ----------
+    fnr : float
+        Share of own images that may be refused.
+    doubtful : float
+        Smaller share, of those not even doubtful.
+    beyond : float
+        Share of own images that may be farther than own images of such detail are.
+    guard : float
+        dB that may be added to that distance.
+    fpr : float
+        Share of the others that may pass; 1 for no matter how many.
+    """
+
+    fnr: float
+    doubtful: float
+    beyond: float
+    guard: float
+    fpr: float = 1.0
+
+
 class Judge(nn.Module):
-    """Of one way of searching.
+    """Of one way of searching. Refuses everything until it is fitted.
+
+    Parameters
+    ----------
+    supports : int
+        Number of support vectors.
 
     Attributes
     ----------
-    weights : Tensor, float64, (1 + MEASURES,)
-        Of the logistic regression: its intercept and the measures'.
+    supports, dual : Tensor, float64, (supports, MEASURES) and (supports,)
+        Support vectors and their coefficients.
+    bias : Tensor, float64, ()
     low, high, centre, spread : Tensor, float64, (MEASURES,)
-        Measures are kept within those of the images fitted to, and standardised.
+        Terms are kept within those of the images fitted to, and standardised.
     accept, doubtful : Tensor, float64, ()
-        Least logit that is accepted, and that of the doubtful, whom another witness may support.
+        Least decision value that is accepted, and that of the doubtful, whom another witness may
+        support.
+    detail : Tensor, float64, (1 + SHOWN,)
+        Predicts an own image's distance in dB from what the image shows.
     limit : Tensor, float64, ()
-        dB over the own blurred copy that are too far whatever the regression says.
+        dB beyond the prediction that are too far whatever the machine says.
     """
 
-    weights: Tensor
+    supports: Tensor
+    dual: Tensor
+    bias: Tensor
     low: Tensor
     high: Tensor
     centre: Tensor
     spread: Tensor
     accept: Tensor
     doubtful: Tensor
+    detail: Tensor
     limit: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, supports: int = 0) -> None:
         super().__init__()
-        self.register_buffer("weights", torch.zeros(1 + MEASURES, dtype=torch.float64))
+        zeros = {"supports": (supports, MEASURES), "dual": (supports,), "detail": (1 + SHOWN,)}
+        for name, shape in zeros.items():
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
         for name in ("low", "high", "centre", "spread"):
             self.register_buffer(name, torch.ones(MEASURES, dtype=torch.float64))
-        self.register_buffer("accept", torch.tensor(0.0, dtype=torch.float64))
-        self.register_buffer("doubtful", torch.tensor(0.0, dtype=torch.float64))
-        self.register_buffer("limit", torch.tensor(torch.inf, dtype=torch.float64))
+        values = {"bias": -1.0, "accept": 0.0, "doubtful": 0.0, "limit": torch.inf}
+        for name, value in values.items():
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
     def forward(self, measured: Tensor) -> Tensor:
         """How far from acceptance, (n,) float64; at most 0 is accepted."""
-        above = self.accept - self._terms(measured) @ self.weights
-        beyond = measured[:, 0] - measured[:, 4] - self.limit
+        near = torch.exp(-GAMMA * torch.cdist(self._terms(measured), self.supports).square())
+        above = self.accept - (near @ self.dual + self.bias)
+        beyond = measured[:, 0] - self._expected(measured) - self.limit
         return torch.where(beyond > 0, torch.maximum(above, beyond), above)
 
-    def fit(self, own: Tensor, foreign: Tensor, fnr: float, doubtful: float) -> Tensor:
+    def fit(self, own: Tensor, foreign: Tensor, level: Level) -> Tensor:
         """Fit to measures (n, MEASURES) of own and of other images.
-
-        Parameters
-        ----------
-        fnr : float
-            Share of own images that may be refused.
-        doubtful : float
-            Smaller share, of those not even doubtful.
 
         Returns
         -------
         Tensor, float64, (n,)
             What `forward` says of each own image when it was not fitted to it.
         """
-        both = torch.cat([own, foreign])
+        both = terms(torch.cat([own, foreign]))
         self.low.copy_(both.amin(dim=0)), self.high.copy_(both.amax(dim=0))
         self.centre.copy_(both.mean(dim=0)), self.spread.copy_(both.std(dim=0).clamp_min(1e-3))
-        ours, others = (self._terms(part).cpu().numpy() for part in (own, foreign))
-        fold, logits = np.arange(len(ours)) % FOLDS, np.zeros(len(ours))
-        for number in range(FOLDS):
-            out = fold == number
-            logits[out] = ours[out] @ _regress(ours[~out], others)
-        self.weights.copy_(torch.from_numpy(_regress(ours, others)))
-        self.accept.fill_(float(np.quantile(logits, fnr, method="lower")))
-        least = float(np.quantile(logits, doubtful, method="lower"))
-        self.doubtful.fill_(max(least, float(self.accept) - LEEWAY))
-        relative = own[:, 0] - own[:, 4]
-        kept = torch.from_numpy(logits >= float(self.doubtful)).to(relative.device)
-        self.limit.fill_(float(relative[kept].max()) + GUARD)
-        return self.accept.cpu() - torch.from_numpy(logits)
+        x = self._terms(torch.cat([own, foreign])).cpu().numpy()
+        y = np.arange(len(x)) < len(own)
+        # Folds of own and of others alike; what was not seen decides.
+        fold = np.concatenate([np.arange(len(part)) % FOLDS for part in (own, foreign)])
+        said = np.zeros(len(x))
+        for out in (fold == number for number in range(FOLDS)):
+            said[out] = _machine(x[~out], y[~out]).decision_function(x[out])
+        machine = _machine(x, y)
+        for name, value in (("supports", machine.support_vectors_), ("dual", machine.dual_coef_[0]),
+                            ("bias", machine.intercept_[0])):  # fmt: skip
+            setattr(self, name, torch.as_tensor(value, dtype=torch.float64, device=own.device))
+        ours, others = said[: len(own)], said[len(own) :]
+        bound = np.quantile(others, 1 - level.fpr, method="higher") if level.fpr < 1 else -np.inf
+        self.accept.fill_(max(float(np.quantile(ours, level.fnr, method="lower")), float(bound)))
+        least = float(np.quantile(ours, level.doubtful, method="lower"))
+        least = min(max(least, float(self.accept) - LEEWAY, float(bound)), float(self.accept))
+        self.doubtful.fill_(least)
+        rest = self._fit_detail(own, fold[: len(own)])
+        kept = rest[ours >= least] if (ours >= least).any() else rest
+        far = np.quantile(kept, 1 - level.beyond, method="higher")
+        self.limit.fill_(float(far) + level.guard)
+        above, beyond = float(self.accept) - ours, rest - float(self.limit)
+        return torch.from_numpy(np.where(beyond > 0, np.maximum(above, beyond), above))
+
+    def _fit_detail(self, own: Tensor, fold: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Distances beyond what was predicted without them, (n,)."""
+        x, y, rest = shown(own).cpu().numpy(), own[:, 0].cpu().numpy(), np.zeros(len(own))
+        for out in (fold == number for number in range(FOLDS)):
+            rest[out] = y[out] - Ridge(RIDGE).fit(x[~out], y[~out]).predict(x[out])
+        model = Ridge(RIDGE).fit(x, y)
+        self.detail.copy_(torch.from_numpy(np.concatenate([[model.intercept_], model.coef_])))
+        return rest
+
+    def _expected(self, measured: Tensor) -> Tensor:
+        return self.detail[0] + shown(measured) @ self.detail[1:]
 
     def _terms(self, measured: Tensor) -> Tensor:
-        within = torch.minimum(torch.maximum(measured, self.low), self.high)
-        x = (within - self.centre) / self.spread
-        return torch.cat([torch.ones_like(x[:, :1]), x], dim=1)
+        within = torch.minimum(torch.maximum(terms(measured), self.low), self.high)
+        return (within - self.centre) / self.spread
 
 
-def _regress(own: NDArray[np.float64], foreign: NDArray[np.float64]) -> NDArray[np.float64]:
-    x = np.concatenate([own, foreign])[:, 1:]
-    y = np.concatenate([np.ones(len(own)), np.zeros(len(foreign))])
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(x, y)
-    return np.concatenate([model.intercept_, model.coef_[0]])
+def terms(measured: Tensor) -> Tensor:
+    """(n, MEASURES): what is left over, and what the image shows, over its own blurred copy."""
+    rest, soft, band, corners, energy, band2, noise = (
+        measured[:, :4], *(measured[:, number : number + 1] for number in range(4, MEASURES))
+    )  # fmt: skip
+    return torch.cat(
+        [rest - soft, soft - band, corners - soft, energy - soft, soft, band - band2, noise], dim=1
+    )
+
+
+def shown(measured: Tensor) -> Tensor:
+    """What the image shows, without what is left over, (n, SHOWN) in units of 10 dB."""
+    return measured[:, MEASURES - SHOWN :] / 10
+
+
+def _machine(x: NDArray[np.float64], own: NDArray[np.bool_]) -> SVC:
+    return SVC(C=PENALTY, gamma=GAMMA, class_weight="balanced").fit(x, own)
 
 
 def _energy(x: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class RegenerationSettings:
     steps: int = 160
     batch: int = 32
     own: int = 200
-    foreign: int = 60
+    foreign: int = 120
     minutes: int = 60
 
     def __post_init__(self) -> None:

@@ -17,42 +17,17 @@ from flipad_ops.regeneration.alterations import (
     resample,
     undo_place,
 )
-from flipad_ops.regeneration.judge import MEASURES, blurred, decibels, measures
-from flipad_ops.regeneration.observation import FileBox, Observation, compressed
+from flipad_ops.regeneration.judge import MEASURES, blurred, decibels, flat, measures
+from flipad_ops.regeneration.observation import FileBox, Observation, PixelBox, compressed
 from flipad_ops.regeneration.refinement import Guess, Search
 from flipad_ops.regeneration.remade_batch import Remade
+from flipad_ops.regeneration.trail import Trail
 from flipad_ops.regeneration.witness_model import PLACED, PLAIN, WitnessModel
 
 #: Pixels to latents (n, *latent_shape) and placement (n, 3).
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
 #: What is said of an image that was dropped, at least.
 DROPPED = 6.0
-
-
-@dataclass(eq=False)
-class Trail:
-    """How far a batch of images has been followed, each way.
-
-    Parameters
-    ----------
-    pixels : Tensor, float32, (n, channels, height, width)
-    quality : Tensor, int64, (n,)
-        Of the JPEG file that an image shows, if that is used; 0 otherwise.
-    blurred : Tensor, float64, (n,)
-        See `judge.blurred`.
-    guesses : list of Guess
-        Plain, placed.
-    excess : Tensor, float64, (2, n)
-        The judges' word, each way; of images that were dropped, by how far they were off.
-    steps : Tensor, int64, (n,)
-    """
-
-    pixels: Tensor
-    quality: Tensor
-    blurred: Tensor
-    guesses: list[Guess]
-    excess: Tensor
-    steps: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +46,9 @@ class Regenerator:
         Between neighbouring stored values of pixels.
     first_steps, steps : int
         Gradient steps of a first look and of the rest; 0 and 0 without gradients.
-    files : bool
-        Whether JPEG's own boxes are used where they show: rich latents can make what compression
-        left in pixels.
+    rich : bool
+        Whether latents can make what compression, noise or resizing left in pixels. Then the image
+        has to be made as it is, or, where it shows a JPEG file, within that file's own boxes.
     """
 
     search: Search
@@ -82,7 +57,7 @@ class Regenerator:
     step: float
     first_steps: int
     steps: int
-    files: bool = False
+    rich: bool = False
 
     def remake(self, pixels: Tensor) -> Remade:
         """Make images again.
@@ -93,23 +68,24 @@ class Regenerator:
         """
         sieve = self.model.sieve
         beyond = torch.zeros(len(pixels)) if sieve is None else sieve(pixels)
-        rows = (beyond <= 0).nonzero()[:, 0]
+        rows = ((beyond <= 0) & ~self.flat(pixels)).nonzero()[:, 0]
         remade = Remade.hopeless_ones(len(pixels), self.search.shape, pixels.device)
         return remade.put(rows, self.searched(pixels[rows])) if len(rows) else remade
 
     def searched(self, pixels: Tensor) -> Remade:
         """`remake` without the sieve, n > 0."""
         trail = self.begin(pixels)
-        every = torch.ones(len(pixels), dtype=torch.bool, device=pixels.device)
-        hopeful = self.keep(trail, PLAIN, 0, every) | self.keep(trail, PLACED, 0, every)
+        ways = [trail.may_go(way, self.rich) for way in (PLAIN, PLACED)]
+        hopeful = self.keep(trail, PLAIN, 0, ways[0]) | self.keep(trail, PLACED, 0, ways[1])
         hopeless = ~hopeful
-        for way in (PLAIN, PLACED):
-            if way == PLACED:  # what is explained as it is needs no alteration
-                hopeful = hopeful & (trail.excess[PLAIN] > 0)
-                self.carry_over(trail, hopeful)
-            self.follow(trail, way, hopeful, self.first_steps)
-            left = self.keep(trail, way, 1, hopeful)
-            if way == PLACED:
+        for way, may in enumerate(ways):
+            chosen = hopeful & may
+            if self.placed(way):  # what is explained as it is needs no alteration
+                chosen = chosen & (trail.excess[PLAIN] > 0)
+                self.carry_over(trail, chosen)
+            self.follow(trail, way, chosen, self.first_steps)
+            left = self.keep(trail, way, 1, chosen)
+            if self.placed(way):
                 self.resize(trail, left)
             self.follow(trail, way, left, self.steps)
             rows = left.nonzero()[:, 0]
@@ -119,16 +95,18 @@ class Regenerator:
     def begin(self, pixels: Tensor) -> Trail:
         """The encoder's guesses."""
         rows = torch.arange(len(pixels), device=pixels.device)
-        quality = compressed(pixels) if self.files else torch.zeros_like(rows)
+        quality = compressed(pixels) if self.rich else torch.zeros_like(rows)
 
         def observed(chosen: Tensor) -> Observation:
             return self.observed(pixels[chosen], quality[chosen])
 
         plain = self._batched(rows, lambda part: self._guessed(pixels[part], observed(part)))
-        placed = self._batched(
-            rows,
-            lambda part: self._guessed_placed(pixels[part], observed(part), plain.select(part)),
-        )
+        placed = plain
+        if not self.rich:
+            placed = self._batched(
+                rows,
+                lambda part: self._guessed_placed(pixels[part], observed(part), plain.select(part)),
+            )
         plain = replace(plain, where=torch.zeros_like(plain.where))
         parts = torch.split(rows, self.search.batch)
         soft = torch.cat([blurred(pixels[part], observed(part)) for part in parts])
@@ -154,7 +132,7 @@ class Regenerator:
 
         def refined(part: Tensor) -> Guess:
             pixels, observed = self._found(trail, part)
-            return self.search.refine(guess.select(part), pixels, observed, way == PLACED, steps)
+            return self.search.refine(guess.select(part), pixels, observed, self.placed(way), steps)
 
         trail.guesses[way] = guess.put(rows, self._batched(rows, refined))
         trail.steps[rows] += steps
@@ -193,7 +171,7 @@ class Regenerator:
                 continue
             whole = self._filled(rows)
             pixels, observed = self._found(trail, whole)
-            shown = self.search.shown(trail.guesses[way].select(whole), pixels, way == PLACED)
+            shown = self.search.shown(trail.guesses[way].select(whole), pixels, self.placed(way))
             parts.append(measures(pixels, shown, observed, files)[: len(rows)])
         return torch.cat(parts)
 
@@ -208,13 +186,22 @@ class Regenerator:
             latents=best.latents,
             where=best.where,
             side=best.side,
-            placed=~first,
+            placed=~first & self.placed(PLACED),
             distance=decibels(best.distance),
             blurred=trail.blurred,
             converged=best.converged,
             steps=trail.steps,
             hopeless=hopeless,
         )
+
+    def placed(self, way: int) -> bool:
+        """Whether zoom, shift and filter are searched for."""
+        return way == PLACED and not self.rich
+
+    def flat(self, pixels: Tensor) -> Tensor:
+        """Which images, (n,) bool, have too little detail to tell anything."""
+        parts = torch.split(pixels, 256)
+        return torch.cat([flat(part, PixelBox(part, self.step)) for part in parts])
 
     def observed(self, pixels: Tensor, quality: Tensor) -> Observation:
         """What the images tell about those they were made of."""

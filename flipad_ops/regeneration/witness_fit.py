@@ -5,14 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from flipad_ops.regeneration.judge import Level
 from flipad_ops.regeneration.regenerator import Regenerator
-from flipad_ops.regeneration.witness_model import PLACED, PLAIN, STAGES
+from flipad_ops.regeneration.witness_model import STAGES
 
-#: Share of own images that may be refused: as they are, and altered so that they are searched with
-#: zoom, shift and filter; and of those that are not even doubtful.
-FNR, DOUBTFUL = (0.015, 0.04), 0.005
-#: The same of looks on the way, and logits beyond from which on an image is dropped there.
-EARLY_FNR, MARGIN = 0.005, 0.5
+#: Of the others, the share that may pass a judge.
+FPR = 0.02
+#: Lines by way of searching: images as they are; with zoom, shift and filter.
+LEVELS = (Level(0.015, 0.005, 0.005, 1.0, FPR), Level(0.04, 0.005, 0.005, 1.0, FPR))
+#: Of rich latents: images without trace of a lossy file, which come all the way; JPEG files, which
+#: do not, and are found only where the others are not.
+RICH_LEVELS = (Level(0.005, 0.005, 0.01, 0.0, FPR), Level(0.04, 0.02, 0.01, 0.0, FPR))
+#: Of looks on the way; and how far beyond, in units of the margin, an image is dropped there.
+EARLY, MARGIN = Level(0.005, 0.005, 0.005, 1.0), 0.25
+#: A judge of fewer own or other images is left as it was and refuses everything.
+LEAST = 12
 
 
 def calibrate_witness(
@@ -27,32 +34,35 @@ def calibrate_witness(
     ----------
     own, foreign : pairs of Tensor, float32, (n, *sample_shape) in [0, 1]
         Images as made, out of lossy files, with noise; and images cropped, moved, blurred or
-        resized, alone or with the above.
+        resized, alone or with the above. Of rich latents: images as made; and out of JPEG files.
     sieved : Tensor, float32, (k, *sample_shape) in [0, 1]
         More own images of all these kinds, for the sieve; in any order.
     """
     model, record = regenerator.model, []
+    levels = RICH_LEVELS if regenerator.rich else LEVELS
     if model.sieve is not None:
         model.sieve.fit(sieved)
-    for way in (PLAIN, PLACED):
+    for way, level in enumerate(levels):
         ours, others = (_followed(regenerator, part[way], way) for part in (own, foreign))
+        if min(len(ours[0]), len(others[0])) < LEAST:
+            continue
         for stage in range(STAGES):
             early = model.passes(way, stage)
-            early.fit(ours[stage], others[stage], EARLY_FNR, EARLY_FNR)
+            early.fit(ours[stage], others[stage], EARLY)
             early.accept -= MARGIN
-        record.append(model.judge(way).fit(ours[-1], others[-1], FNR[way], DOUBTFUL))
-    assert len(model.own) == sum(map(len, own))
-    model.own.copy_(torch.cat(record))
+        record.append(model.judge(way).fit(ours[-1], others[-1], level))
+    if record:
+        model.own = torch.cat(record)
 
 
 def _followed(regenerator: Regenerator, pixels: Tensor, way: int) -> list[Tensor]:
     """`judge.measures` as guessed, after the first steps, and at the end."""
-    trail = regenerator.begin(pixels)
-    every = torch.ones(len(pixels), dtype=torch.bool, device=pixels.device)
-    measured = [regenerator.measured(trail, way, every, False)]
-    regenerator.follow(trail, way, every, regenerator.first_steps)
-    measured.append(regenerator.measured(trail, way, every, False))
-    if way == PLACED:
-        regenerator.resize(trail, every)
-    regenerator.follow(trail, way, every, regenerator.steps)
-    return [*measured, regenerator.measured(trail, way, every)]
+    trail = regenerator.begin(pixels[~regenerator.flat(pixels)])
+    judged = trail.may_go(way, regenerator.rich)
+    measured = [regenerator.measured(trail, way, judged, False)]
+    regenerator.follow(trail, way, judged, regenerator.first_steps)
+    measured.append(regenerator.measured(trail, way, judged, False))
+    if regenerator.placed(way):
+        regenerator.resize(trail, judged)
+    regenerator.follow(trail, way, judged, regenerator.steps)
+    return [*measured, regenerator.measured(trail, way, judged)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from flipad_ops.regeneration.sieve import Sieve, can_sieve
 
 #: Ways of searching: the image as it is, or with zoom, shift and filter.
 PLAIN, PLACED = 0, 1
+#: Instead of PLACED where latents are rich, see `Regenerator`: the image as its JPEG file tells it.
+FILED = 1
 #: Looks on the way: at the guess, and after the first steps.
 STAGES = 2
 
@@ -28,10 +30,12 @@ class WitnessModel(nn.Module):
     own : int
         Number of own calibration images.
     sample_shape : (channels, height, width)
+    supports : sequence of int
+        Support vectors of both judges and of those on the way.
 
     Attributes
     ----------
-    plain, placed : Judge
+    plain, other : Judge
     early : list of Judge
         Whom an image has to pass on the way: see `passes`.
     sieve : Sieve or None
@@ -46,22 +50,26 @@ class WitnessModel(nn.Module):
     own: Tensor
 
     def __init__(
-        self, encoder: Encoder | None, own: int = 0, sample_shape: tuple[int, ...] = (1, 0, 0)
+        self,
+        encoder: Encoder | None,
+        own: int = 0,
+        sample_shape: tuple[int, ...] = (1, 0, 0),
+        supports: Sequence[int] = (0,) * (2 + 2 * STAGES),
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.plain, self.placed = Judge(), Judge()
-        self.early = nn.ModuleList(Judge() for _ in range(2 * STAGES))
+        self.plain, self.other, *early = map(Judge, supports)
+        self.early = nn.ModuleList(early)
         self.sieve = Sieve(sample_shape) if can_sieve(sample_shape) else None
         self.register_buffer("latents", torch.tensor([-5.0, 5.0, 1.0], dtype=torch.float64))
         self.register_buffer("own", torch.zeros(own, dtype=torch.float64))
 
     def judge(self, way: int) -> Judge:
-        """Of PLAIN or PLACED."""
-        return self.placed if way == PLACED else self.plain
+        """Of PLAIN, or of PLACED or FILED."""
+        return self.plain if way == PLAIN else self.other
 
     def passes(self, way: int, stage: int) -> Judge:
-        """Of PLAIN or PLACED, as guessed (0) or after the first steps (1)."""
+        """Of a way of searching, as guessed (0) or after the first steps (1)."""
         judge = self.early[STAGES * way + stage]
         assert isinstance(judge, Judge)
         return judge
@@ -73,11 +81,14 @@ class WitnessModel(nn.Module):
     def config(self) -> dict[str, Any]:
         """JSON-able, what `empty` needs."""
         shape = None if self.encoder is None else list(self.encoder.latent_shape)
-        return {"latent_shape": shape, "own": len(self.own)}
+        judges = (self.plain, self.other, *self.early)
+        supports = [len(judge.get_buffer("supports")) for judge in judges]
+        return {"latent_shape": shape, "own": len(self.own), "supports": supports}
 
     @classmethod
     def empty(cls, config: Mapping[str, Any], sample_shape: tuple[int, ...]) -> WitnessModel:
         """One into which a stored `state_dict` can be loaded."""
         shape = config["latent_shape"]
         encoder = None if shape is None else Encoder(sample_shape, tuple(shape))
-        return cls(encoder, int(config["own"]), sample_shape).eval().requires_grad_(False)
+        model = cls(encoder, int(config["own"]), sample_shape, config["supports"])
+        return model.eval().requires_grad_(False)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from flipad_ops.regeneration.judge import MEASURES, Judge, measures
+from flipad_ops.regeneration.judge import MEASURES, Judge, Level, flat, measures
 from flipad_ops.regeneration.observation import PixelBox
 from tests.regeneration.small import generator, images
+
+LEVEL = Level(0.05, 0.01, 0.01, 1.0, 0.02)
 
 
 def _measured(own: bool, count: int = 60) -> torch.Tensor:
@@ -22,7 +24,7 @@ def _measured(own: bool, count: int = 60) -> torch.Tensor:
 
 def test_own_images_are_told_from_others() -> None:
     judge, own, foreign = Judge(), _measured(True), _measured(False)
-    said = judge.fit(own[:40], foreign[:40], 0.05, 0.01)
+    said = judge.fit(own[:40], foreign[:40], LEVEL)
     assert (said <= 0).double().mean() >= 0.95
     assert (judge(own[40:]) <= 0).double().mean() > 0.8
     assert (judge(foreign[40:]) > 0).all()
@@ -31,7 +33,7 @@ def test_own_images_are_told_from_others() -> None:
 
 def test_a_distance_beyond_all_own_ones_is_refused_wherever_it_lies() -> None:
     judge, own = Judge(), _measured(True)
-    judge.fit(own, _measured(False), 0.05, 0.01)
+    judge.fit(own, _measured(False), LEVEL)
     far = own[:1].clone()
     far[:, 0] = far[:, 4] + 20  # 20 dB farther than its own blurred copy
     far[:, 1:4] = -200  # whatever the rest says
@@ -39,8 +41,9 @@ def test_a_distance_beyond_all_own_ones_is_refused_wherever_it_lies() -> None:
 
 
 def test_state_is_all_there_is() -> None:
-    judge, other, own = Judge(), Judge(), _measured(True)
-    judge.fit(own, _measured(False), 0.05, 0.01)
+    judge, own = Judge(), _measured(True)
+    judge.fit(own, _measured(False), LEVEL)
+    other = Judge(len(judge.supports))
     other.load_state_dict(judge.state_dict())
     assert torch.equal(judge(own), other(own))
     assert own.shape == (60, MEASURES)
@@ -49,3 +52,29 @@ def test_state_is_all_there_is() -> None:
 def test_flat_images_have_finite_measures() -> None:
     flat = torch.full((2, 3, 16, 16), 0.5)
     assert torch.isfinite(measures(flat, flat, PixelBox(flat, 1 / 255))).all()
+
+
+def test_an_unfitted_judge_refuses() -> None:
+    assert (Judge()(_measured(True)) > 0).all()
+
+
+def test_few_of_the_others_pass_however_many_own_ones_are_lost() -> None:
+    judge, own = Judge(), _measured(True, 120)
+    others = _measured(True, 240)[120:]  # nothing tells them from own ones
+    judge.fit(own, others, LEVEL)
+    assert (judge(_measured(True, 60)) <= 0).double().mean() < 0.2
+
+
+def test_a_relative_is_refused_that_no_fit_saw() -> None:
+    judge, own = Judge(), _measured(True, 120)
+    judge.fit(own, _measured(False, 120), LEVEL)
+    nearer = own.clone()
+    nearer[:, :4] += 15  # dB: between own images and everything foreign
+    assert (judge(nearer) > 0).double().mean() > 0.9
+
+
+def test_flat_images_are_known() -> None:
+    found = images(generator(), 4, seed=3)[1]
+    ramp = (torch.linspace(0.4, 0.41, 16).expand(1, 1, 16, 16) * 255).round() / 255
+    assert flat(ramp, PixelBox(ramp, 1 / 255)).all()
+    assert not flat(found, PixelBox(found, 1 / 255)).any()

@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flipad_ops.attribution.augmentation import IN_PLACE, MOVED, can_perturb, mixture
+from flipad_ops.attribution.augmentation import FILED, IN_PLACE, MOVED, can_perturb, mixture
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.inversion_runs import Progress
 from flipad_ops.attribution.own_samples import own_latents
 from flipad_ops.attribution.seeds import stream
+from flipad_ops.attribution.self_made import RELATIVE, near_misses
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.training_set import near_source
@@ -48,7 +49,8 @@ class SecondFitted:
     null : mapping of stratum to (n,) float64
         Ratios of foreign calibration images, as they are and ", altered".
     figures : dict
-        Held-out rates, as they are and "altered"; see `evaluate_scores`.
+        Held-out rates, as they are and "altered"; see `evaluate_scores`. "flat": the share of own
+        images that have too little detail to be told.
     """
 
     model: WitnessModel
@@ -76,7 +78,7 @@ def why_not_good(figures: Mapping[str, Any]) -> str:
     """
     made = figures["as made"]
     worst = max((s["fpr"]["value"] for s in made["strata"].values()), default=0.0)
-    if made["tpr"]["value"] < LEAST_FOUND or worst > MOST_WRONG:
+    if made["tpr"]["value"] < LEAST_FOUND * (1 - figures["flat"]) or worst > MOST_WRONG:
         return (
             f"The second witness is left out: held out it finds {made['tpr']['value']:.0%} of own "
             f"images and takes up to {worst:.0%} of foreign ones; more regeneration steps and "
@@ -115,18 +117,19 @@ def fit_second(
     model = WitnessModel(encoder, len(own), generator.sample_shape)
     model.latents.copy_(torch.tensor(_range(plan)))
     regenerator = make_regenerator(generator, model, chosen)
-    # Near misses are own images but for the last layer, too near to learn from.
-    far = sources != near_source(plan.splits)
-    others = evenly(strange[far], sources[far], 2 * half, stream(seed, "witness foreign"))
+    others = _others(plan, strange, sources, 2 * half, regenerator.rich)
 
     def found(images: Tensor) -> tuple[Tensor, Tensor]:
         # Own and foreign ones of the same alterations.
-        parts = images[:half], images[half:]
-        plain = mixture(parts[0], stream(seed, "witness in place"), IN_PLACE)
-        placed = mixture(parts[1], stream(seed, "witness moved"), MOVED)
-        return plain.to(plan.device), placed.to(plan.device)
+        plain, other = images[:half], images[half:]
+        if not regenerator.rich:
+            plain = mixture(plain, stream(seed, "witness in place"), IN_PLACE)
+        moved = FILED if regenerator.rich else MOVED
+        other = mixture(other, stream(seed, "witness moved"), moved)
+        return plain.to(plan.device), other.to(plan.device)
 
-    calibrate_witness(regenerator, found(own), found(others), _sieved(plan))
+    look = _sieved(plan, regenerator.rich)
+    calibrate_witness(regenerator, found(own), found(others), look)
 
     def both(images: Tensor) -> Ratios:
         if not len(images):
@@ -141,7 +144,19 @@ def fit_second(
         images = split.calibration[: chosen.foreign]
         null[name] = both(images)
         null[f"{name}, altered"] = both(altered(images, stream(seed, "witness null")))
-    return SecondFitted(model, null, _figures(plan, both))
+    return SecondFitted(model, null, _figures(plan, both, regenerator.flat))
+
+
+def _others(plan: Plan, strange: Tensor, sources: Tensor, count: int, rich: bool) -> Tensor:
+    """Images that are not to pass; of rich latents half of them relatives, which come nearest."""
+    # Near misses are own images but for the last layer, too near for latents that are few.
+    far, seed = sources != near_source(plan.splits), plan.settings.seed
+    kin = count // 2 if rich else 0
+    given = evenly(strange[far], sources[far], count - kin, stream(seed, "witness foreign"))
+    relatives = near_misses(plan.generator, kin, stream(seed, "witness relatives"), RELATIVE)
+    both = torch.cat([given, relatives.to(given.device)])
+    draw = torch.Generator().manual_seed(stream(seed, "witness order"))
+    return both[torch.randperm(count, generator=draw)]
 
 
 def evenly(images: Tensor, sources: Tensor, count: int, seed: int) -> Tensor:
@@ -173,10 +188,11 @@ def estimated_minutes(plan: Plan) -> float:
     return 1.3 * steps * clock / len(latents) / 60
 
 
-def _sieved(plan: Plan) -> Tensor:
+def _sieved(plan: Plan, rich: bool) -> Tensor:
     """Own training images, a third of them as made, on the plan's device."""
     own, seed = plan.own.training[:SIEVED], stream(plan.settings.seed, "witness sieve")
-    kinds = [own[::3], mixture(own[1::3], seed, IN_PLACE), mixture(own[2::3], seed, MOVED)]
+    moved = FILED if rich else MOVED
+    kinds = [own[::3], mixture(own[1::3], seed, IN_PLACE), mixture(own[2::3], seed, moved)]
     drawn = torch.randperm(len(own), generator=torch.Generator().manual_seed(seed))
     return torch.cat(kinds)[drawn].to(plan.device)
 
@@ -187,11 +203,13 @@ def altered(images: Tensor, seed: int) -> Tensor:
     return torch.cat([mixture(images[:half], seed, IN_PLACE), mixture(images[half:], seed, MOVED)])
 
 
-def _figures(plan: Plan, both: Callable[[Tensor], Ratios]) -> dict[str, Any]:
+def _figures(
+    plan: Plan, both: Callable[[Tensor], Ratios], flat: Callable[[Tensor], Tensor]
+) -> dict[str, Any]:
     count, seed = plan.settings.regeneration.foreign, stream(plan.settings.seed, "witness test")
     sets = {"own": plan.own.test[:count]}
     sets |= {name: split.test[:count] for name, split in plan.splits.items()}
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"flat": float(flat(sets["own"]).double().mean())}
     for kind in ("as made", "altered"):
         ratios = {}
         for name, images in sets.items():
