@@ -172,6 +172,14 @@ class Attributor:
             raise InversionError("An image's inversion gave no finite score.")
         return result
 
+    def promising(self, pixels: Tensor) -> NDArray[np.bool_]:
+        """Which (n, *sample_shape) pixels the second witness will search for; none if silent."""
+        if self._second is None:
+            return np.zeros(len(pixels), bool)
+        self._check_shape(pixels)
+        with self._timed("remake", 0):
+            return self._second.promising(pixels)
+
     def screen(self, pixels: Tensor) -> Screening:
         """What (n, *sample_shape) pixels alone decide; raises WrongImageSize."""
         self._check_shape(pixels)

@@ -146,6 +146,15 @@ class SharingScorer(Scorer, Protocol):
 
 
 @runtime_checkable
+class SiftingScorer(Scorer, Protocol):
+    """A scorer that knows at a glance whose score will be dear."""
+
+    def promising(self, pixels: Tensor) -> NDArray[np.bool_]:
+        """Which (n, *space.shape) float32 pixels in [0, 1] will be searched for."""
+        ...
+
+
+@runtime_checkable
 class Remaker(Protocol):
     """A scorer that can make an image again from what its testimony records."""
 

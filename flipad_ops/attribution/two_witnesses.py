@@ -107,6 +107,11 @@ class SecondWitness:
             "gradient steps refine it, as it is and with zoom, shift and filter."
         )
 
+    def promising(self, pixels: Tensor) -> NDArray[np.bool_]:
+        """Which (n, channels, height, width) pixels are worth a search."""
+        kept: NDArray[np.bool_] = self.regenerator.promising(pixels.to(self.device)).cpu().numpy()
+        return kept
+
     def screen(self, pixels: Tensor, screening: Screening) -> Screening:
         """With (n, channels, height, width) pixels remade; hopeless ones need no inversion."""
         remade = self.regenerator.remake(pixels.to(self.device))

@@ -66,11 +66,14 @@ class Regenerator:
         ----------
         pixels : Tensor, float32, (n, channels, height, width) in [0, 1]
         """
-        sieve = self.model.sieve
-        beyond = torch.zeros(len(pixels)) if sieve is None else sieve(pixels)
-        rows = ((beyond <= 0) & ~self.flat(pixels)).nonzero()[:, 0]
+        rows = self.promising(pixels).nonzero()[:, 0]
         remade = Remade.hopeless_ones(len(pixels), self.search.shape, pixels.device)
         return remade.put(rows, self.searched(pixels[rows])) if len(rows) else remade
+
+    def promising(self, pixels: Tensor) -> Tensor:
+        """Which images, (n,) bool, are worth a search."""
+        kept, sieve = ~self.flat(pixels), self.model.sieve
+        return kept if sieve is None else kept & (sieve(pixels) <= 0)
 
     def searched(self, pixels: Tensor) -> Remade:
         """`remake` without the sieve, n > 0."""

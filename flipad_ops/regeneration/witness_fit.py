@@ -16,8 +16,10 @@ LEVELS = (Level(0.015, 0.005, 0.005, 1.0, FPR), Level(0.04, 0.005, 0.005, 1.0, F
 #: Of rich latents: images without trace of a lossy file, which come all the way; JPEG files, which
 #: do not, and are found only where the others are not.
 RICH_LEVELS = (Level(0.005, 0.005, 0.01, 0.0, FPR), Level(0.04, 0.02, 0.01, 0.0, FPR))
-#: Of looks on the way; and how far beyond, in units of the margin, an image is dropped there.
-EARLY, MARGIN = Level(0.005, 0.005, 0.005, 1.0), 0.25
+#: Of looks on the way; and how far beyond, in units of the margin, an image is dropped there. The
+#: second way is the dear one: among photographs those that come so far are smooth, and many.
+EARLY = (Level(0.005, 0.005, 0.005, 1.0), Level(0.01, 0.01, 0.005, 1.0))
+MARGIN = (0.25, 0.0)
 #: A judge of fewer own or other images is left as it was and refuses everything.
 LEAST = 12
 
@@ -48,8 +50,8 @@ def calibrate_witness(
             continue
         for stage in range(STAGES):
             early = model.passes(way, stage)
-            early.fit(ours[stage], others[stage], EARLY)
-            early.accept -= MARGIN
+            early.fit(ours[stage], others[stage], EARLY[way])
+            early.accept -= MARGIN[way]
         record.append(model.judge(way).fit(ours[-1], others[-1], level))
     if record:
         model.own = torch.cat(record)

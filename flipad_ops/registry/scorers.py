@@ -67,6 +67,10 @@ class LoadedScorer:
         """Score (n, *space.shape) float32 pixels in [0, 1]."""
         return _batch(self.attributor.score(pixels), residual)
 
+    def promising(self, pixels: Tensor) -> NDArray[np.bool_]:
+        """See `SiftingScorer`."""
+        return self.attributor.promising(pixels)
+
     def screen(self, pixels: Tensor) -> Screening:
         """See `SharingScorer`, as for the next two."""
         return self.attributor.screen(pixels)

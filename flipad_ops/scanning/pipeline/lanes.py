@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label, testimonies
+from flipad_ops.attribution.scorer import (
+    ScoreBatch,
+    Scorer,
+    SiftingScorer,
+    label,
+    testimonies,
+)
 from flipad_ops.common.errors import InversionError
 from flipad_ops.scanning.decisions.records import Row, replace_row
 from flipad_ops.scanning.ledger.ledger import Ledger, Scored
@@ -18,6 +25,8 @@ from flipad_ops.scanning.ledger.ledger import Ledger, Scored
 Pixels = NDArray[Any]
 #: Rows with the same content, each with its position in the listing.
 Members = list[tuple[Row, int]]
+#: Of a batch, the most that are set aside until there are enough of them for a batch.
+FEW = 0.5
 NO_SCORE = "The inversion gave no finite score."
 RECOMPRESSED = (
     "Out of a lossy file: told by its pixels among recompressed images; versions of the model, and "
@@ -50,6 +59,7 @@ class Lane:
         self.stages: dict[str, tuple[int, float]] = {}
         self._pixels: dict[str, Pixels] = {}
         self._rows: dict[str, Members] = {}
+        self._set_aside: dict[str, Pixels] = {}
 
     def add(self, row: Row, position: int, pixels: Pixels) -> None:
         """Take one image; scores when a batch is full."""
@@ -64,16 +74,36 @@ class Lane:
         self._pixels[row.sha256] = pixels
         self._rows[row.sha256] = [(row, position)]
         if len(self._pixels) >= self.batch_size:
-            self.flush()
+            self._set_promising_aside()
+            self._enter_scores(self._pixels)
+        if len(self._set_aside) >= self.batch_size:
+            self._enter_scores(self._set_aside)
 
     def flush(self) -> None:
         """Score what is waiting."""
-        if not self._pixels:
-            return
-        rows, pixels = list(self._rows.values()), np.stack(list(self._pixels.values()))
+        self._set_aside |= self._pixels
         self._pixels.clear()
-        self._rows.clear()
-        self.enter(rows, self.score(pixels))
+        while self._set_aside:
+            whole = dict(islice(self._set_aside.items(), self.batch_size))
+            for sha256 in whole:
+                del self._set_aside[sha256]
+            self._enter_scores(whole)
+
+    def _set_promising_aside(self) -> None:
+        # A search costs as much for one image as for a batch: few are collected to be one.
+        if not isinstance(self.scorer, SiftingScorer):
+            return
+        chosen = promising(self.scorer, self.space.to_tensor(np.stack(list(self._pixels.values()))))
+        if chosen.mean() <= FEW:
+            for sha256 in [s for s, wanted in zip(self._pixels, chosen, strict=True) if wanted]:
+                self._set_aside[sha256] = self._pixels.pop(sha256)
+
+    def _enter_scores(self, waiting: dict[str, Pixels]) -> None:
+        if waiting:
+            rows = [self._rows.pop(sha256) for sha256 in waiting]
+            pixels = np.stack(list(waiting.values()))
+            waiting.clear()
+            self.enter(rows, self.score(pixels))
 
     def enter(self, rows: Sequence[Members], batch: ScoreBatch) -> None:
         """Put the scores of a batch into the ledger, for all keys of each image."""
@@ -114,6 +144,16 @@ class Lane:
             return [self.scorer.score(self.space.to_tensor(pixels[part]))]
 
         return in_halves(attempt, slice(0, len(pixels)), shrink, lambda part: [unscored(1)])[0]
+
+
+def promising(scorer: SiftingScorer, pixels: Tensor) -> NDArray[np.bool_]:
+    """Whose score will be dear, (n,); nobody's where the question does not fit into memory."""
+    try:
+        return scorer.promising(pixels)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        return np.zeros(len(pixels), bool)
 
 
 def in_halves(
