@@ -22,7 +22,7 @@ from benchmarks.regeneration_parts.photo_fits import (
 from benchmarks.regeneration_parts.photographs import patches
 
 SECTION, TARGET, SIZE = "faces", "gan_face_generate", 64
-OWN, WITNESS_OWN, WITNESS_FOREIGN, TESTED = 800, 200, 100, 80
+OWN, WITNESS_OWN, WITNESS_FOREIGN, TESTED = 600, 120, 60, 80
 _SEED = 717_171
 
 

@@ -36,7 +36,7 @@ class RegenerationSettings:
     first_steps: int = 40
     steps: int = 160
     batch: int = 32
-    own: int = 200
+    own: int = 300
     foreign: int = 120
     minutes: int = 60
 

@@ -12,7 +12,7 @@ from flipad_ops.regeneration.witness_model import STAGES
 #: Of the others, the share that may pass a judge.
 FPR = 0.02
 #: Lines by way of searching: images as they are; with zoom, shift and filter.
-LEVELS = (Level(0.015, 0.005, 0.005, 1.0, FPR), Level(0.04, 0.005, 0.005, 1.0, FPR))
+LEVELS = (Level(0.01, 0.005, 0.005, 6.0, FPR), Level(0.04, 0.005, 0.005, 6.0, FPR))
 #: Of rich latents: images without trace of a lossy file, which come all the way; JPEG files, which
 #: do not, and are found only where the others are not.
 RICH_LEVELS = (Level(0.005, 0.005, 0.01, 0.0, FPR), Level(0.04, 0.02, 0.01, 0.0, FPR))
