@@ -50,6 +50,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "",
         f"Own images recognised (held out): **{_rate(tpr)}** of {tpr['count']}.",
         _altered(altered["tpr"]) if altered is not None else "",
+        _flat(attributor.evaluation.get("flat", 0.0)),
         "",
         attributor.second_witness,
         "",
@@ -101,6 +102,12 @@ def _altered(tpr: Mapping[str, Any]) -> str:
         "Out of lossy files, with noise, cropped, moved, blurred or resized: "
         f"**{_rate(tpr)}** of {tpr['count']}."
     )
+
+
+def _flat(share: float) -> str:
+    if not share:
+        return ""
+    return f"{share:.1%} of own images are too flat to be told from anyone's: not attributed."
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

@@ -43,6 +43,7 @@ def pack(
         figures = {
             **heard.figures["as made"],
             "altered": heard.figures["altered"],
+            "flat": heard.figures["flat"],
             "first_witness": figures,
         }
     attributor = Attributor(
