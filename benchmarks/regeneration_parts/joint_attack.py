@@ -30,6 +30,8 @@ from flipad_ops.regeneration.witness_model import PLACED, PLAIN
 ROUNDS, STEPS = 4, 10
 #: Grey levels of a round's first step; a margin beyond which a witness is content.
 LENGTH, CONTENT = 1.0, 2.0
+#: Weight of a dB of distance over the image's own blurred copy.
+PULL = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +111,8 @@ def _select(remade: Remade, rows: Tensor) -> Remade:
 
 
 def second_margin(regenerator: Regenerator, pixels: Tensor, remade: Remade) -> Tensor:
-    """(n,) float64 what the judge says of the pixels beside these remade images; at most 0 passes.
-
-    Differentiable in the pixels.
+    """(n,) float64 what the judge says of the pixels beside these remade images, about 0 at its
+    line, and a little of the distance. Differentiable in the pixels.
     """
     with torch.no_grad():
         plain = regenerator.search.make(remade.latents)
@@ -119,7 +120,10 @@ def second_margin(regenerator: Regenerator, pixels: Tensor, remade: Remade) -> T
     said = []
     for way, made in ((PLAIN, plain), (PLACED, shown)):
         observed = PixelBox(pixels, regenerator.step)
-        said.append(regenerator.model.judge(way)(measures(pixels, made, observed)))
+        measured = measures(pixels, made, observed)
+        # Far from all support vectors the judge has no slope; the distance always has one.
+        pull = PULL * (measured[:, 0] - measured[:, 4])
+        said.append(regenerator.model.judge(way)(measured) + pull)
     return torch.where(remade.placed, said[1], said[0])
 
 
