@@ -5,7 +5,7 @@
     python -m benchmarks.adversaries --finished       # page and plot of what was measured
 
 Writes benchmarks/results/adversaries.json, adversaries.md and adversaries.svg. Trains the four zoo
-members it needs and fits two recipes to them; both are kept in the zoo's cache folder.
+members it needs and fits the default recipe; all is kept in the zoo's cache folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from benchmarks.adversary_parts.page import page, summarise
 from benchmarks.adversary_parts.plot import write_plot
 from benchmarks.adversary_parts.sections import SECTIONS, Counts, Field
-from benchmarks.adversary_parts.target import NEEDED, RECIPES, SIZES, fitted, scene, train_zoo
+from benchmarks.adversary_parts.target import NEEDED, SIZES, fitted, scene, train_zoo
 from benchmarks.frame.results import RESULTS, machine, write_json
 from benchmarks.zoo.train import cache_folder
 from flipad_ops.attribution.attributor import Attributor
@@ -47,7 +47,7 @@ def merge(
 
 
 def material(attributor: Attributor) -> dict[str, int]:
-    """How many images the fits were given."""
+    """How many images the fit was given."""
     own = (f"own_{part}" for part in ("train", "calibration", "test"))
     return {
         **{name: getattr(attributor.settings, name) for name in own},
@@ -82,15 +82,15 @@ def main() -> None:
     zoo = cache_folder(options.zoo)
     begin = time.process_time()
     train_zoo(zoo)
-    attributors = {name: fitted(name, zoo) for name in RECIPES}
-    sys.stderr.write(f"zoo and fits: {time.process_time() - begin:.0f} CPU s\n")
-    field = Field(attributors, scene(zoo, max(vars(counts).values())), counts, zoo)
+    attributor = fitted(zoo)
+    sys.stderr.write(f"zoo and fit: {time.process_time() - begin:.0f} CPU s\n")
+    field = Field(attributor, scene(zoo, max(vars(counts).values())), counts, zoo)
     head = {
         "command": "python -m benchmarks.adversaries",
         "machine": machine(),
         "target": NEEDED[0],
         "counts": vars(counts),
-        "fit": material(attributors["default"]),
+        "fit": material(attributor),
     }
     for section in (options.only or ",".join(SECTIONS)).split(","):
         begin, rows = time.process_time(), []

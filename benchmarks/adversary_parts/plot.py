@@ -22,13 +22,12 @@ def write_plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Above what anyone can do, below what takes the weights: evasion, then framing."""
     with drawn(path, "adversaries", 2, 3, figsize=(11, 6), sharey=True) as axes:
         for axis, how in zip(axes[0], _PASSIVE, strict=True):
-            for detector in ("default", "immunised"):
-                for kind, style in (("own", "o-"), ("real", "x:"), ("lsgan-0", "^:")):
-                    found = select(rows, section="passive", detector=detector, kind=kind, how=how)
-                    _curve(axis, found, style, f"{detector}, {kind}")
+            for kind, style in (("own", "o-"), ("real", "x:"), ("lsgan-0", "^:")):
+                found = select(rows, section="passive", detector="default", kind=kind, how=how)
+                _curve(axis, found, style, kind)
             axis.set_xlabel(how)
         for axis, kind in zip(axes[1], ("own", "real", "lsgan-0"), strict=True):
-            for detector in ("default", "deepsad alone", "immunised"):
+            for detector in ("default", "deepsad alone"):
                 found = select(
                     rows, section="gradient", detector=detector, kind=kind, how="white box"
                 )

@@ -61,7 +61,7 @@ class Counts:
 class Field:
     """What every section is given."""
 
-    attributors: dict[str, Attributor]
+    attributor: Attributor
     scene: Scene
     counts: Counts
     zoo: Path
@@ -77,18 +77,17 @@ def passive(field: Field) -> Iterator[Row]:
     training = fashion("generators")
     coders = {s: autoencoder(training, AUTOENCODER_STEPS, s) for s in AUTOENCODERS}
     sibling = load_split(SIBLING, field.zoo)
-    for recipe, attributor in field.attributors.items():
-        for kind, images in field.kinds(field.counts.passive).items():
-            made = {("none", "0"): images, **changed(images, SEED)}
-            made |= {
-                ("a small autoencoder", f"seed {s}"): quantise(c(images)) for s, c in coders.items()
-            }
-            made["other", "another version's final layer"] = through_generator(images, sibling)
-            for (how, strength), altered in made.items():
-                yield record(
-                    judge(attributor, altered), altered, images, section="passive",
-                    detector=recipe, kind=kind, how=how, strength=strength,
-                )  # fmt: skip
+    for kind, images in field.kinds(field.counts.passive).items():
+        made = {("none", "0"): images, **changed(images, SEED)}
+        made |= {
+            ("a small autoencoder", f"seed {s}"): quantise(c(images)) for s, c in coders.items()
+        }
+        made["other", "another version's final layer"] = through_generator(images, sibling)
+        for (how, strength), altered in made.items():
+            yield record(
+                judge(field.attributor, altered), altered, images, section="passive",
+                detector="default", kind=kind, how=how, strength=strength,
+            )  # fmt: skip
 
 
 def gradient(field: Field) -> Iterator[Row]:
@@ -96,9 +95,9 @@ def gradient(field: Field) -> Iterator[Row]:
 
     "alone" is DeepSAD on the activation without fusion; "random" a control of the same size.
     """
-    default = field.attributors["default"]
+    attributor = field.attributor
     for kind, images in field.kinds(field.counts.gradient).items():
-        for name, attributor in (("deepsad alone", default), *field.attributors.items()):
+        for name in ("deepsad alone", "default"):
             alone = name == "deepsad alone"
             surrogate = Surrogate(attributor, alone)
             verdict: Callable[[Attributor, Tensor], Outcome] = judge_alone if alone else judge
@@ -129,7 +128,7 @@ def gradient(field: Field) -> Iterator[Row]:
 
 def lossy(field: Field) -> Iterator[Row]:
     """Framing by way of the view for lossy files."""
-    attributor = field.attributors["default"]
+    attributor = field.attributor
     surrogate = Surrogate(attributor)
     for kind, images in field.kinds(field.counts.gradient).items():
         for radius in RADII if kind != "own" else ():
@@ -142,7 +141,7 @@ def lossy(field: Field) -> Iterator[Row]:
 
 def queries(field: Field) -> Iterator[Row]:
     """Scores at hand, nothing else."""
-    attributor = field.attributors["default"]
+    attributor = field.attributor
     threshold = attributor.calibration.threshold
     for kind, images in field.kinds(field.counts.queries).items():
         found = search(
@@ -158,7 +157,7 @@ def queries(field: Field) -> Iterator[Row]:
 
 def resynthesis(field: Field) -> Iterator[Row]:
     """The generator itself as the tool: foreign images made anew by it."""
-    attributor, scene = field.attributors["default"], field.scene
+    attributor, scene = field.attributor, field.scene
     network = load(NEEDED[0], field.zoo).requires_grad_(False)
     parts = (attributor.layer, attributor.output_map, attributor.anchor)
     for kind, images in field.kinds(field.counts.gradient).items():

@@ -1,4 +1,4 @@
-"""Who is attacked, and with which images: one zoo target, fitted by recipes of the product."""
+"""Who is attacked, and with which images: one zoo target, fitted by the default recipe."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from flipad_ops.generators import SplitGenerator
 #: Target, the two siblings that its fit sees, and the generator that is framed.
 NEEDED = ("dcgan-0", "dcgan-1", "dcgan-2", "lsgan-0")
 SIBLING, FRAMED = "dcgan-1", "lsgan-0"
-RECIPES = ("default", "immunised")
-#: Foreign images of the fits: real ones and of each sibling, `null` of each for p-values alone.
+#: Foreign images of the fit: real ones and of each sibling, `null` of each for p-values alone.
 SIZES = replace(Sizes(), real=1200, siblings=400, null=2000)
 _OWN, _FOREIGN = 818_181, 828_282
 
@@ -62,14 +61,14 @@ def scene(zoo: Path, count: int) -> Scene:
     )
 
 
-def fitted(name: str, zoo: Path) -> Attributor:
-    """The target's attributor by a recipe as it stands, fitted once and then read from the zoo.
+def fitted(zoo: Path) -> Attributor:
+    """The target's attributor by the default recipe, fitted once and then read from the zoo.
 
     Real images and samples of two sibling versions are its foreign ones.
     """
-    folder = zoo / "adversaries" / name
+    folder = zoo / "adversaries" / "default"
     if not (folder / JSON_NAME).exists():
         target = load_target(0, zoo, SIZES)
-        result = fit_product(target, zoo / "inversions", recipe(name), with_siblings=True)
+        result = fit_product(target, zoo / "inversions", recipe("default"), with_siblings=True)
         save_attributor(result.attributor, folder)
     return load_attributor(folder)

@@ -150,11 +150,6 @@ METHODS: dict[str, Method] = {
     "no-student": Method(
         "ours, first version, without a student", product(partial(ours_settings, students=0), False)
     ),
-    "immunised+": Method(
-        "ours, two siblings seen, immunised",
-        product(partial(ours_settings, immunised=0.3), True),
-        siblings=True,
-    ),
     "rawpad+": Method("RawPAD, two siblings seen", _deepsad(pixels, True), siblings=True),
     "ours+": Method("ours, two siblings seen", product(ours_settings, True), siblings=True),
 }

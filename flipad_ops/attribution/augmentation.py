@@ -101,13 +101,6 @@ LOSSY: Mixture = {
     "jpeg": (4.0, lambda x, source: through_file(x, "JPEG", (60, 96), source)),
     "webp": (1.0, lambda x, source: through_file(x, "WEBP", (60, 96), source)),
 }
-#: Blur and resizing are left out: whoever accepts blurred images accepts every smooth generator's.
-MIXTURE: Mixture = {
-    "jpeg": (4.0, lambda x, source: through_file(x, "JPEG", (75, 94), source)),
-    "webp": (1.0, lambda x, source: through_file(x, "WEBP", (75, 94), source)),
-    "noise": (2.0, lambda x, source: noise(x, float(_between(source, 0.03, 0.1)), source)),
-    "crop": (1.0, lambda x, source: crop(x, float(_between(source, 0.83, 0.95)), source)),
-}
 #: Everything, for a view of pixels that tells own from foreign whatever happened to both.
 EVERYTHING: Mixture = {
     **LOSSY,
@@ -149,7 +142,7 @@ def can_perturb(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[0] in (1, 3)
 
 
-def mixture(images: Tensor, seed: int, kinds: Mixture = MIXTURE) -> Tensor:
+def mixture(images: Tensor, seed: int, kinds: Mixture) -> Tensor:
     """Every image perturbed in one way, drawn from `kinds`."""
     if not len(images):
         return images

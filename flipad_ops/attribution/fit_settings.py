@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from flipad_ops.regeneration.regeneration_settings import (
 #: Own samples that a fit needs where there is no generator to draw more from.
 MIN_SAMPLES = 100
 
-Recipe = Literal["default", "immunised", "fast", "paper"]
+Recipe = Literal["default", "fast", "paper"]
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,6 @@ class FitSettings:
     recompressed : float
         Altered copies of own and of foreign training images, per own training sample, for the
         view of pixels that decides on lossy files; see `flipad_ops.detection.pixel`. 0 for none.
-    immunised : float
-        Perturbed copies of own and of foreign training images, per own training sample, for a
-        second branch that accepts altered own images; see `attribution.augmentation`.
-        0.3 is enough.
-        Off by default: that branch also accepts altered and some smooth images of others.
     fnr : float
         Tolerable false negative rate at the threshold (paper: 0.005).
     min_negatives : int
@@ -90,7 +86,6 @@ class FitSettings:
     students: int = 1
     student_steps: int = 300
     recompressed: float = 1.0
-    immunised: float = 0.0
     fnr: float = 0.005
     min_negatives: int = 100
     max_negatives: int = 2000
@@ -113,11 +108,8 @@ class FitSettings:
         for name in ("widened", "near_misses", "recompressed"):
             if not 0 <= getattr(self, name) <= 10:
                 raise UsageError(f"{name} must lie between 0 and 10, not {getattr(self, name)}.")
-        if not (0 <= self.immunised <= 2 and 0 <= self.students <= 20 and self.student_steps >= 1):
-            raise UsageError(
-                "immunised must lie between 0 and 2, students between 0 and 20, and student_steps "
-                "be positive."
-            )
+        if not (0 <= self.students <= 20 and self.student_steps >= 1):
+            raise UsageError("students must lie between 0 and 20, and student_steps be positive.")
         if not 0 < self.fnr < 0.5:
             raise UsageError(f"fnr must lie between 0 and 0.5, not {self.fnr}.")
         if not 0 <= self.seed < 2**32:
@@ -162,9 +154,7 @@ class FitSettings:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FitSettings:
         """Inverse of `to_dict`; an unknown key is a UsageError."""
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
-            raise UsageError(f"Unknown fit setting {unknown[0]!r}.")
+        _check_names(values)
         values = dict(values)
         if "inversion" in values:
             values["inversion"] = InversionSettings.from_dict(values["inversion"])
@@ -180,18 +170,13 @@ class FitSettings:
 
 
 def recipe(name: str, **overrides: Any) -> FitSettings:
-    """Settings by name: "default", "immunised", "fast" or "paper".
-
-    "immunised" is the default with a branch for images altered on their way other than by lossy
-    files (noise, cropping, blur, resizing); "fast" is small and quick.
+    """Settings by name: "default", "fast" (small and quick) or "paper".
 
     "paper" keeps the point target, alpha, feature count, sample counts and schedule of the
     64x64 GAN experiments; only the solver is ours, since the optimum is the same.
     """
     if name == "default":
         settings = FitSettings(regeneration=RegenerationSettings())
-    elif name == "immunised":
-        settings = FitSettings(immunised=0.3, regeneration=RegenerationSettings())
     elif name == "fast":
         settings = FitSettings(
             inversion=InversionSettings(tolerance=5e-2),
@@ -224,8 +209,21 @@ def recipe(name: str, **overrides: Any) -> FitSettings:
             more_null=0,
         )
     else:
-        raise UsageError(f"Unknown recipe {name!r}; known are default, immunised, fast, paper.")
-    unknown = sorted(set(overrides) - {f.name for f in fields(FitSettings)})
-    if unknown:
-        raise UsageError(f"Unknown fit setting {unknown[0]!r}.")
+        raise UsageError(
+            f"Unknown recipe {name!r}; known are default, fast, paper.{_instead(name)}"
+        )
+    _check_names(overrides)
     return replace(settings, **overrides)
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
+    unknown = sorted(set(values) - {f.name for f in fields(FitSettings)})
+    if unknown:
+        raise UsageError(f"Unknown fit setting {unknown[0]!r}.{_instead(unknown[0])}")
+
+
+def _instead(name: str) -> str:
+    """What there is for a recipe and setting of earlier versions."""
+    if name != "immunised":
+        return ""
+    return " Altered images are found by the second witness, which the recipe default has."

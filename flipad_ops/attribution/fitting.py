@@ -88,14 +88,14 @@ def fit_attributor(
     with clock.stage("invert"):
         run.begin("invert", len(training.inverted))
         training = replace(training, activations=run.recover(training.inverted))
-    strange = training.inverted[training.counts[0] :][: training.counts[1]]
+    strange = training.inverted[training.counts[0] :]
     with clock.stage("train"):
         trained = train(training, settings, device, progress)
-    altered, sources = training.counts[2], training.sources
+    sources = training.sources
     del training
     scoring = Scoring(run, trained.features, trained.detector, device)
     with clock.stage("calibrate"):
-        calibration = calibrate(plan, scoring, altered)
+        calibration = calibrate(plan, scoring)
     with clock.stage("evaluate"):
         evaluated = evaluate(plan, scoring, calibration)
     second: SecondFitted | str = ""

@@ -167,7 +167,9 @@ def _tensors(attributor: Attributor) -> dict[str, Tensor]:
 def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str) -> Attributor:
     if fields["format"] == 3:
         fields = _from_format_3(fields, tensors)
-    settings = FitSettings.from_dict(fields["settings"])
+    # A setting of earlier versions; what it made is told by the tensors.
+    known = {name: value for name, value in fields["settings"].items() if name != "immunised"}
+    settings = FitSettings.from_dict(known)
     features = FeatureMap(
         tensors["features.mean"],
         tensors["features.std"],

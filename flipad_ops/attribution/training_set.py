@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from flipad_ops.attribution.augmentation import EVERYTHING, LOSSY, can_perturb, mixture
+from flipad_ops.attribution.augmentation import EVERYTHING, LOSSY, mixture
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignSplit
 from flipad_ops.attribution.seeds import stream
@@ -34,23 +34,19 @@ def training_set(
     order = torch.Generator().manual_seed(stream(seed, "foreign order"))
     strange = foreign[unrelated]
     strange = strange[torch.randperm(len(strange), generator=order)]
-    copies = round(settings.immunised * len(own)) if can_perturb(shape) else 0
-    own_altered = mixture(_copies(own, copies), stream(seed, "own altered"))
-    foreign_altered = mixture(_copies(strange, copies), stream(seed, "foreign altered"))
     augment = settings.fusion and can_view_pixels(shape) and len(strange) > 0
     own_augmented, foreign_augmented = _augmented(own, strange, settings if augment else None)
     own_lossy = own_as_found = own
     if len(own_augmented):
         own_lossy = mixture(own, stream(seed, "own lossy"), LOSSY)
-    elif not len(own_altered):  # Leaks come as JPEG files too, whose spectrum differs.
+    else:  # Leaks come as JPEG files too, whose spectrum differs.
         files = recompressed(own, stream(seed, "own recompressed"))
         own_as_found = torch.cat([own, files])
     return TrainingData(
-        inverted=torch.cat([own, foreign, own_altered, foreign_altered]),
-        counts=(len(own), len(foreign), len(own_altered), len(foreign_altered)),
+        inverted=torch.cat([own, foreign]),
+        counts=(len(own), len(foreign)),
         given=given,
         sources=sources,
-        unrelated=unrelated,
         own_as_found=own_as_found,
         own_lossy=own_lossy,
         own_augmented=own_augmented,

@@ -13,7 +13,6 @@ class RecipeChoice(StrEnum):
     """Named settings, see `flipad_ops.attribution.fit_settings.recipe`."""
 
     default = "default"
-    immunised = "immunised"
     fast = "fast"
     paper = "paper"
 

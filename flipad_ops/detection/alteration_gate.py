@@ -1,26 +1,20 @@
-"""Was an image altered on its way? The branch for altered images must take no others.
+"""Was an image altered on its way? Read from attributors of earlier versions, fitted no more.
 
-That branch accepts much: after compression or noise the traces that tell sibling versions apart are
-gone. Left open to unaltered images it would take every sibling for its own. Whether an image was
-altered is the easier question, and a small network on the same statistics answers it.
+Their setting `immunised` made a branch for altered images, which accepts much: after compression or
+noise the traces that tell sibling versions apart are gone. This view of that branch keeps unaltered
+images out. The second witness (`flipad_ops.regeneration`) finds altered images in its place.
 """
 
 from __future__ import annotations
 
-import warnings
-
-import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
 from torch import Tensor, nn
 
-from flipad_ops.detection.recovered import Recovered
 from flipad_ops.detection.statistics import StatisticsHead
 from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Stored, View
 
-HIDDEN, EPOCHS, PENALTY = 32, 60, 1e-2
+HIDDEN = 32
 
 
 class AlterationGate(View):
@@ -34,7 +28,6 @@ class AlterationGate(View):
 
     name = "gate"
     needs_activations = True
-    fnr = 0.05  # images that were hardly altered stay outside
 
     def __init__(self, shape: tuple[int, ...], moments: int, count: int) -> None:
         super().__init__()
@@ -51,13 +44,8 @@ class AlterationGate(View):
 
     @classmethod
     def fit(cls, material: Material) -> View | None:
-        """Of the branch for altered images, on the statistics of its head."""
-        head = material.fitted.get(StatisticsHead.name)
-        if material.branch != "altered" or not isinstance(head, StatisticsHead):
-            return None
-        data = material.data
-        altered, unaltered = data.own_altered + data.foreign_altered, data.own + data.foreign
-        return fit_gate(head, altered, unaltered, material.settings.seed)
+        """No branch of a fit has one."""
+        return None
 
     @classmethod
     def empty(cls, stored: Stored) -> View:
@@ -65,36 +53,3 @@ class AlterationGate(View):
         names = ("centre", "channels", "mean")
         centre, channels, mean = (stored.state[f"summary.{name}"] for name in names)
         return cls(tuple(centre.shape), len(channels), len(mean))
-
-
-def fit_gate(
-    head: StatisticsHead, altered: Recovered, unaltered: Recovered, seed: int
-) -> AlterationGate:
-    """Fit on images, own and foreign.
-
-    Parameters
-    ----------
-    head : StatisticsHead
-        Whose statistics, centre and scales to use.
-    altered, unaltered : Recovered
-    """
-    gate = AlterationGate(tuple(head.centre.shape), len(head.channels), head.count)
-    gate.summary.load_state_dict(head.state_dict())
-    gate.to(head.mean.device)
-    at = head.mean.device
-    inputs = [
-        torch.cat([head.inputs(z.to(at), x.to(at)) for z, x in part.chunks()]).cpu().numpy()
-        for part in (altered, unaltered)
-    ]
-    labels = np.r_[np.zeros(len(inputs[0])), np.ones(len(inputs[1]))]
-    model = MLPClassifier((HIDDEN,), alpha=PENALTY, max_iter=EPOCHS, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so many epochs are enough
-        model.fit(np.concatenate(inputs), labels)
-    with torch.no_grad():
-        for layer, weight, bias in zip(
-            (gate.hidden, gate.last), model.coefs_, model.intercepts_, strict=True
-        ):
-            layer.weight.copy_(torch.from_numpy(weight.T))
-            layer.bias.copy_(torch.from_numpy(bias))
-    return gate.eval().requires_grad_(False)

@@ -1,10 +1,10 @@
-"""One score from several views, and from two branches that expect images as they are or altered.
+"""One score from several views, and from branches that expect images as they are or altered.
 
 Within a branch an image is as foreign as its most foreign view says; of the branches the one that
-takes it for its own counts. Two branches, because a detector that has to accept own images after
-compression, noise or cropping cannot at once be strict about the fine traces that tell a sibling
-version from its own. Images out of lossy files need no such guess: their pixels tell which they
-are.
+takes it for its own counts. A fit makes one for images as made and one for images out of lossy
+files, whose pixels tell which they are: a detector that has to accept compressed own images cannot
+at once be strict about the fine traces that tell a sibling version from its own. Attributors of
+earlier versions may hold another, for altered images; see `alteration_gate`.
 """
 
 from __future__ import annotations
@@ -71,11 +71,9 @@ class Branch(nn.Module):
         ----------
         own_views : (n, count) float64
         fnr : float
-            Tolerable false negative rate of views that have none of their own.
+            Tolerable false negative rate of each.
         """
-        rates = [fnr if view.fnr is None else view.fnr for view in self.named.values()]
-        pairs = zip(own_views.T, rates, strict=True)
-        scales = [max(threshold_at_fnr(column, rate), _TINY) for column, rate in pairs]
+        scales = [max(threshold_at_fnr(column, fnr), _TINY) for column in own_views.T]
         self.scales.copy_(torch.tensor(scales, dtype=torch.float64))
 
 

@@ -69,18 +69,14 @@ class PixelView(View):
 
     @classmethod
     def fit(cls, material: Material) -> View | None:
-        """Of copies altered in every way, once for all branches but that of images as made."""
+        """Of copies altered in every way, for the branch of lossy files."""
         data, settings = material.data, material.settings
-        if material.branch == "as_made" or not len(data.own_augmented):
+        if material.branch != "lossy":
             return None
-        shared = material.shared.get(cls.name)
-        if isinstance(shared, cls):
-            return shared
-        view = material.shared[cls.name] = fit_pixels(
+        return fit_pixels(
             data.own_augmented, data.foreign_augmented,
             seed=settings.seed, device=settings.device,
         )  # fmt: skip
-        return view
 
     @classmethod
     def empty(cls, stored: Stored) -> View:

@@ -56,11 +56,6 @@ class Recovered:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __add__(self, other: Recovered) -> Recovered:
-        """Both, of the same images and activations."""
-        assert self.activations is other.activations
-        return Recovered(self.images, self.activations, torch.cat([self.rows, other.rows]))
-
     def select(self, rows: Tensor | slice) -> Recovered:
         """Those at indices (k,), int64, or where a mask (n,) holds."""
         return Recovered(self.images, self.activations, self.rows[rows])

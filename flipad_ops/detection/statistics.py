@@ -163,7 +163,7 @@ class StatisticsHead(View):
             material.own,
             material.foreign,
             channels=material.features.channels if settings.second_moments else None,
-            groups=data.sources if material.branch == "as_made" else None,
+            groups=data.sources,
             device=settings.device,
         )
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
-
 from flipad_ops.detection.deepsad import DeepSad
 from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fusion import Branch, Detector
@@ -32,16 +30,13 @@ def fit_detector(
     """
     views = every_view(settings.extra_views) if settings.fusion else (DeepSad,)
     features = fit_features(data.own, data.foreign, settings.channels)
-    shared: dict[str, nn.Module] = {}
 
     def branch(kind: Kind) -> Branch:
-        return fit_branch(_material(kind, data, features, settings, report, shared), views)
+        return fit_branch(_material(kind, data, features, settings, report), views)
 
-    branches = [branch("as_made")]
-    if settings.fusion and len(data.own_altered):
-        branches.append(branch("altered"))
+    as_made = branch("as_made")
     lossy = branch("lossy") if settings.fusion and len(data.own_augmented) else None
-    return features, Detector(branches, lossy)
+    return features, Detector([as_made], lossy)
 
 
 def fit_branch(material: Material, views: Sequence[type[View]]) -> Branch:
@@ -61,15 +56,10 @@ def _material(
     features: FeatureMap,
     settings: DetectorSettings,
     report: Epochs,
-    shared: dict[str, nn.Module],
 ) -> Material:
     """What one branch accepts and refuses."""
     own, foreign, own_pixels = data.own, data.foreign, data.own_as_found
-    if kind == "altered":
-        own = own + data.own_altered
-        foreign = foreign.select(data.unrelated) + data.foreign_altered
-        own_pixels = data.own_altered.pixels
     if kind == "lossy":
         own, foreign = own.select(slice(0)), foreign.select(slice(0))
         own_pixels = data.own_lossy
-    return Material(kind, own, foreign, own_pixels, data, features, settings, report, shared)
+    return Material(kind, own, foreign, own_pixels, data, features, settings, report)

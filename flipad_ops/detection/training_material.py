@@ -14,9 +14,8 @@ from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import FeatureMap
 from flipad_ops.detection.recovered import Activations, Recovered
 
-#: What a branch takes for own: images as the generator makes them, images that were altered on
-#: their way, or images out of lossy files.
-Kind = Literal["as_made", "altered", "lossy"]
+#: What a branch takes for own: images as the generator makes them, or images out of lossy files.
+Kind = Literal["as_made", "lossy"]
 Epochs = Callable[[int, int], None]
 
 
@@ -27,17 +26,13 @@ class TrainingData:
     Parameters
     ----------
     inverted : Tensor
-        Own images, foreign ones, altered copies of own and of unrelated images, one behind the
-        other. Without altered ones the detector has no branch for such images.
+        Own images, behind them foreign ones.
     counts : tuple of int
         How many there are of each.
     given : int
         So many foreign images, the first, were given; the fit made the others itself.
     sources : Tensor, int64, (n foreign,)
         Which foreign images come from one source.
-    unrelated : Tensor, bool, (n foreign,)
-        Which foreign images come from no relative of the generator. Altered, a relative's cannot
-        be told from own ones, so the branch for altered images does without them.
     own_as_found, own_lossy : Tensor
         Own images as the first branch may find them, for its views of pixels, and out of lossy
         files.
@@ -52,10 +47,9 @@ class TrainingData:
     """
 
     inverted: Tensor
-    counts: tuple[int, int, int, int]
+    counts: tuple[int, int]
     given: int
     sources: Tensor
-    unrelated: Tensor
     own_as_found: Tensor
     own_lossy: Tensor
     own_augmented: Tensor
@@ -78,16 +72,6 @@ class TrainingData:
     def foreign(self) -> Recovered:
         """Foreign images as they were given or made."""
         return self._parts[1]
-
-    @property
-    def own_altered(self) -> Recovered:
-        """Altered copies of own images."""
-        return self._parts[2]
-
-    @property
-    def foreign_altered(self) -> Recovered:
-        """Altered copies of unrelated foreign images."""
-        return self._parts[3]
 
 
 @dataclass(frozen=True)
@@ -124,18 +108,16 @@ class Material:
 
     Parameters
     ----------
-    branch : {"as_made", "altered", "lossy"}
+    branch : {"as_made", "lossy"}
     own, foreign : Recovered
         What the branch is to accept and to refuse; without activations of lossy files.
     own_pixels : Tensor, float32, (n, *sample_shape) in [0, 1]
         What views of pixels alone are to accept.
     data : TrainingData
-        What all branches are made from.
+        What both branches are made from.
     features : FeatureMap
     settings : DetectorSettings
     report : callable(epoch, epochs)
-    shared : dict of name to Module
-        Views that branches have in common.
     fitted : dict of name to Module
         The branch's views so far.
     """
@@ -148,12 +130,9 @@ class Material:
     features: FeatureMap
     settings: DetectorSettings
     report: Epochs
-    shared: dict[str, nn.Module]
     fitted: dict[str, nn.Module] = field(default_factory=dict)
 
     @property
     def foreign_pixels(self) -> Tensor:
         """What views of pixels alone are to refuse, float32, (n, *sample_shape) in [0, 1]."""
-        if self.branch == "lossy":
-            return self.data.foreign_augmented
-        return (self.data.foreign_altered if self.branch == "altered" else self.foreign).pixels
+        return self.data.foreign_augmented if self.branch == "lossy" else self.foreign.pixels

@@ -73,14 +73,11 @@ class View(nn.Module, ABC):
         Whether it looks at features or activations; such views have no say on lossy files.
     screens : bool
         Whether its score is cheap, by pixels alone, and may settle an image without inversion.
-    fnr : float or None
-        False negative rate at its own threshold, where that is not the branch's.
     """
 
     name: ClassVar[str]
     needs_activations: ClassVar[bool] = False
     screens: ClassVar[bool] = False
-    fnr: ClassVar[float | None] = None
 
     @classmethod
     @abstractmethod

@@ -61,8 +61,10 @@ class FitRequest:
 
     def config_sha256(self) -> str:
         """What makes two fits of one version the same: settings and named negatives."""
+        # With a setting that is gone, off: a fit of before it went still counts as the same.
+        settings = {"immunised": 0.0, **self.fit_settings().to_dict()}
         fields = {
-            "settings": self.fit_settings().to_dict(),
+            "settings": settings,
             "negatives": sorted(self.negatives),
             "negatives_models": sorted(self.negatives_models),
         }

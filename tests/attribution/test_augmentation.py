@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.quality_parts.perturbations import PERTURBATIONS
-from flipad_ops.attribution.augmentation import blur, can_perturb, mixture, noise
+from flipad_ops.attribution.augmentation import EVERYTHING, blur, can_perturb, mixture, noise
 from flipad_ops.generators import quantise
 
 
@@ -43,11 +43,11 @@ def test_blur_keeps_a_constant_and_the_mean() -> None:
 
 def test_mixture_alters_every_image_and_depends_on_its_seed() -> None:
     given = images().repeat(10, 1, 1, 1)
-    made = mixture(given, 3)
+    made = mixture(given, 3, EVERYTHING)
     changed = (made - given).flatten(1).abs().amax(dim=1) > 0
     assert float(changed.float().mean()) > 0.9  # a good JPEG file may keep a smooth image as it is
-    assert torch.equal(made, mixture(given, 3))
-    assert not torch.equal(made, mixture(given, 4))
-    assert len(mixture(given[:0], 3)) == 0
+    assert torch.equal(made, mixture(given, 3, EVERYTHING))
+    assert not torch.equal(made, mixture(given, 4, EVERYTHING))
+    assert len(mixture(given[:0], 3, EVERYTHING)) == 0
     assert can_perturb((3, 24, 32))
     assert not can_perturb((4, 24, 32))

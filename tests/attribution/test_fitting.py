@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import FitResult, fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
-from flipad_ops.attribution.serialisation import load_attributor, save_attributor
 from flipad_ops.common.errors import DataError, NegativesTooFew
 from flipad_ops.detection import auc, threshold_at_fnr
 from flipad_ops.generators import SplitGenerator, split_generator
@@ -112,21 +110,6 @@ def test_equal_seeds_give_equal_attributors(
         done = [(d, total) for name, d, total in stages if name == stage and total]
         assert done[-1][0] == done[-1][1] == own[place] + foreign[place] + (0 if place else made)
         assert [d for d, _ in done] == sorted(d for d, _ in done)
-
-
-def test_immunised_fit_has_a_branch_for_altered_images(
-    toy_split: SplitGenerator,
-    toy_foreign: dict[str, ForeignImages],
-    toy_settings: FitSettings,
-    tmp_path: Path,
-) -> None:
-    settings = replace(toy_settings, immunised=0.5, students=0)
-    attributor = fit_attributor(toy_split, toy_foreign, settings).attributor
-    assert ["gate" in part.named for part in attributor.detector.parts] == [False, True]
-    images = torch.cat([toy_split.sample(6, seed=8), noise_images(6, seed=8)])
-    score = attributor.score(images).score
-    again = load_attributor(save_attributor(attributor, tmp_path)).score(images).score
-    assert np.array_equal(score, again)
 
 
 @pytest.mark.parametrize("kind", ["conv2d", "linear"])

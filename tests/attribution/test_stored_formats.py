@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from flipad_ops.attribution.serialisation import JSON_NAME, load_attributor
+from flipad_ops.attribution.serialisation import JSON_NAME, load_attributor, save_attributor
 from flipad_ops.common.errors import AttributorCorrupt, StateError, UsageError
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.saved import load_outcome
@@ -45,6 +45,16 @@ def test_an_attributor_of_an_earlier_format_scores_as_it_did(stored: int) -> Non
     scored = load_attributor(folder).score(torch.tensor(known["samples"]))
     np.testing.assert_allclose(scored.score, known["score"], rtol=WITHIN[stored])
     np.testing.assert_allclose(scored.p, known["p"], rtol=1e-6)
+
+
+def test_a_branch_that_fits_make_no_more_is_read_and_stored_again(tmp_path: Path) -> None:
+    folder = FIXTURES / "format3"
+    assert json.loads((folder / JSON_NAME).read_text())["settings"]["immunised"] == 0.5
+    read = load_attributor(folder)
+    assert ["gate" in part.named for part in read.detector.parts] == [False, True]
+    samples = torch.tensor(json.loads((folder / "scores.json").read_text())["samples"])
+    again = load_attributor(save_attributor(read, tmp_path))
+    np.testing.assert_array_equal(again.score(samples).score, read.score(samples).score)
 
 
 @pytest.mark.parametrize("stored", FORMATS)
