@@ -49,7 +49,7 @@ def window() -> dict[str, float]:
     """conv_out's inversion of the central window, default settings."""
     import torch
 
-    from flipad_ops.attribution.attributor import build_inverter
+    from flipad_ops.attribution.fit_inverter import build_inverter
     from flipad_ops.attribution.fit_settings import recipe
     from flipad_ops.generators import FinalLayer, OutputMap, quantise
 

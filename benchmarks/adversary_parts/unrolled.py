@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from flipad_ops.attribution.attributor import Attributor, build_inverter
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.fit_inverter import build_inverter
 from flipad_ops.common.errors import UsageError
 from flipad_ops.generators import quantise
 from flipad_ops.inversion import FinalLayerInverter

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.attribution.fit_inverter import build_inverter
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.judgement import Attribution, Calibration, Screening
 from flipad_ops.attribution.testimony import Testimony
@@ -25,7 +26,6 @@ from flipad_ops.detection import Detector, FeatureMap
 from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
 from flipad_ops.generators.layer import tensor_bytes
 from flipad_ops.inversion import InversionResult, Inverter
-from flipad_ops.inversion.inverters import make_inverter
 from flipad_ops.regeneration.witness_model import WitnessModel
 from flipad_ops.samples.space import SampleSpace
 
@@ -225,14 +225,8 @@ class Attributor:
         return self._second.testify(pixels, first, screening.remade)
 
     def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The recorded latent's image, (height, width, channels), as made and as altered.
-
-        Raises
-        ------
-        AttributorError
-            The generator is not at hand.
-        RecordAltered
-        """
+        """The recorded latent's image, (height, width, channels), as made and as altered; raises
+        AttributorError where the generator is not at hand, and RecordAltered."""
         return self._speaking().show(testimony)
 
     def distance(self, pixels: Tensor, testimony: Testimony) -> float:
@@ -279,10 +273,3 @@ class Attributor:
                 f"Images of shape {list(pixels.shape[1:])} were given; this attributor expects "
                 f"{list(self.sample_shape)} (channels, height, width)."
             )
-
-
-def build_inverter(
-    layer: FinalLayer, output_map: OutputMap, anchor: Tensor, settings: FitSettings, device: str
-) -> Inverter:
-    """The inverter that a fit and its attributor share; the layer and the settings choose it."""
-    return make_inverter(layer, output_map, anchor, settings.inversion, settings.window, device)

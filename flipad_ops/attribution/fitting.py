@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from flipad_ops.attribution.attributor import build_inverter
+from flipad_ops.attribution.fit_inverter import build_inverter
 from flipad_ops.attribution.fit_result import FitResult
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignImages, gather_foreign

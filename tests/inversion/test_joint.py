@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flipad_ops.attribution.attributor import build_inverter
+from flipad_ops.attribution.fit_inverter import build_inverter
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import UsageError
 from flipad_ops.generators.layer import FinalLayer
