@@ -1,6 +1,13 @@
 """Detection: features, DeepSAD, calibration."""
 
-from flipad_ops.detection.calibration import Rate, auc, conformal_p, p_floor, threshold_at_fnr
+from flipad_ops.detection.calibration import (
+    Rate,
+    auc,
+    conformal_p,
+    missed_at_most,
+    p_floor,
+    threshold_at_fnr,
+)
 from flipad_ops.detection.deepsad import DeepSad, train_deepsad
 from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import FeatureMap, fit_features
@@ -44,6 +51,7 @@ __all__ = [
     "has_spectrum",
     "jpeg_quality",
     "lossy_trace",
+    "missed_at_most",
     "p_floor",
     "stored_detector",
     "threshold_at_fnr",

@@ -16,7 +16,9 @@ Scores = NDArray[np.float64]
 
 
 def threshold_at_fnr(own_scores: Scores, fnr: float) -> float:
-    """The (1 - fnr) quantile of held-out own scores; a score at or below it is attributed.
+    """The least held-out own score such that a further own image lies above it with a probability
+    of at most `fnr` (split conformal: the ceil((n + 1) (1 - fnr))-th smallest); the largest where
+    n is too small for that, see `missed_at_most`. A score at or below it is attributed.
 
     Parameters
     ----------
@@ -32,7 +34,15 @@ def threshold_at_fnr(own_scores: Scores, fnr: float) -> float:
     scores = np.asarray(own_scores, dtype=np.float64)
     if scores.size == 0 or not np.isfinite(scores).all():
         raise AttributorUncalibrated("Calibration needs finite scores of held-out own samples.")
-    return float(np.quantile(scores, 1.0 - fnr, method="higher"))
+    # Beyond the last bits: 0.9 * 10 is more than 9.
+    rank = math.ceil((scores.size + 1) * (1.0 - fnr) - 1e-9)
+    return float(np.sort(scores)[min(rank, scores.size) - 1])
+
+
+def missed_at_most(above: int, count: int, confidence: float = 0.95) -> float:
+    """Upper bound of the share of own images above a threshold that is one of `count` held-out own
+    scores, `above` of which lie above it (tolerance limit; Wilks 1941)."""
+    return float(beta.ppf(confidence, above + 1, count - above))
 
 
 def conformal_p(scores: Scores, null_scores: Mapping[str, Scores]) -> Scores:

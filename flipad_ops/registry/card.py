@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.common.version import __version__
+from flipad_ops.detection import missed_at_most
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -32,8 +34,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "final layer": f"{attributor.layer.kind}, sha256 `{attributor.layer.sha256()[:16]}`",
         "decoder": f"sha256 `{str(attributor.generator['decoder_sha256'])[:16]}`",
         "samples": attributor.space.spell_out(),
-        "threshold": f"{calibration.threshold:.6g} (target false negative rate {settings.fnr:g}, "
-        f"{len(calibration.own_scores)} held-out own images)",
+        "threshold": f"{calibration.threshold:.6g} ({_missed(calibration, settings.fnr)})",
         "smallest p-value": f"{attributor.p_floor:.4g}",
         "inversion": attributor.basis
         or f"alpha {settings.inversion.alpha:g}, {settings.inversion.data_term} target, "
@@ -101,6 +102,16 @@ def _altered(tpr: Mapping[str, Any]) -> str:
     return (
         "Out of lossy files, with noise, cropped, moved, blurred or resized: "
         f"**{_rate(tpr)}** of {tpr['count']}."
+    )
+
+
+def _missed(calibration: Calibration, fnr: float) -> str:
+    count = len(calibration.own_scores)
+    above = int((calibration.own_scores > calibration.threshold).sum())
+    few = "" if (count + 1) * fnr >= 1 else ", which takes more images than these"
+    return (
+        f"target false negative rate {fnr:g}{few}; by {count} held-out own images, with 95% "
+        f"confidence at most {missed_at_most(above, count):.2%} are missed"
     )
 
 

@@ -38,7 +38,7 @@ def test_calibration_and_evaluation_follow_from_the_scores(
     toy_fit: FitResult, toy_settings: FitSettings
 ) -> None:
     calibration = toy_fit.attributor.calibration
-    assert len(calibration.own_scores) == toy_settings.own_calibration
+    assert len(calibration.own_scores) == toy_settings.own_calibration // 2  # the rest: scales
     assert calibration.threshold == threshold_at_fnr(calibration.own_scores, toy_settings.fnr)
     # Fair shares of 100 between two sources of 60, cut in 2:1:1.
     sizes = {name: len(scores) for name, scores in calibration.null_scores.items()}

@@ -11,7 +11,14 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from flipad_ops.common.errors import AttributorUncalibrated
-from flipad_ops.detection import Rate, auc, conformal_p, p_floor, threshold_at_fnr
+from flipad_ops.detection import (
+    Rate,
+    auc,
+    conformal_p,
+    missed_at_most,
+    p_floor,
+    threshold_at_fnr,
+)
 
 few = st.integers(0, 6).map(float)  # few values, hence many ties
 
@@ -32,6 +39,20 @@ def test_threshold_uses_the_rate_it_was_granted() -> None:
     assert (own > threshold_at_fnr(own, 0.005)).sum() in (4, 5)
     assert (own > threshold_at_fnr(own, 0.1)).sum() in (99, 100)
     assert threshold_at_fnr(own[:100], 0.005) == own[:100].max()
+
+
+@pytest.mark.parametrize(("count", "fnr"), [(1000, 0.005), (200, 0.005), (600, 0.01), (250, 0.02)])
+def test_further_own_images_are_missed_as_rarely_as_stated(count: int, fnr: float) -> None:
+    """On average at most `fnr`; and in 95% of fits at most `missed_at_most`. Uniform scores: the
+    share missed by a threshold is one minus it."""
+    source, missed, within = np.random.default_rng(3), [], []
+    for _ in range(4000):
+        own = source.random(count)
+        threshold = threshold_at_fnr(own, fnr)
+        missed.append(1 - threshold)
+        within.append(missed[-1] <= missed_at_most(int((own > threshold).sum()), count))
+    assert np.mean(missed) <= fnr * 1.05
+    assert 0.94 <= np.mean(within) <= 0.96
 
 
 @pytest.mark.parametrize("own", [[], [1.0, math.nan], [math.inf]])

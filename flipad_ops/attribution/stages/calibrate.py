@@ -15,7 +15,9 @@ def calibrate(plan: Plan, scoring: Scoring) -> Calibration:
     scoring.run.begin("calibrate", len(own) + sum(len(s.calibration) for s in plan.splits.values()))
     own_views = scoring.views(own)
     if settings.fusion:
-        detector.parts[0].calibrate(own_views[0].numpy(), settings.fnr)
+        # Other images than the threshold's: K scales from the same n would miss K / (n + 1).
+        detector.parts[0].calibrate(own_views[0][::2].numpy(), settings.fnr)
+        own_views = [views[1::2] for views in own_views]
     own_scores = detector.combine(own_views).numpy()
     threshold = threshold_at_fnr(own_scores, settings.fnr)
     if settings.fusion:
