@@ -45,7 +45,7 @@ class ScanRequest:
     outputs : tuple of str
         FORMAT or FORMAT=PATH; without a path to stdout.
     fdr : float
-        False discovery rate over the scan, per attributor.
+        False discovery rate over the scan, all attributors together.
     selection : Selection
         Which listed objects are read.
     max_object_size : int

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from flipad_ops.attribution.testimony import Testimony
 
-#: Of a saved scan (jsonl); raised when older code would read a file wrongly.
-SAVED_FORMAT = 1
+#: Of a saved scan (jsonl); raised when older code would read a file wrongly. In format 1 every
+#: attributor was decided alone, over all its rows.
+SAVED_FORMAT = 2
 
 Outcome = Literal["scored", "skipped", "failed"]
 Verdict = Literal["leak", "review", "clear"]

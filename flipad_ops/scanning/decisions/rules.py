@@ -59,7 +59,7 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
     floor : float
         Smallest p-value the calibration allows, 1 / (n + 1).
     count : int
-        Scored images of the scan.
+        Tests of the scan.
     """
     said = why_said(row.testimony, bool(row.attributed))
     if not row.attributed:
@@ -69,7 +69,7 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
         return Finding(row, q, "leak", reason)
     at_floor = row.p is not None and row.p <= floor * (1 + 1e-9)
     why = (
-        f"p is at the calibration floor {floor:.2g}, too coarse for {count} images "
+        f"p is at the calibration floor {floor:.2g}, too coarse for {count} tests "
         f"at FDR {fdr:g}: calibrate with more foreign images or test by prefix"
         if at_floor
         else f"q = {q:.2g} is above the FDR {fdr:g}"

@@ -97,8 +97,18 @@ class Ledger(Protocol):
         """p-values (m,) and attributed (m,) of this run's scored rows, in no order."""
         ...
 
-    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, bool, bool]]:
-        """(key, attributed, attributed with p <= cut) of this run's scored rows, in no order."""
+    def contents(self, attributor: str) -> Iterator[tuple[str, float]]:
+        """(SHA-256, p) of each content that this run's scored rows have, in no order.
+
+        Rows without a hash are contents of their own; of copies the largest p counts.
+        """
+        ...
+
+    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, str, bool, bool]]:
+        """(key, SHA-256, attributed, attributed with p <= cut) of this run's scored rows.
+
+        Copies, that is rows of one hash, stand side by side.
+        """
         ...
 
     def reader(self) -> Known | None:

@@ -165,9 +165,14 @@ class SqliteLedger:
         table = np.fromiter(found, dtype=[("p", np.float64), ("attributed", np.bool_)])
         return np.ascontiguousarray(table["p"]), np.ascontiguousarray(table["attributed"])
 
-    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, bool, bool]]:
-        found = self._scored("key, attributed, attributed AND p <= ?", attributor, cut)
-        return ((from_text(key), attributed, leak) for key, attributed, leak in found)
+    def contents(self, attributor: str) -> Iterator[tuple[str, float]]:
+        alone = "CASE WHEN sha256 = '' THEN position END"
+        return iter(self._scored("sha256, max(p)", attributor, end=f"GROUP BY sha256, {alone}"))
+
+    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, str, bool, bool]]:
+        chosen = "key, sha256, attributed, attributed AND p <= ?"
+        found = self._scored(chosen, attributor, cut, end="ORDER BY sha256")
+        return ((from_text(key), *rest) for key, *rest in found)
 
     def reader(self) -> Known | None:
         if self.path is None or self.run < 2:
@@ -179,10 +184,12 @@ class SqliteLedger:
         self._db.commit()
         self._db.close()
 
-    def _scored(self, columns: str, attributor: str, *values: float) -> sqlite3.Cursor:
+    def _scored(
+        self, columns: str, attributor: str, *values: float, end: str = ""
+    ) -> sqlite3.Cursor:
         return self._db.execute(
             f"SELECT {columns} FROM rows "  # noqa: S608
-            "WHERE run = ? AND outcome = 'scored' AND attributor = ?",
+            f"WHERE run = ? AND outcome = 'scored' AND attributor = ? {end}",
             [*values, self.run, attributor],
         )
 

@@ -59,6 +59,7 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
             max_errors=summary["max_errors"],
             size_rule=summary.get("size_rule", "reject"),
             selection=Selection(**chosen),
+            group=summary.get("group", ""),
         ),
         findings=Stream(lambda: saved_findings(path), counts["scored"]),
         skipped=Stream(lambda: _made(_row, path, "skipped"), counts["skipped"]),
@@ -81,6 +82,7 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
             for name, cost in summary.get("stages", {}).items()
         },
         command=summary["command"],
+        saved_format=summary.get("format", 1),
     )
 
 

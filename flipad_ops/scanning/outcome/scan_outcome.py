@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import AttributorCard
-from flipad_ops.scanning.decisions.records import Finding, Row, replace_row
+from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row, replace_row
 from flipad_ops.scanning.decisions.rules import PrefixTest
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
@@ -104,6 +104,8 @@ class ScanOutcome:
         An own sample and its residual map, beside which findings are read.
     run_id : str
         The MLflow run it was logged to.
+    saved_format : int
+        By whose rules it was decided.
     """
 
     request: ScanPlan
@@ -127,6 +129,7 @@ class ScanOutcome:
     unconverged: int | None = None
     reference: tuple[Pixels, NDArray[np.float32]] | None = None
     run_id: str = ""
+    saved_format: int = SAVED_FORMAT
 
     @property
     def interrupted(self) -> bool:

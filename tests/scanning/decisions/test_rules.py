@@ -60,7 +60,7 @@ def test_verdicts() -> None:
 @pytest.mark.parametrize(("p", "at_floor"), [(0.01, True), (0.0101, False), (0.02, False)])
 def test_review_names_the_calibration_floor(p: float, at_floor: bool) -> None:
     why = judge(row("a", p, True), 0.5, fdr=0.01, floor=0.01, count=51).why
-    assert ("at the calibration floor 0.01, too coarse for 51 images" in why) is at_floor
+    assert ("at the calibration floor 0.01, too coarse for 51 tests" in why) is at_floor
 
 
 def test_what_a_score_rests_on_is_said_with_the_verdict() -> None:

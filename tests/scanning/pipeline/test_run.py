@@ -57,7 +57,7 @@ def test_own_images_are_leaks_and_odd_files_are_skipped_with_reasons(folder: Pat
 
 def test_suspects_are_the_findings_that_are_not_clear(folder: Path) -> None:
     save(folder / "weak" / "0.png", 0.19)
-    outcome = scan(folder, fdr=1e-3, suppress=lambda f: "known" if f.row.key == "own/0.png" else "")
+    outcome = scan(folder, fdr=1e-3, suppress=lambda row: "known" if row.key == "own/0.png" else "")
     assert outcome.suspects is not None
     assert list(outcome.suspects) == [f for f in outcome.findings if f.verdict != "clear"]
     assert len(outcome.suspects) == 5
