@@ -21,8 +21,8 @@ EXPERIMENT = "flipad scans"
 #: An MLflow parameter holds this many characters at most.
 PARAMETER_LENGTH = 6000
 
-_COUNTS = ("scored", "leak", "review", "clear", "suppressed", "skipped", "failed", "reused",
-           "not_converged", "seconds")  # fmt: skip
+_COUNTS = ("scored", "leak", "review", "clear", "groups", "suppressed", "skipped", "failed",
+           "reused", "not_converged", "seconds")  # fmt: skip
 
 
 def log_scan(

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.errors import RecordAltered, UsageError
 from flipad_ops.common.untrusted_json import parse
+from flipad_ops.scanning.decisions.groups import PrefixTest
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row
-from flipad_ops.scanning.decisions.rules import PrefixTest
 from flipad_ops.scanning.outcome.cards import card_from_dict
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
 from flipad_ops.scanning.plan.scan_plan import ScanPlan

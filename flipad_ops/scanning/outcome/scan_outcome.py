@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import AttributorCard
+from flipad_ops.scanning.decisions.groups import PrefixTest
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row, replace_row
-from flipad_ops.scanning.decisions.rules import PrefixTest
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
 Pixels = NDArray[np.uint8]
@@ -172,6 +172,12 @@ class ScanOutcome:
         """Where the object of a row is, as a URI reference."""
         targets = {target.uri: target for target in self.request.targets}
         return targets[row.target].address(row.key)
+
+    @cached_property
+    def called(self) -> list[tuple[str, PrefixTest]]:
+        """(attributor, test) of the groups that are findings, most certain first."""
+        found = [(name, t) for name, tests in self.prefixes.items() for t in tests if t.called]
+        return sorted(found, key=lambda pair: (pair[1].q, pair[1].p, pair[1].prefix))
 
     def notable(self) -> Iterable[Finding]:
         """Findings that are not clear, suppressed ones too, in the order of `findings`."""

@@ -13,8 +13,8 @@ FailOn = Literal["leak", "review", "never"]
 
 
 def verdict(outcome: ScanOutcome) -> str:
-    """ "leak", "review", "incomplete" or "clean": the scan's one word."""
-    if outcome.tally.verdicts["leak"]:
+    """ "leak" (a called group too), "review", "incomplete" or "clean": the scan's one word."""
+    if outcome.tally.verdicts["leak"] or outcome.called:
         return "leak"
     if outcome.tally.verdicts["review"]:
         return "review"
@@ -34,6 +34,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "leak": tally.verdicts["leak"],
         "review": tally.verdicts["review"],
         "clear": tally.verdicts["clear"],
+        "groups": len(outcome.called),
         "suppressed": tally.suppressed,
         "reused": outcome.reused,
         "screened": outcome.screened,
@@ -80,7 +81,7 @@ def exit_code(outcome: ScanOutcome, fail_on: FailOn = "leak") -> int:
     if outcome.interrupted:
         return 128 + outcome.signal
     stopping = {"leak": ("leak",), "review": ("leak", "review"), "never": ()}[fail_on]
-    if any(outcome.tally.verdicts[name] for name in stopping):
+    if any(outcome.tally.verdicts[name] for name in stopping) or (stopping and outcome.called):
         return 3
     if not outcome.complete:
         return 4
@@ -96,7 +97,8 @@ def summary_line(outcome: ScanOutcome) -> str:
     )
     return (
         f"{facts['scored']} scored, {facts['leak']} leaks, {facts['review']} for review, "
-        f"{facts['suppressed']} suppressed, {facts['skipped']} skipped, {facts['failed']} failed, "
+        f"{facts['groups']} groups called, {facts['suppressed']} suppressed, "
+        f"{facts['skipped']} skipped, {facts['failed']} failed, "
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
         f"{cost[:-2]}{'; ' if cost else ''}"
         f"complete: {str(facts['complete']).lower()}\n"

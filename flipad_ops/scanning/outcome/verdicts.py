@@ -7,14 +7,9 @@ from dataclasses import replace
 
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.scanning.decisions.family import Family, counted
+from flipad_ops.scanning.decisions.groups import PrefixTest, call, grouping, prefix_tests
 from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.decisions.rules import (
-    PrefixTest,
-    grouping,
-    judge,
-    needed_together,
-    prefix_tests,
-)
+from flipad_ops.scanning.decisions.rules import judge, needed_together
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.outcome.scan_outcome import Stream
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
@@ -62,7 +57,8 @@ class Verdicts:
 
     def prefix_tests(self) -> dict[str, list[PrefixTest]]:
         """One test per attributor and prefix, at the worst bound of the false positive rate."""
-        return {name: self._groups(scorer) for name, scorer in self._scorers.items()}
+        tests = {name: self._groups(scorer) for name, scorer in self._scorers.items()}
+        return call(tests, self._request.fdr)
 
     def warnings(self) -> list[str]:
         """That single images cannot be significant among so many, where some would have been."""

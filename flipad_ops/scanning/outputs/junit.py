@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
+from flipad_ops.scanning.decisions.groups import said_of
 from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs import OutputFormat
 
 
 def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
-    """Leaks are failures, reviews and suppressed findings skipped cases, unread objects errors.
+    """Leaks and called groups fail, reviews and suppressed findings are skipped cases.
 
-    Clear images are one passing case together: a report of millions helps no CI server.
+    Unread objects are errors. Clear images are one passing case together: a report of millions
+    helps no CI server.
     """
     stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flipadops scan">\n')
     for name in outcome.cards:
@@ -35,6 +37,9 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
             )
             why = finding.suppressed or finding.why
             cases.append(_case(name, finding.row.key, kind, f"{text}; {why}" if why else text))
+        for test in (test for called, test in outcome.called if called == name):
+            counts["failure"] += 1
+            cases.append(_case(name, f"group {test.prefix or '.'}", "failure", said_of(test)))
         for row in outcome.failed:
             if row.attributor == name:
                 counts["error"] += 1

@@ -10,8 +10,8 @@ from typing import Any
 from flipad_ops.common.errors import UsageError
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
+from flipad_ops.scanning.decisions.groups import grouping
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.decisions.rules import grouping
 from flipad_ops.storage.selection import Selection
 from flipad_ops.storage.target import Target
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import pytest
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import exit_code, summary_line, verdict
+from flipad_ops.scanning.outputs import output_format
 from flipad_ops.scanning.pipeline.run import conclude
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import open_target
@@ -32,7 +37,9 @@ def decide(folder: Path, rows: list[Row], *names: str, **changes: object) -> Sca
     ledger.begin(plan.fingerprint({f"{s.name}/1": s.card.attributor_sha256 for s in scorers}))
     for position, each in enumerate(rows):
         ledger.add(each, position)
-    return conclude(plan, scorers, ledger)
+    outcome = conclude(plan, scorers, ledger)
+    outcome.started = "2026-01-05T02:15:00+00:00"
+    return outcome
 
 
 def foreign(count: int, attributor: str = "dark/1") -> list[Row]:
@@ -94,3 +101,62 @@ def test_rows_without_a_hash_are_contents_of_their_own(tmp_path: Path) -> None:
     rows = [replace(each, sha256="") for each in foreign(9)]
     outcome = decide(tmp_path, [*rows, row("own/1", "o", 0.005, True)])
     assert outcome.of("review")[0].q == pytest.approx(0.05)
+
+
+def text(outcome: ScanOutcome, name: str) -> str:
+    stream = io.StringIO()
+    output_format(name).write(outcome, stream)
+    return stream.getvalue()
+
+
+def test_a_called_group_is_a_finding_everywhere(tmp_path: Path) -> None:
+    """Thirty images none of which is significant alone, in one folder: the folder is."""
+    own = [row(f"own/{i}", f"o{i}", 0.005, True) for i in range(30)]
+    outcome = decide(tmp_path, [*foreign(170), *own], fdr=5e-4)
+    assert outcome.of("leak") == []
+    ((_, test),) = outcome.called
+    assert (test.prefix, test.attributed, test.scanned) == ("own", 30, 30)
+    assert (verdict(outcome), exit_code(outcome), exit_code(outcome, "never")) == ("leak", 3, 0)
+    assert "1 groups called" in summary_line(outcome)
+    assert "LEAK: 0 leaks, 1 groups called, 30 for review" in text(outcome, "table")
+    lines = [json.loads(line) for line in text(outcome, "jsonl").splitlines()]
+    (group,) = (line for line in lines if line["type"] == "group")
+    assert (group["prefix"], group["attributor"], group["called"]) == ("own", "dark/1", True)
+    outcome.request = replace(outcome.request, targets=[Named("t")])  # type: ignore[list-item]
+    (result,) = (
+        each
+        for each in json.loads(text(outcome, "sarif"))["runs"][0]["results"]
+        if each["ruleId"] == "group"
+    )
+    assert result["level"] == "error"
+    assert "30 of 30 images of the group are attributed" in result["message"]["text"]
+    where = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert where == "t/own/0"
+    suite = ET.fromstring(text(outcome, "junit"))[0]
+    assert suite.attrib["failures"] == "1"
+    assert [case.attrib["name"] for case in suite if case.find("failure") is not None] == [
+        "group own"
+    ]
+    page = text(outcome, "html")
+    assert "Suspected leak: 1 group as a whole" in page
+    assert "30 of 30 images of the group" in page.partition('id="groups"')[2]
+    assert 'flipad_scan_groups_called{models="dark/1",targets="t"} 1.0' in text(
+        outcome, "prometheus"
+    )
+
+
+def test_copies_of_one_false_alarm_make_no_group(tmp_path: Path) -> None:
+    copies = [row(f"real/copy{i}", "same", 0.005, True) for i in range(60)]
+    outcome = decide(tmp_path, [*foreign(40), *copies], fdr=0.01)
+    assert outcome.called == []
+    assert [(t.scanned, t.attributed) for t in outcome.prefixes["dark/1"]] == [(41, 1)]
+
+
+class Named:
+    """A target of rows made up."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+
+    def address(self, key: str) -> str:
+        return f"{self.uri}/{key}"

@@ -65,8 +65,8 @@ def test_what_an_attributor_can_call_follows_from_its_own_null(tmp_path: Path) -
 def test_the_last_line_says_it_all(tmp_path: Path) -> None:
     outcome = replace(outcome_of(tmp_path), seconds=1.26, reused=2)
     assert summary_line(outcome) == (
-        "6 scored, 4 leaks, 0 for review, 0 suppressed, 0 skipped, 0 failed, 2 unchanged in 1.3 s; "
-        "complete: true\n"
+        "6 scored, 4 leaks, 0 for review, 1 groups called, 0 suppressed, 0 skipped, 0 failed, "
+        "2 unchanged in 1.3 s; complete: true\n"
     )
 
 
@@ -117,7 +117,7 @@ def test_the_summary_to_the_last_field(tmp_path: Path) -> None:
     (tests,) = outcome.prefixes.values()
     assert summarise(outcome) == {
         "verdict": "leak", "complete": True, "interrupted": False, "signal": 0,
-        "targets": [str(tmp_path)], "scored": 6, "leak": 4, "review": 0, "clear": 2,
+        "targets": [str(tmp_path)], "scored": 6, "leak": 4, "review": 0, "clear": 2, "groups": 1,
         "suppressed": 0, "reused": 2, "screened": 0, "stages": {}, "skipped": 0,
         "skipped_by_reason": {}, "failed": 0, "not_converged": 0, "broken": [], "fdr": 0.01,
         "max_errors": 0, "size_rule": "reject", "selection": outcome.request.selection.describe(),
