@@ -7,6 +7,7 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 from flipad_ops.common.errors import FlipadError, UsageError
 from flipad_ops.common.exit_codes import end_process, exit_code
@@ -23,11 +24,13 @@ def main() -> int:
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
-    if given.fail_on not in ("leak", "review", "never"):
-        raise UsageError(f"Parameter fail_on is leak, review or never, not {given.fail_on!r}.")
     import mlflow
 
     from flipad_ops.scanning.outcome import summary
+
+    choices = get_args(summary.FailOn)
+    if given.fail_on not in choices:
+        raise UsageError(f"Parameter fail_on is {', '.join(choices)}, not {given.fail_on!r}.")
     from flipad_ops.workflows.scan import ScanRequest, scan
 
     with tempfile.TemporaryDirectory(prefix="flipad-") as temporary, mlflow.start_run() as run:

@@ -25,7 +25,7 @@ def scan(
     all_models: opt.AllModels = False,
     output: opt.Output = None,
     fdr: opt.Fdr = 0.01,
-    fail_on: opt.FailOn = opt.FailOnChoice.leak,
+    fail_on: opt.FailOn = opt.FailOnChoice.accepted,
     max_errors: opt.MaxErrors = 0,
     size_rule: opt.SizeRule = opt.SizeChoice.reject,
     group: opt.Group = "",
@@ -65,7 +65,7 @@ def scan(
 ) -> None:
     """Say which stored images a registered generator made.
 
-    Exit codes: 0 nothing found, 2 usage, 3 findings, 4 incomplete, 5 nothing scanned,
+    Exit codes: 0 nothing found, 2 usage, 3 findings (--fail-on), 4 incomplete, 5 nothing scanned,
     6 attributor missing or unusable, 130 or 143 interrupted (the ledger keeps what was done).
     """
     from flipad_ops.common.progress import counter

@@ -93,6 +93,12 @@ class Finding:
     why: str = ""
     suppressed: str = ""
 
+    @property
+    def accepted(self) -> bool:
+        """For review, and both witnesses accept it: significant or not, it is not passed by."""
+        said = self.row.testimony
+        return self.verdict == "review" and said is not None and said.witnesses == "both"
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         decision = {"q": self.q, "verdict": self.verdict, "why": self.why}

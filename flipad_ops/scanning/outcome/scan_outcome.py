@@ -63,9 +63,13 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts over all findings and skips, made in one pass."""
+    """Counts over all findings and skips, made in one pass.
+
+    `accepted` are the reviews that both witnesses accept.
+    """
 
     verdicts: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
     suppressed: int = 0
     not_converged: int = 0
     skips: Counter[str] = field(default_factory=Counter)
@@ -149,18 +153,19 @@ class ScanOutcome:
     def tally(self) -> Tally:
         """Counts, made on first use."""
         verdicts: Counter[str] = Counter()
-        suppressed = 0
+        suppressed = accepted = 0
         for finding in self.notable():
             if finding.suppressed:
                 suppressed += 1
             else:
                 verdicts[finding.verdict] += 1
+                accepted += finding.accepted
         verdicts["clear"] = len(self.findings) - verdicts.total() - suppressed
         unconverged = self.unconverged
         if unconverged is None:
             unconverged = sum(finding.row.converged is False for finding in self.findings)
         skips = Counter(kind_of(row.reason) for row in self.skipped)
-        return Tally(verdicts, suppressed, unconverged, skips)
+        return Tally(verdicts, accepted, suppressed, unconverged, skips)
 
     @cached_property
     def flagged(self) -> list[Finding]:

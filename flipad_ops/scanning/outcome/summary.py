@@ -9,7 +9,10 @@ from typing import Any, Literal
 from flipad_ops.common.version import __version__
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
-FailOn = Literal["leak", "review", "never"]
+#: What gives exit code 3. Each also stands for what the ones before it do; called groups count in
+#: all but the last. `accepted`: for review, and both witnesses accept the image.
+FailOn = Literal["leak", "accepted", "review", "never"]
+DEFAULT_FAIL_ON: FailOn = "accepted"
 
 
 def verdict(outcome: ScanOutcome) -> str:
@@ -33,6 +36,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "scored": len(outcome.findings),
         "leak": tally.verdicts["leak"],
         "review": tally.verdicts["review"],
+        "accepted": tally.accepted,
         "clear": tally.verdicts["clear"],
         "groups": len(outcome.called),
         "suppressed": tally.suppressed,
@@ -76,16 +80,29 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
     }
 
 
-def exit_code(outcome: ScanOutcome, fail_on: FailOn = "leak") -> int:
+def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
     """0, 3, 4, 5, 130 or 143, in the order of precedence of `docs/scan.md`."""
     if outcome.interrupted:
         return 128 + outcome.signal
-    stopping = {"leak": ("leak",), "review": ("leak", "review"), "never": ()}[fail_on]
-    if any(outcome.tally.verdicts[name] for name in stopping) or (stopping and outcome.called):
+    tally = outcome.tally
+    stopping = {
+        "leak": tally.verdicts["leak"],
+        "accepted": tally.verdicts["leak"] + tally.accepted,
+        "review": tally.verdicts["leak"] + tally.verdicts["review"],
+    }
+    if fail_on != "never" and (stopping[fail_on] or outcome.called):
         return 3
     if not outcome.complete:
         return 4
     return 0 if outcome.findings else 5
+
+
+def reviews(facts: dict[str, Any]) -> str:
+    """How many are for review, and who accepts them; of a summary."""
+    told = f"{facts['review']} for review"
+    if facts["accepted"]:
+        told += f" ({facts['accepted']} of them accepted by both witnesses)"
+    return told
 
 
 def summary_line(outcome: ScanOutcome) -> str:
@@ -96,7 +113,7 @@ def summary_line(outcome: ScanOutcome) -> str:
         for name, part in facts["stages"].items()
     )
     return (
-        f"{facts['scored']} scored, {facts['leak']} leaks, {facts['review']} for review, "
+        f"{facts['scored']} scored, {facts['leak']} leaks, {reviews(facts)}, "
         f"{facts['groups']} groups called, {facts['suppressed']} suppressed, "
         f"{facts['skipped']} skipped, {facts['failed']} failed, "
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "

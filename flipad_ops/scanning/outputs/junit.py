@@ -12,7 +12,7 @@ from flipad_ops.scanning.outputs import OutputFormat
 
 
 def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
-    """Leaks and called groups fail, reviews and suppressed findings are skipped cases.
+    """What gates a scan by default fails, other reviews and suppressed findings are skipped cases.
 
     Unread objects are errors. Clear images are one passing case together: a report of millions
     helps no CI server.
@@ -28,8 +28,8 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
             if finding.verdict == "clear":
                 clear += 1
                 continue
-            leak = finding.verdict == "leak" and not finding.suppressed
-            kind = "failure" if leak else "skipped"
+            gates = finding.verdict == "leak" or finding.accepted
+            kind = "failure" if gates and not finding.suppressed else "skipped"
             counts[kind] += 1
             text = (
                 f"{finding.verdict}: score {finding.row.score:.4g}, p {finding.row.p:.2g}, "

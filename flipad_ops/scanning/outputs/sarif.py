@@ -1,4 +1,4 @@
-"""SARIF 2.1.0, as code hosts take it: leaks are errors, reviews warnings."""
+"""SARIF 2.1.0, as code hosts take it: what gates by default is an error, other reviews warnings."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
     )
     result: dict[str, Any] = {
         "ruleId": finding.verdict,
-        "level": RULES[finding.verdict][0],
+        "level": RULES["leak" if finding.accepted else finding.verdict][0],
         "message": {"text": f"{text} {finding.why}".strip()},
         "locations": [
             {

@@ -8,7 +8,7 @@ from flipad_ops.common.text_columns import write_columns
 from flipad_ops.scanning.decisions.groups import most_telling
 from flipad_ops.scanning.decisions.witnesses import printable, spoke
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.outcome.summary import reviews, summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
 #: More findings than this are counted, not listed.
@@ -58,7 +58,7 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
             stream.write(f"... and {len(found) - LISTED} more (use -o jsonl=FILE for all)\n")
     stream.write(
         f"\n{summary['verdict'].upper()}: {summary['leak']} leaks, "
-        f"{summary['groups']} groups called, {summary['review']} for review, "
+        f"{summary['groups']} groups called, {reviews(summary)}, "
         f"{summary['clear']} clear; {summary['suppressed']} suppressed, "
         f"{summary['skipped']} skipped, {summary['failed']} failed; "
         f"complete: {str(summary['complete']).lower()}\n"

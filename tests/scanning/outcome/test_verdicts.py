@@ -117,7 +117,8 @@ def test_the_summary_to_the_last_field(tmp_path: Path) -> None:
     (tests,) = outcome.prefixes.values()
     assert summarise(outcome) == {
         "verdict": "leak", "complete": True, "interrupted": False, "signal": 0,
-        "targets": [str(tmp_path)], "scored": 6, "leak": 4, "review": 0, "clear": 2, "groups": 1,
+        "targets": [str(tmp_path)], "scored": 6, "leak": 4, "review": 0, "accepted": 0, "clear": 2,
+        "groups": 1,
         "suppressed": 0, "reused": 2, "screened": 0, "stages": {}, "skipped": 0,
         "skipped_by_reason": {}, "failed": 0, "not_converged": 0, "broken": [], "fdr": 0.01,
         "max_errors": 0, "size_rule": "reject", "selection": outcome.request.selection.describe(),
