@@ -27,6 +27,7 @@ def scan(
     fdr: opt.Fdr = 0.01,
     fail_on: opt.FailOn = opt.FailOnChoice.accepted,
     max_errors: opt.MaxErrors = 0,
+    max_skipped: opt.MaxSkipped = 0.5,
     size_rule: opt.SizeRule = opt.SizeChoice.reject,
     group: opt.Group = "",
     batch_size: opt.BatchSize = 64,
@@ -87,7 +88,7 @@ def scan(
         ray_address=ray_address, ray_workers=ray_workers, baseline=baseline,
         ignore_file=ignore_file, pictures=not no_thumbnails, check_scores=gate, track=mlflow_run,
         sign=sign, tracking_uri=tracking_uri, allow_pickle=allow_pickle, size_rule=size_rule.value,
-        command=shlex.join(["flipadops", *sys.argv[1:]]),
+        command=shlex.join(["flipadops", *sys.argv[1:]]), max_skipped=max_skipped,
     )  # fmt: skip
     with counter("images", quiet=quiet) as progress:
         if dry_run:
@@ -96,9 +97,13 @@ def scan(
             return
         report = partial(_report, quiet, state is not None)
         outcome = work.scan(request, progress, signals=True, report=report)
+    _tell_run(quiet, outcome)
+    raise typer.Exit(exit_code(outcome, fail_on.value))
+
+
+def _tell_run(quiet: bool, outcome: ScanOutcome) -> None:
     if outcome.run_id and not quiet:
         sys.stderr.write(f"MLflow run {outcome.run_id}\n")
-    raise typer.Exit(exit_code(outcome, fail_on.value))
 
 
 def _report(quiet: bool, ledger: bool, outcome: ScanOutcome) -> None:

@@ -64,6 +64,9 @@ FailOn = Annotated[
     ),
 ]
 MaxErrors = Annotated[int, typer.Option(min=0, help="Unreadable objects tolerated.")]
+MaxSkipped = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of the images that may be skipped.")
+]
 SizeRule = Annotated[SizeChoice, typer.Option(help="Images of another size; search finds copies.")]
 Group = Annotated[
     str,

@@ -13,6 +13,7 @@ from flipad_ops.common.redaction import scrub
 from flipad_ops.common.tracing import span
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
+from flipad_ops.scanning.decisions.coverage import MOST_SKIPPED
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.signing import Signer
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
@@ -52,6 +53,8 @@ class ScanRequest:
         Bytes; larger objects are skipped.
     max_errors : int
         More unreadable objects than this make the scan incomplete.
+    max_skipped : float
+        A larger share of the images skipped makes the scan incomplete.
     size_rule : {"reject", "centre-crop", "resize", "search"}
         Images of another size.
     group : str
@@ -93,6 +96,7 @@ class ScanRequest:
     selection: Selection = field(default_factory=Selection)
     max_object_size: int = 50_000_000
     max_errors: int = 0
+    max_skipped: float = MOST_SKIPPED
     size_rule: SizeRule = "reject"
     group: str = ""
     access: S3Access = AS_CONFIGURED
@@ -225,6 +229,7 @@ def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
         size_rule=request.size_rule,
         limits=DecodeLimits(max_bytes=request.max_object_size),
         max_errors=request.max_errors,
+        max_skipped=request.max_skipped,
         selection=request.selection,
         workers=request.workers,
         suppress=suppressions,

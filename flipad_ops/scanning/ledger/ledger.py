@@ -93,6 +93,11 @@ class Ledger(Protocol):
         """Rows of this run by outcome; `unconverged`: scores from unfinished inversions."""
         ...
 
+    def objects(self) -> tuple[int, int, list[tuple[str, int]]]:
+        """Objects of this run that an attributor scored; that none scored and one failed on; and
+        how many of the others for each reason."""
+        ...
+
     def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """p-values (m,) and attributed (m,) of this run's scored rows, in no order."""
         ...

@@ -160,6 +160,17 @@ class SqliteLedger:
         none = {"scored": 0, "skipped": 0, "failed": 0, "unconverged": unconverged}
         return none | {outcome: count for outcome, count, _ in found}
 
+    def objects(self) -> tuple[int, int, list[tuple[str, int]]]:
+        found = self._db.execute(
+            "SELECT best, reason, count(*) FROM (SELECT max(CASE outcome WHEN 'scored' THEN 2 "
+            "WHEN 'failed' THEN 1 ELSE 0 END) AS best, CASE WHEN min(outcome) = 'skipped' THEN "
+            "min(reason) END AS reason FROM rows WHERE run = ? GROUP BY target, key) "
+            "GROUP BY best, reason",
+            [self.run],
+        ).fetchall()
+        scored, failed = (sum(n for best, _, n in found if best == which) for which in (2, 1))
+        return scored, failed, [(reason or "", n) for best, reason, n in found if best == 0]
+
     def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         found = self._scored("p, attributed", attributor)
         table = np.fromiter(found, dtype=[("p", np.float64), ("attributed", np.bool_)])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import AttributorCard
+from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.decisions.groups import PrefixTest
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row, replace_row
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
@@ -106,6 +107,10 @@ class ScanOutcome:
         What the scores cost, over all attributors; as far as they say so.
     reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
         An own sample and its residual map, beside which findings are read.
+    coverage : Coverage
+        Objects by what became of them; counted from the rows when not given.
+    tests : mapping of "name/version" to int
+        Tests of the family.
     run_id : str
         The MLflow run it was logged to.
     saved_format : int
@@ -132,6 +137,8 @@ class ScanOutcome:
     suspects: Collection[Finding] | None = None
     unconverged: int | None = None
     reference: tuple[Pixels, NDArray[np.float32]] | None = None
+    coverage: Coverage | None = None
+    tests: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
     saved_format: int = SAVED_FORMAT
 
@@ -142,12 +149,27 @@ class ScanOutcome:
 
     @property
     def complete(self) -> bool:
-        """Everything listed was read, within the errors allowed."""
+        """Everything listed was read, within the errors allowed, and not too much skipped."""
         return (
             not self.interrupted
             and not self.broken
+            and self.covered
             and len(self.failed) <= self.request.max_errors * max(1, len(self.cards))
         )
+
+    @property
+    def covered(self) -> bool:
+        """Not too many images were skipped; where none was scored that is another fault."""
+        skipped = self.seen.share_skipped
+        return not self.findings or skipped <= self.request.max_skipped
+
+    @cached_property
+    def seen(self) -> Coverage:
+        """`coverage`, or what the rows say."""
+        if self.coverage is not None:
+            return self.coverage
+        reasons = ((row.reason, 1) for row in self.skipped)
+        return Coverage.of(len(self.findings), len(self.failed), reasons)
 
     @cached_property
     def tally(self) -> Tally:

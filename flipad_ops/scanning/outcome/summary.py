@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from itertools import islice
 from typing import Any, Literal
 
 from flipad_ops.common.version import __version__
+from flipad_ops.scanning.decisions.power import power_said
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
 #: What gives exit code 3. Each also stands for what the ones before it do; called groups count in
@@ -46,6 +48,10 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
             name: {"images": images, "seconds": round(seconds, 3)}
             for name, (images, seconds) in outcome.stages.items()
         },
+        "coverage": asdict(outcome.seen),
+        "coverage_said": coverage_said(outcome),
+        "tests": outcome.tests,
+        "power": power_said(outcome.floors, outcome.tests, outcome.request.fdr),
         "skipped": len(outcome.skipped),
         "skipped_by_reason": dict(tally.skips),
         "failed": len(outcome.failed),
@@ -53,6 +59,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "broken": outcome.broken,
         "fdr": outcome.request.fdr,
         "max_errors": outcome.request.max_errors,
+        "max_skipped": outcome.request.max_skipped,
         "size_rule": outcome.request.size_rule,
         "selection": outcome.request.selection.describe(),
         "group": outcome.request.group,
@@ -78,6 +85,12 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "command": outcome.command,
         "code_version": __version__,
     }
+
+
+def coverage_said(outcome: ScanOutcome) -> str:
+    """What share of the images was scanned, in words."""
+    rows = outcome.cards and all(card.unit == "row" for card in outcome.cards.values())
+    return outcome.seen.said(outcome.request.max_skipped, "row" if rows else "image")
 
 
 def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
@@ -119,6 +132,7 @@ def summary_line(outcome: ScanOutcome) -> str:
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
         f"{cost[:-2]}{'; ' if cost else ''}"
         f"complete: {str(facts['complete']).lower()}\n"
+        f"{facts['coverage_said']}. {facts['power']}.\n"
     )
 
 

@@ -6,8 +6,10 @@ from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
 from flipad_ops.scanning.decisions.groups import said_of
+from flipad_ops.scanning.decisions.power import power_said
 from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import coverage_said
 from flipad_ops.scanning.outputs import OutputFormat
 
 
@@ -18,6 +20,8 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
     helps no CI server.
     """
     stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flipadops scan">\n')
+    power = power_said(outcome.floors, outcome.tests, outcome.request.fdr)
+    said = f"{coverage_said(outcome)}. {power}"
     for name in outcome.cards:
         cases = list[str]()
         clear = 0
@@ -47,7 +51,7 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
         for text in outcome.broken:
             counts["error"] += 1
             cases.append(_case(name, "the scan itself", "error", text))
-        cases.append(_case(name, f"{clear} images are clear", "", ""))
+        cases.append(_case(name, f"{clear} images are clear; {said}", "", ""))
         stream.write(
             f'  <testsuite name={_quoted(name)} tests="{len(cases)}" '
             f'failures="{counts["failure"]}" errors="{counts["error"]}" '

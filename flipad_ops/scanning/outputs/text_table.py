@@ -62,6 +62,7 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
         f"{summary['clear']} clear; {summary['suppressed']} suppressed, "
         f"{summary['skipped']} skipped, {summary['failed']} failed; "
         f"complete: {str(summary['complete']).lower()}\n"
+        f"{summary['coverage_said']}. {summary['power']}.\n"
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.common.errors import EngineError, NothingToScan, StateError
+from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
@@ -104,6 +105,8 @@ def conclude(request: ScanPlan, scorers: Sequence[Scorer], ledger: Ledger) -> Sc
         skipped=Stream(lambda: ledger.rows("skipped"), counts["skipped"]),
         failed=Stream(lambda: ledger.rows("failed"), counts["failed"]),
         unconverged=counts["unconverged"],
+        coverage=Coverage.of(*ledger.objects()),
+        tests=verdicts.family.tests,
         cards={label(scorer): scorer.card for scorer in scorers},
         prefixes=verdicts.prefix_tests(),
         floors={label(scorer): scorer.p_floor for scorer in scorers},

@@ -10,6 +10,7 @@ from typing import Any
 from flipad_ops.common.errors import UsageError
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
+from flipad_ops.scanning.decisions.coverage import MOST_SKIPPED
 from flipad_ops.scanning.decisions.groups import grouping
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.storage.selection import Selection
@@ -33,6 +34,8 @@ class ScanPlan:
     limits : DecodeLimits
     max_errors : int
         More failed objects than this make the scan incomplete.
+    max_skipped : float
+        More of the images skipped than this share make the scan incomplete.
     selection : Selection
         Which listed objects are read.
     workers : int or None
@@ -51,6 +54,7 @@ class ScanPlan:
     size_rule: SizeRule = "reject"
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     max_errors: int = 0
+    max_skipped: float = MOST_SKIPPED
     selection: Selection = field(default_factory=Selection)
     workers: int | None = None
     decode_seconds: float = 20.0

@@ -67,6 +67,8 @@ def test_the_last_line_says_it_all(tmp_path: Path) -> None:
     assert summary_line(outcome) == (
         "6 scored, 4 leaks, 0 for review, 1 groups called, 0 suppressed, 0 skipped, 0 failed, "
         "2 unchanged in 1.3 s; complete: true\n"
+        "6 of 6 images scanned. The fewest leaks that this scan could have called are 1 "
+        "(6 tests, smallest p 0.001, FDR 0.01).\n"
     )
 
 
@@ -121,6 +123,10 @@ def test_the_summary_to_the_last_field(tmp_path: Path) -> None:
         "groups": 1,
         "suppressed": 0, "reused": 2, "screened": 0, "stages": {}, "skipped": 0,
         "skipped_by_reason": {}, "failed": 0, "not_converged": 0, "broken": [], "fdr": 0.01,
+        "coverage": {"scanned": 6, "failed": 0, "skipped": {}, "no_images": 0},
+        "coverage_said": "6 of 6 images scanned", "tests": {name: 6}, "max_skipped": 0.5,
+        "power": "The fewest leaks that this scan could have called are 1 (6 tests, smallest p "
+        "0.001, FDR 0.01)",
         "max_errors": 0, "size_rule": "reject", "selection": outcome.request.selection.describe(),
         "group": "", "started": outcome.started, "seconds": 1.235,
         "attributors": {
