@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
-from flipad_ops.common.errors import FlipadError, UsageError
-from flipad_ops.common.exit_codes import end_process, exit_code
+from flipad_ops.common.errors import FlipadError, UsageError, first_line
+from flipad_ops.common.exit_codes import UNRECORDED, end_process, exit_code
 from flipad_ops.common.parameters import flag, items, number
 from flipad_ops.common.progress import counter
 
@@ -25,6 +25,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     from flipad_ops.scanning.outcome import summary
 
@@ -33,28 +34,40 @@ def main() -> int:
         raise UsageError(f"Parameter fail_on is {', '.join(choices)}, not {given.fail_on!r}.")
     from flipad_ops.workflows.scan import ScanRequest, scan
 
-    with tempfile.TemporaryDirectory(prefix="flipad-") as temporary, mlflow.start_run() as run:
-        records = Path(temporary)
-        request = ScanRequest(
-            targets=items(given.target),
-            models=items(given.model),
-            fdr=number("fdr", given.fdr),
-            device=given.device,
-            outputs=(f"json={records / 'scan.json'}", f"html={records / 'report.html'}", "table"),
-            track=True,
-            allow_pickle=flag("allow_pickle", given.allow_pickle),
-            command=shlex.join(sys.argv),
-        )
-        client = mlflow.MlflowClient()
-        try:
-            with counter("images") as progress:
-                outcome = scan(request, progress, signals=True, report=summary.tell)
-            code = summary.exit_code(outcome, given.fail_on)
-        except FlipadError as error:
-            client.set_tag(run.info.run_id, "flipad.exit_code", str(exit_code(error)))
+    code: int | None = None
+    try:
+        with tempfile.TemporaryDirectory(prefix="flipad-") as temporary, mlflow.start_run() as run:
+            records = Path(temporary)
+            request = ScanRequest(
+                targets=items(given.target),
+                models=items(given.model),
+                fdr=number("fdr", given.fdr),
+                device=given.device,
+                outputs=(
+                    f"json={records / 'scan.json'}",
+                    f"html={records / 'report.html'}",
+                    "table",
+                ),
+                track=True,
+                allow_pickle=flag("allow_pickle", given.allow_pickle),
+                command=shlex.join(sys.argv),
+            )
+            client = mlflow.MlflowClient()
+            try:
+                with counter("images") as progress:
+                    outcome = scan(request, progress, signals=True, report=summary.tell)
+                code = summary.exit_code(outcome, given.fail_on)
+            except FlipadError as error:
+                client.set_tag(run.info.run_id, "flipad.exit_code", str(exit_code(error)))
+                raise
+            client.set_tag(run.info.run_id, "flipad.exit_code", str(code))
+            client.log_artifacts(run.info.run_id, str(records), "scan")
+    except (MlflowException, OSError) as error:
+        if code is None:
             raise
-        client.set_tag(run.info.run_id, "flipad.exit_code", str(code))
-        client.log_artifacts(run.info.run_id, str(records), "scan")
+        # The scan has ended: what it found is not hidden by a server that went away.
+        sys.stderr.write(f"The scan cannot be logged to MLflow: {first_line(error)}\n")
+        code = code or UNRECORDED
     return code
 
 

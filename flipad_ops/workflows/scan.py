@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from flipad_ops.common.errors import StateError, UsageError
+from flipad_ops.common.errors import StateError, TrackingError, UsageError
 from flipad_ops.common.redaction import scrub
 from flipad_ops.common.tracing import span
 from flipad_ops.samples.decode import DecodeLimits
@@ -145,7 +145,7 @@ def scan(
     Returns
     -------
     ScanOutcome
-        `run_id` names the MLflow run if there is one.
+        `run_id` names the MLflow run if there is one, `unrecorded` says why there is none.
 
     Raises
     ------
@@ -192,7 +192,10 @@ def scan(
         if request.track:
             from flipad_ops.workflows.scan_tracking import log_scan
 
-            outcome.run_id = log_scan(outcome, request.tracking_uri)
+            try:
+                outcome.run_id = log_scan(outcome, request.tracking_uri)
+            except TrackingError as error:  # what was found stays found
+                outcome.unrecorded = str(error)
     return outcome
 
 

@@ -113,6 +113,8 @@ class ScanOutcome:
         Tests of the family.
     run_id : str
         The MLflow run it was logged to.
+    unrecorded : str
+        Why it could not be logged to MLflow although that was asked for.
     saved_format : int
         By whose rules it was decided.
     """
@@ -140,6 +142,7 @@ class ScanOutcome:
     coverage: Coverage | None = None
     tests: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
+    unrecorded: str = ""
     saved_format: int = SAVED_FORMAT
 
     @property

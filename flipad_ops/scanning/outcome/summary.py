@@ -7,6 +7,13 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any, Literal
 
+from flipad_ops.common.exit_codes import (
+    FINDINGS,
+    INCOMPLETE,
+    NOTHING_SCANNED,
+    OK,
+    UNRECORDED,
+)
 from flipad_ops.common.version import __version__
 from flipad_ops.scanning.decisions.power import power_said
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
@@ -94,7 +101,7 @@ def coverage_said(outcome: ScanOutcome) -> str:
 
 
 def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
-    """0, 3, 4, 5, 130 or 143, in the order of precedence of `docs/scan.md`."""
+    """0, 3, 4, 5, 7, 130 or 143, in the order of precedence of `docs/scan.md`."""
     if outcome.interrupted:
         return 128 + outcome.signal
     tally = outcome.tally
@@ -104,10 +111,12 @@ def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
         "review": tally.verdicts["leak"] + tally.verdicts["review"],
     }
     if fail_on != "never" and (stopping[fail_on] or outcome.called):
-        return 3
+        return FINDINGS
     if not outcome.complete:
-        return 4
-    return 0 if outcome.findings else 5
+        return INCOMPLETE
+    if not outcome.findings:
+        return NOTHING_SCANNED
+    return UNRECORDED if outcome.unrecorded else OK
 
 
 def reviews(facts: dict[str, Any]) -> str:
