@@ -89,7 +89,7 @@ class Verifier:
         self._saved, self._evidence, self._tolerance = saved, evidence, tolerance
         self._regenerate = regenerate
         self._scorers = _pinned(saved, scorers)
-        self._families = _families(saved)
+        self._families = families(saved)
 
     def check(self, findings: Iterable[Finding]) -> Iterator[Check]:
         """One check per finding, in their order."""
@@ -165,7 +165,7 @@ def _pinned(saved: ScanOutcome, scorers: Iterable[Scorer]) -> dict[str, Scorer]:
     return {name: by_name[name] for name in saved.cards}
 
 
-def _families(saved: ScanOutcome) -> Mapping[str, Family]:
+def families(saved: ScanOutcome) -> Mapping[str, Family]:
     """By attributor. Format 1 was decided over all rows of an attributor, copies and all."""
     fdr = saved.request.fdr
     if saved.saved_format > 1:

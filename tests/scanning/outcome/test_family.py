@@ -13,9 +13,11 @@ import pytest
 
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
+from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code, summary_line, verdict
-from flipad_ops.scanning.outputs import output_format
+from flipad_ops.scanning.outcome.verifier import families
+from flipad_ops.scanning.outputs import output_format, write_outputs
 from flipad_ops.scanning.pipeline.run import conclude
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import open_target
@@ -101,6 +103,32 @@ def test_rows_without_a_hash_are_contents_of_their_own(tmp_path: Path) -> None:
     rows = [replace(each, sha256="") for each in foreign(9)]
     outcome = decide(tmp_path, [*rows, row("own/1", "o", 0.005, True)])
     assert outcome.of("review")[0].q == pytest.approx(0.05)
+
+
+def test_a_saved_scan_is_decided_anew_by_its_own_rules(tmp_path: Path) -> None:
+    """With copies, suppressed contents and two attributors; format 1 knew none of these."""
+    rows = [*foreign(30), row("own/1", "o", 0.005, True), row("own/2", "o", 0.005, True)]
+    rows += [row("known/1", "k", 0.005, True), *foreign(30, "other/1")]
+    outcome = decide(
+        tmp_path,
+        rows,
+        "dark",
+        "other",
+        suppress=lambda row: "known" if row.sha256[0] == "k" else "",
+    )
+    path = tmp_path / "run.jsonl"
+    write_outputs(outcome, [("jsonl", path)])
+    saved = load_outcome(path)
+    family = families(saved)["dark/1"]
+    assert family.tests == {"dark/1": 31, "other/1": 30}
+    for finding in saved.findings:
+        p = finding.row.p or 1.0
+        assert finding.q == (family.q_beside(p) if finding.suppressed else family.q(p))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    earlier = families(load_outcome(path))
+    assert [(name, each.count) for name, each in earlier.items()] == [
+        ("dark/1", 33), ("other/1", 30),
+    ]  # fmt: skip
 
 
 def text(outcome: ScanOutcome, name: str) -> str:
