@@ -45,7 +45,7 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
         kind = record.get("type")
         if kind == "image":
             counts[record["outcome"]] += 1
-            tests[record["attributor"]] += record["outcome"] == "scored"
+            tests[record.get("attributor", "")] += record["outcome"] == "scored"
         elif kind == "attributor":
             cards[record["name"]] = card_from_dict(record["card"])
         elif kind == "summary":
