@@ -7,9 +7,10 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
+from typing import get_args
 
-from flipad_ops.common.errors import FlipadError, UsageError
-from flipad_ops.common.exit_codes import end_process, exit_code
+from flipad_ops.common.errors import FlipadError, UsageError, first_line
+from flipad_ops.common.exit_codes import UNRECORDED, end_process, exit_code
 from flipad_ops.common.parameters import flag, items, number
 from flipad_ops.common.progress import counter
 
@@ -23,35 +24,50 @@ def main() -> int:
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
-    if given.fail_on not in ("leak", "review", "never"):
-        raise UsageError(f"Parameter fail_on is leak, review or never, not {given.fail_on!r}.")
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     from flipad_ops.scanning.outcome import summary
+
+    choices = get_args(summary.FailOn)
+    if given.fail_on not in choices:
+        raise UsageError(f"Parameter fail_on is {', '.join(choices)}, not {given.fail_on!r}.")
     from flipad_ops.workflows.scan import ScanRequest, scan
 
-    with tempfile.TemporaryDirectory(prefix="flipad-") as temporary, mlflow.start_run() as run:
-        records = Path(temporary)
-        request = ScanRequest(
-            targets=items(given.target),
-            models=items(given.model),
-            fdr=number("fdr", given.fdr),
-            device=given.device,
-            outputs=(f"json={records / 'scan.json'}", f"html={records / 'report.html'}", "table"),
-            track=True,
-            allow_pickle=flag("allow_pickle", given.allow_pickle),
-            command=shlex.join(sys.argv),
-        )
-        client = mlflow.MlflowClient()
-        try:
-            with counter("images") as progress:
-                outcome = scan(request, progress, signals=True, report=summary.tell)
-            code = summary.exit_code(outcome, given.fail_on)
-        except FlipadError as error:
-            client.set_tag(run.info.run_id, "flipad.exit_code", str(exit_code(error)))
+    code: int | None = None
+    try:
+        with tempfile.TemporaryDirectory(prefix="flipad-") as temporary, mlflow.start_run() as run:
+            records = Path(temporary)
+            request = ScanRequest(
+                targets=items(given.target),
+                models=items(given.model),
+                fdr=number("fdr", given.fdr),
+                device=given.device,
+                outputs=(
+                    f"json={records / 'scan.json'}",
+                    f"html={records / 'report.html'}",
+                    "table",
+                ),
+                track=True,
+                allow_pickle=flag("allow_pickle", given.allow_pickle),
+                command=shlex.join(sys.argv),
+            )
+            client = mlflow.MlflowClient()
+            try:
+                with counter("images") as progress:
+                    outcome = scan(request, progress, signals=True, report=summary.tell)
+                code = summary.exit_code(outcome, given.fail_on)
+            except FlipadError as error:
+                client.set_tag(run.info.run_id, "flipad.exit_code", str(exit_code(error)))
+                raise
+            client.set_tag(run.info.run_id, "flipad.exit_code", str(code))
+            client.log_artifacts(run.info.run_id, str(records), "scan")
+    except (MlflowException, OSError) as error:
+        if code is None:
             raise
-        client.set_tag(run.info.run_id, "flipad.exit_code", str(code))
-        client.log_artifacts(run.info.run_id, str(records), "scan")
+        # The scan has ended: what it found is not hidden by a server that went away.
+        sys.stderr.write(f"The scan cannot be logged to MLflow: {first_line(error)}\n")
+        code = code or UNRECORDED
     return code
 
 

@@ -38,9 +38,10 @@ GRACE = 30.0
 MEANING = {
     0: "Complete, nothing found.",
     3: "Findings.",
-    4: "Incomplete: something could not be listed or read.",
+    4: "Incomplete: something could not be listed or read, or too much was skipped.",
     5: "No image was scanned.",
     6: "An attributor is missing, uncalibrated or not made for this final layer.",
+    7: "Nothing found, but the scan could not be logged to MLflow.",
 }
 #: What a message says of a finding.
 _SHOWN = ("key", "target", "attributor", "score", "p", "q", "verdict", "why", "sha256")

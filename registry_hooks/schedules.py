@@ -44,7 +44,7 @@ class Schedule:
         As `flipadops scan` takes them; no models means every registered attributor.
     outputs : tuple of str
         FORMAT for a file in the scan's own folder, FORMAT=PATH for another place.
-    fail_on : {"leak", "review", "never"}
+    fail_on : {"leak", "accepted", "review", "never"}
     options : tuple of str
         Further words for `flipadops scan`.
     state : str
@@ -65,7 +65,7 @@ class Schedule:
     targets: TextOrTexts
     models: TextOrTexts = ()
     outputs: TextOrTexts = ("html",)
-    fail_on: Literal["leak", "review", "never"] = "leak"
+    fail_on: Literal["leak", "accepted", "review", "never"] = "accepted"
     options: TextOrTexts = ()
     state: str = ""
     timezone: str = "UTC"

@@ -16,7 +16,8 @@ from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.detection import Rate
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.scanning.decisions.rules import benjamini_hochberg, prefix_tests
+from flipad_ops.scanning.decisions.groups import prefix_tests
+from flipad_ops.scanning.decisions.rules import benjamini_hochberg
 
 FRAMES, FDR = 16, 0.01
 _OWN, _SIBLING, _OTHER = 11_000, 12_000, 13_000

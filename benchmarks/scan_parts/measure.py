@@ -139,7 +139,7 @@ def found(outcome: ScanOutcome) -> dict[str, Any]:
     flagged = [f for f in outcome.flagged if f.row.attributor == name]
     planted = [f for f in flagged if f.row.key.startswith(f"{MIXED}/leak")]
     called = [f for f in flagged if f.verdict == "leak"]
-    prefixes = {t.prefix: t for t in outcome.prefixes[name] if t.q <= outcome.request.fdr}
+    prefixes = {t.prefix: t for t in outcome.prefixes[name] if t.called}
     return {
         "planted_attributed": len(planted),
         "planted_significant_alone": sum(f.verdict == "leak" for f in planted),

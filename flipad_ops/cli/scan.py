@@ -13,7 +13,7 @@ from flipad_ops.cli import scan_options as opt
 from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
 from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
 from flipad_ops.cli.shared_options import AllowPickle, Device, Sign, TrackingUri
-from flipad_ops.common.log import context
+from flipad_ops.common.log import context, end
 
 if TYPE_CHECKING:
     from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
@@ -25,8 +25,9 @@ def scan(
     all_models: opt.AllModels = False,
     output: opt.Output = None,
     fdr: opt.Fdr = 0.01,
-    fail_on: opt.FailOn = opt.FailOnChoice.leak,
+    fail_on: opt.FailOn = opt.FailOnChoice.accepted,
     max_errors: opt.MaxErrors = 0,
+    max_skipped: opt.MaxSkipped = 0.5,
     size_rule: opt.SizeRule = opt.SizeChoice.reject,
     group: opt.Group = "",
     batch_size: opt.BatchSize = 64,
@@ -65,11 +66,11 @@ def scan(
 ) -> None:
     """Say which stored images a registered generator made.
 
-    Exit codes: 0 nothing found, 2 usage, 3 findings, 4 incomplete, 5 nothing scanned,
-    6 attributor missing or unusable, 130 or 143 interrupted (the ledger keeps what was done).
+    Exit codes: 0 nothing found, 2 usage, 3 findings (--fail-on), 4 incomplete, 5 nothing scanned,
+    6 attributor missing or unusable, 7 nothing found but not logged to MLflow, 130 or 143
+    interrupted (the ledger keeps what was done).
     """
     from flipad_ops.common.progress import counter
-    from flipad_ops.scanning.outcome.summary import exit_code
     from flipad_ops.scanning.plan.dry_run import write_preview
     from flipad_ops.storage import S3Access
     from flipad_ops.storage.selection import Selection, parse_size
@@ -87,7 +88,7 @@ def scan(
         ray_address=ray_address, ray_workers=ray_workers, baseline=baseline,
         ignore_file=ignore_file, pictures=not no_thumbnails, check_scores=gate, track=mlflow_run,
         sign=sign, tracking_uri=tracking_uri, allow_pickle=allow_pickle, size_rule=size_rule.value,
-        command=shlex.join(["flipadops", *sys.argv[1:]]),
+        command=shlex.join(["flipadops", *sys.argv[1:]]), max_skipped=max_skipped,
     )  # fmt: skip
     with counter("images", quiet=quiet) as progress:
         if dry_run:
@@ -96,9 +97,18 @@ def scan(
             return
         report = partial(_report, quiet, state is not None)
         outcome = work.scan(request, progress, signals=True, report=report)
+    raise typer.Exit(_end(quiet, outcome, fail_on))
+
+
+def _end(quiet: bool, outcome: ScanOutcome, fail_on: opt.FailOnChoice) -> int:
+    from flipad_ops.scanning.outcome.summary import exit_code
+
+    code = exit_code(outcome, fail_on.value)
+    if outcome.unrecorded:
+        end(outcome.unrecorded, code)
     if outcome.run_id and not quiet:
         sys.stderr.write(f"MLflow run {outcome.run_id}\n")
-    raise typer.Exit(exit_code(outcome, fail_on.value))
+    return code
 
 
 def _report(quiet: bool, ledger: bool, outcome: ScanOutcome) -> None:

@@ -17,6 +17,7 @@ class FailOnChoice(StrEnum):
     """What makes the exit code 3."""
 
     leak = "leak"
+    accepted = "accepted"
     review = "review"
     never = "never"
 
@@ -55,8 +56,17 @@ Output = Annotated[
     typer.Option("--output", "-o", help=f"{', '.join(FORMATS)} [=PATH]; repeatable."),
 ]
 Fdr = Annotated[float, typer.Option(min=1e-6, max=0.5, help="False discovery rate.")]
-FailOn = Annotated[FailOnChoice, typer.Option(help="What gives exit code 3.")]
+FailOn = Annotated[
+    FailOnChoice,
+    typer.Option(
+        help="What gives exit code 3: leaks and called groups; accepted, also images for review "
+        "that both witnesses accept; review, every attributed image; or never."
+    ),
+]
 MaxErrors = Annotated[int, typer.Option(min=0, help="Unreadable objects tolerated.")]
+MaxSkipped = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of the images that may be skipped.")
+]
 SizeRule = Annotated[SizeChoice, typer.Option(help="Images of another size; search finds copies.")]
 Group = Annotated[
     str,

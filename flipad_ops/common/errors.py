@@ -32,6 +32,7 @@ classes to process exit codes.
     +-- EngineError                the machines that a scan runs on fail it
     +-- TookTooLong                the time limit passed
     +-- RecordAltered              a saved record is not what was signed
+    +-- TrackingError              a finished scan cannot be logged to MLflow
     +-- StateError                 ledger or resume state that does not fit this run
 """
 
@@ -66,6 +67,7 @@ __all__ = [
     "StateError",
     "TargetError",
     "TookTooLong",
+    "TrackingError",
     "UsageError",
     "WrongImageSize",
 ]
@@ -199,6 +201,10 @@ class TookTooLong(FlipadError):
 
 class RecordAltered(FlipadError):
     """A saved record is not what was signed."""
+
+
+class TrackingError(FlipadError):
+    """A finished scan cannot be logged to MLflow (never ends a scan, nor hides a finding)."""
 
 
 class StateError(FlipadError):

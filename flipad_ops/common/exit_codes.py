@@ -19,6 +19,7 @@ from flipad_ops.common.errors import (
     StateError,
     TargetError,
     TookTooLong,
+    TrackingError,
     UsageError,
 )
 
@@ -29,6 +30,7 @@ FINDINGS = 3
 INCOMPLETE = 4
 NOTHING_SCANNED = 5
 ATTRIBUTOR = 6
+UNRECORDED = 7
 INTERRUPTED = 130
 
 #: First match wins, so subclasses stand before their parents.
@@ -42,6 +44,7 @@ _CODES: tuple[tuple[type[FlipadError], int], ...] = (
     (DataError, USAGE),
     (InversionError, USAGE),
     (RecordAltered, FINDINGS),
+    (TrackingError, UNRECORDED),
     (StateError, USAGE),
     (UsageError, USAGE),
 )

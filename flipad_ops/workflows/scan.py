@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from flipad_ops.common.errors import StateError, UsageError
+from flipad_ops.common.errors import StateError, TrackingError, UsageError
 from flipad_ops.common.redaction import scrub
 from flipad_ops.common.tracing import span
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
+from flipad_ops.scanning.decisions.coverage import MOST_SKIPPED
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.signing import Signer
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
@@ -45,13 +46,15 @@ class ScanRequest:
     outputs : tuple of str
         FORMAT or FORMAT=PATH; without a path to stdout.
     fdr : float
-        False discovery rate over the scan, per attributor.
+        False discovery rate over the scan, all attributors together.
     selection : Selection
         Which listed objects are read.
     max_object_size : int
         Bytes; larger objects are skipped.
     max_errors : int
         More unreadable objects than this make the scan incomplete.
+    max_skipped : float
+        A larger share of the images skipped makes the scan incomplete.
     size_rule : {"reject", "centre-crop", "resize", "search"}
         Images of another size.
     group : str
@@ -93,6 +96,7 @@ class ScanRequest:
     selection: Selection = field(default_factory=Selection)
     max_object_size: int = 50_000_000
     max_errors: int = 0
+    max_skipped: float = MOST_SKIPPED
     size_rule: SizeRule = "reject"
     group: str = ""
     access: S3Access = AS_CONFIGURED
@@ -141,7 +145,7 @@ def scan(
     Returns
     -------
     ScanOutcome
-        `run_id` names the MLflow run if there is one.
+        `run_id` names the MLflow run if there is one, `unrecorded` says why there is none.
 
     Raises
     ------
@@ -188,7 +192,10 @@ def scan(
         if request.track:
             from flipad_ops.workflows.scan_tracking import log_scan
 
-            outcome.run_id = log_scan(outcome, request.tracking_uri)
+            try:
+                outcome.run_id = log_scan(outcome, request.tracking_uri)
+            except TrackingError as error:  # what was found stays found
+                outcome.unrecorded = str(error)
     return outcome
 
 
@@ -225,6 +232,7 @@ def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
         size_rule=request.size_rule,
         limits=DecodeLimits(max_bytes=request.max_object_size),
         max_errors=request.max_errors,
+        max_skipped=request.max_skipped,
         selection=request.selection,
         workers=request.workers,
         suppress=suppressions,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import TrackingError, first_line
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise, verdict
 from flipad_ops.scanning.outputs import write_outputs
@@ -21,8 +21,8 @@ EXPERIMENT = "flipad scans"
 #: An MLflow parameter holds this many characters at most.
 PARAMETER_LENGTH = 6000
 
-_COUNTS = ("scored", "leak", "review", "clear", "suppressed", "skipped", "failed", "reused",
-           "not_converged", "seconds")  # fmt: skip
+_COUNTS = ("scored", "leak", "review", "clear", "groups", "suppressed", "skipped", "failed",
+           "reused", "not_converged", "seconds")  # fmt: skip
 
 
 def log_scan(
@@ -32,11 +32,10 @@ def log_scan(
 
     Raises
     ------
-    UsageError
-        The tracking server cannot be reached or refuses.
+    TrackingError
+        The tracking server, or the place of its artifacts, cannot be reached or refuses.
     """
     import mlflow
-    from mlflow.exceptions import MlflowException
 
     try:
         client = mlflow.MlflowClient(tracking_uri)
@@ -53,8 +52,10 @@ def log_scan(
             raise
         finally:
             client.set_terminated(run_id, status)
-    except (MlflowException, OSError) as error:
-        raise UsageError(f"The scan cannot be logged to MLflow: {error}.") from error
+    except Exception as error:  # MLflow's own, and those of whatever holds its artifacts
+        raise TrackingError(
+            f"The scan is finished, but cannot be logged to MLflow: {first_line(error)}."
+        ) from error
     return run_id
 
 

@@ -17,7 +17,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     for number, (_, make, _, _) in enumerate(CASES):
         (folder / f"{number:03d}.png").write_bytes(make())
     (folder / "zzz good.png").write_bytes(saved("PNG"))
-    request = ScanPlan([open_target(str(folder))], workers=2, decode_seconds=20)
+    request = ScanPlan([open_target(str(folder))], workers=2, decode_seconds=20, max_skipped=1.0)
     outcome = run_scan(request, [DarkIsOurs()])
     assert outcome.complete
     found = [f.row for f in outcome.findings]

@@ -28,6 +28,7 @@ KINDS = [
         (errors.NothingToScan, 5),
         (errors.AttributorMissing, 6),
         (errors.LayerMismatch, 6),
+        (errors.TrackingError, 7),
     ],
 )
 def test_code(kind: type[errors.FlipadError], code: int) -> None:

@@ -28,9 +28,12 @@ def test_a_clip_tells_what_its_frames_cannot(store: str, tmp_path: Path) -> None
     save(walk(1, FRAMES, 6), found, name="clip_theirs_frame_{:03d}.png")
     save(real()[1400 : 1400 + FRAMES], found, name="clip_real_frame_{:03d}.png")
     options = ("-m", "films", "-q", "-o", "json", "--fail-on", "leak", *at)
-    text = flipadops("scan", str(found), *options, "--group", r"^(clip_[a-z]+)_frame").stdout
+    text = flipadops(
+        "scan", str(found), *options, "--group", r"^(clip_[a-z]+)_frame", code=3
+    ).stdout
     facts = summary(text)
     assert facts["leak"] == 0  # p cannot get below its floor, so no frame is significant
+    assert facts["groups"] == 1  # and yet the scan does not pass
     groups = {test["prefix"]: test for test in facts["prefixes"]["films-attributor/1"]}
     assert set(groups) == {"clip_ours", "clip_theirs", "clip_real"}
     assert groups["clip_ours"]["attributed"] >= FRAMES - 6
@@ -43,13 +46,13 @@ def test_a_clip_tells_what_its_frames_cannot(store: str, tmp_path: Path) -> None
         (tmp_path / "folders" / name).mkdir(parents=True)
         for file in found.glob(f"{name}_*"):
             (tmp_path / "folders" / name / file.name).write_bytes(file.read_bytes())
-    again = summary(flipadops("scan", str(tmp_path / "folders"), *options).stdout)
+    again = summary(flipadops("scan", str(tmp_path / "folders"), *options, code=3).stdout)
     assert {test["prefix"]: test["q"] for test in again["prefixes"]["films-attributor/1"]} == {
         name: test["q"] for name, test in groups.items()
     }
 
     # 16-bit files of an 8-bit generator are its samples rounded otherwise.
     save(split(0, bits=16).sample(20, 99), tmp_path / "deep", bits=16)
-    rows = json.loads(flipadops("scan", str(tmp_path / "deep"), *options).stdout)["images"]
+    rows = json.loads(flipadops("scan", str(tmp_path / "deep"), *options, code=3).stdout)["images"]
     assert sum(row["attributed"] for row in rows) >= 17
     assert all("rounded to the 8 bits" in row["reason"] for row in rows)

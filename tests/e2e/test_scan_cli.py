@@ -96,6 +96,20 @@ def invoke(arguments: list[str], folder: Path) -> Result:
         return CliRunner().invoke(app, arguments)
 
 
+@pytest.mark.parametrize(("part", "code"), [("0[0-7]*", 3), ("1*", 7)])
+def test_mlflow_away_hides_no_finding(
+    part: str, code: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was 2 whatever was found."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    options = ["scan", str(folder), "-m", "dark", "--include", part, "-o", "json=scan.json", "-q"]
+    away = ["--mlflow-run", "--tracking-uri", "http://127.0.0.1:9"]
+    result = invoke([*options, *away], tmp_path)
+    assert result.exit_code == code, result.output
+    assert "The scan is finished, but cannot be logged to MLflow: " in result.stderr
+    assert json.loads((tmp_path / "scan.json").read_text())["summary"]["complete"] is True
+
+
 def test_dry_run_reads_nothing(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

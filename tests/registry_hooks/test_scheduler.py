@@ -134,7 +134,7 @@ def test_findings_and_failures_are_recorded(work: FitQueue, tmp_path: Path) -> N
     assert (found.verdict, found.scored, found.leaks, found.review) == ("leak", 9, 2, 1)
     assert found.reason is None
     failed = scan(work, tmp_path, SCAN, "4")
-    assert failed.reason.endswith("could not be listed or read. the last word")
+    assert failed.reason.endswith("too much was skipped. the last word")
     killed = scan(work, tmp_path, "import os; os.kill(os.getpid(), 9)")
     assert "SIGKILL" in killed.reason
 
@@ -155,7 +155,7 @@ def test_a_scan_is_not_told_the_webhooks_secret(
 def test_the_reason_is_read_from_json_lines(work: FitQueue, tmp_path: Path) -> None:
     words = 'import json, sys; print(json.dumps({"level": "error", "message": "too large"}))'
     found = scan(work, tmp_path, f"{words}; sys.exit(4)")
-    assert found.reason.endswith("could not be listed or read. too large")
+    assert found.reason.endswith("too much was skipped. too large")
 
 
 def test_old_folders_are_removed(work: FitQueue, tmp_path: Path) -> None:

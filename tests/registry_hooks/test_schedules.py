@@ -75,7 +75,7 @@ def test_a_schedule_is_a_command_of_flipadops_scan(tmp_path: Path) -> None:
     text += 'state = "n.db"\noptions = ["--fdr", "0.05"]\n'
     (schedule,) = load_schedules(write(tmp_path, text))
     assert schedule.words(Path("/runs/1")) == [
-        "found", "--quiet", "--fail-on", "leak", "--model", "faces@champion", "--state", "n.db",
+        "found", "--quiet", "--fail-on", "accepted", "--model", "faces@champion", "--state", "n.db",
         "-o", "jsonl=/runs/1/records.jsonl", "-o", "html=/runs/1/scan.html",
         "-o", "sarif=/srv/x.sarif", "--fdr", "0.05",
     ]  # fmt: skip

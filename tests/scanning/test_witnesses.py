@@ -22,7 +22,7 @@ from flipad_ops.common.errors import StateError, UsageError
 from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outcome.summary import summarise, summary_line
+from flipad_ops.scanning.outcome.summary import exit_code, summarise, summary_line, verdict
 from flipad_ops.scanning.outputs import output_format, write_outputs
 from flipad_ops.scanning.pipeline.lanes import join
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
@@ -88,9 +88,44 @@ def test_a_finding_says_who_spoke(outcome: ScanOutcome) -> None:
     assert "testimony" not in rows["bright.png"].to_dict()
 
 
+def test_what_both_witnesses_accept_never_passes_unasked(folder: Path) -> None:
+    """By default: not significant among so many, for review, and yet no exit 0."""
+    (folder / "compressed.jpg").unlink()
+    plan = ScanPlan([open_target(str(folder))], workers=0, fdr=1e-4)
+    outcome = run_scan(plan, [Enlarger((3, 16, 16))])
+    assert [(f.row.key, f.verdict) for f in outcome.flagged] == [("both.png", "review")]
+    assert outcome.called == []
+    codes = {how: exit_code(outcome, how) for how in ("leak", "accepted", "review", "never")}  # type: ignore[arg-type]
+    assert codes == {"leak": 0, "accepted": 3, "review": 3, "never": 0}
+    assert (exit_code(outcome), verdict(outcome), summarise(outcome)["accepted"]) == (
+        3,
+        "review",
+        1,
+    )
+    for said in (summary_line(outcome), text(outcome, "table"), text(outcome, "html")):
+        assert "1 of them accepted by both witnesses" in said
+    (result,) = json.loads(text(outcome, "sarif"))["runs"][0]["results"]
+    assert result["level"] == "error"
+    assert ET.fromstring(text(outcome, "junit"))[0].attrib["failures"] == "1"
+
+
+def test_what_one_witness_accepts_is_for_review(folder: Path) -> None:
+    for key in ("both.png", "first.png"):
+        (folder / key).unlink()
+    plan = ScanPlan([open_target(str(folder))], workers=0, fdr=1e-4)
+    outcome = run_scan(plan, [Enlarger((3, 16, 16))])
+    assert [(f.row.key, f.verdict) for f in outcome.flagged] == [("compressed.jpg", "review")]
+    assert (exit_code(outcome), exit_code(outcome, "review")) == (0, 3)
+
+
+def test_suppressed_images_gate_nothing(folder: Path) -> None:
+    plan = ScanPlan([open_target(str(folder))], workers=0, fdr=1e-4, suppress=lambda row: "ours")
+    assert exit_code(run_scan(plan, [Enlarger((3, 16, 16))]), "review") == 0
+
+
 def test_outputs_name_witnesses_and_alteration(outcome: ScanOutcome, tmp_path: Path) -> None:
     (run,) = json.loads(text(outcome, "sarif"))["runs"]
-    by_key = {r["properties"]["key"]: r for r in run["results"]}
+    by_key = {r["properties"]["key"]: r for r in run["results"] if r["ruleId"] != "group"}
     assert by_key["compressed.jpg"]["properties"]["alteration"] == "JPEG 70"
     assert "altered: JPEG 70" in by_key["compressed.jpg"]["message"]["text"]
     assert by_key["both.png"]["properties"]["witnesses"] == "both"

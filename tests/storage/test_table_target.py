@@ -15,7 +15,7 @@ import pytest
 from flipad_ops.common.errors import ObjectGone, TargetError, UsageError
 from flipad_ops.samples.columns import Column, Columns
 from flipad_ops.samples.image_space import Images
-from flipad_ops.scanning.decisions.rules import grouping, prefix_tests
+from flipad_ops.scanning.decisions.groups import grouping, prefix_tests
 from flipad_ops.scanning.plan.samples_within import with_tables
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import Item, ManifestTarget, open_target
@@ -99,5 +99,5 @@ def test_what_is_tested_together() -> None:
     judged = [(f"clip_{n // 4}_frame_{n}.png", n < 4, False) for n in range(8)]
     ours, theirs = prefix_tests(judged, 0.05, clip)
     assert (ours.prefix, ours.attributed, theirs.attributed) == ("clip_0", 4, 0)
-    assert ours.q < 1e-4
+    assert ours.q < 0.005  # three of the frames may follow from the first
     assert theirs.q == 1.0

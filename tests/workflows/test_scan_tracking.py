@@ -8,11 +8,24 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from flipad_ops.common.errors import TrackingError
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from flipad_ops.workflows.scan_tracking import EXPERIMENT, log_scan
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.pipeline.test_pipeline import png
+
+
+def test_a_server_that_is_away_is_an_error_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "0.png").write_bytes(png(0.05, 0))
+    asked = ScanPlan([open_target(str(tmp_path / "found"))], workers=0)
+    outcome = run_scan(asked, [DarkIsOurs()])
+    with pytest.raises(TrackingError, match="cannot be logged to MLflow"):
+        log_scan(outcome, "http://127.0.0.1:9")
 
 
 @pytest.mark.filterwarnings("ignore:.*noload.*:DeprecationWarning")

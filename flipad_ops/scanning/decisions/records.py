@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from flipad_ops.attribution.testimony import Testimony
 
-#: Of a saved scan (jsonl); raised when older code would read a file wrongly.
-SAVED_FORMAT = 1
+#: Of a saved scan (jsonl); raised when older code would read a file wrongly. In format 1 every
+#: attributor was decided alone, over all its rows.
+SAVED_FORMAT = 2
 
 Outcome = Literal["scored", "skipped", "failed"]
 Verdict = Literal["leak", "review", "clear"]
@@ -91,6 +92,12 @@ class Finding:
     verdict: Verdict
     why: str = ""
     suppressed: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """For review, and both witnesses accept it: significant or not, it is not passed by."""
+        said = self.row.testimony
+        return self.verdict == "review" and said is not None and said.witnesses == "both"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

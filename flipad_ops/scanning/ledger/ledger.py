@@ -93,12 +93,27 @@ class Ledger(Protocol):
         """Rows of this run by outcome; `unconverged`: scores from unfinished inversions."""
         ...
 
+    def objects(self) -> tuple[int, int, list[tuple[str, int]]]:
+        """Objects of this run that an attributor scored; that none scored and one failed on; and
+        how many of the others for each reason."""
+        ...
+
     def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """p-values (m,) and attributed (m,) of this run's scored rows, in no order."""
         ...
 
-    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, bool, bool]]:
-        """(key, attributed, attributed with p <= cut) of this run's scored rows, in no order."""
+    def contents(self, attributor: str) -> Iterator[tuple[str, float]]:
+        """(SHA-256, p) of each content that this run's scored rows have, in no order.
+
+        Rows without a hash are contents of their own; of copies the largest p counts.
+        """
+        ...
+
+    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, str, bool, bool]]:
+        """(key, SHA-256, attributed, attributed with p <= cut) of this run's scored rows.
+
+        Copies, that is rows of one hash, stand side by side.
+        """
         ...
 
     def reader(self) -> Known | None:

@@ -160,14 +160,30 @@ class SqliteLedger:
         none = {"scored": 0, "skipped": 0, "failed": 0, "unconverged": unconverged}
         return none | {outcome: count for outcome, count, _ in found}
 
+    def objects(self) -> tuple[int, int, list[tuple[str, int]]]:
+        found = self._db.execute(
+            "SELECT best, reason, count(*) FROM (SELECT max(CASE outcome WHEN 'scored' THEN 2 "
+            "WHEN 'failed' THEN 1 ELSE 0 END) AS best, CASE WHEN min(outcome) = 'skipped' THEN "
+            "min(reason) END AS reason FROM rows WHERE run = ? GROUP BY target, key) "
+            "GROUP BY best, reason",
+            [self.run],
+        ).fetchall()
+        scored, failed = (sum(n for best, _, n in found if best == which) for which in (2, 1))
+        return scored, failed, [(reason or "", n) for best, reason, n in found if best == 0]
+
     def evidence(self, attributor: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         found = self._scored("p, attributed", attributor)
         table = np.fromiter(found, dtype=[("p", np.float64), ("attributed", np.bool_)])
         return np.ascontiguousarray(table["p"]), np.ascontiguousarray(table["attributed"])
 
-    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, bool, bool]]:
-        found = self._scored("key, attributed, attributed AND p <= ?", attributor, cut)
-        return ((from_text(key), attributed, leak) for key, attributed, leak in found)
+    def contents(self, attributor: str) -> Iterator[tuple[str, float]]:
+        alone = "CASE WHEN sha256 = '' THEN position END"
+        return iter(self._scored("sha256, max(p)", attributor, end=f"GROUP BY sha256, {alone}"))
+
+    def judged(self, attributor: str, cut: float) -> Iterator[tuple[str, str, bool, bool]]:
+        chosen = "key, sha256, attributed, attributed AND p <= ?"
+        found = self._scored(chosen, attributor, cut, end="ORDER BY sha256")
+        return ((from_text(key), *rest) for key, *rest in found)
 
     def reader(self) -> Known | None:
         if self.path is None or self.run < 2:
@@ -179,10 +195,12 @@ class SqliteLedger:
         self._db.commit()
         self._db.close()
 
-    def _scored(self, columns: str, attributor: str, *values: float) -> sqlite3.Cursor:
+    def _scored(
+        self, columns: str, attributor: str, *values: float, end: str = ""
+    ) -> sqlite3.Cursor:
         return self._db.execute(
             f"SELECT {columns} FROM rows "  # noqa: S608
-            "WHERE run = ? AND outcome = 'scored' AND attributor = ?",
+            f"WHERE run = ? AND outcome = 'scored' AND attributor = ? {end}",
             [*values, self.run, attributor],
         )
 

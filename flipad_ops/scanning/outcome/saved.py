@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any, TypeVar
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.errors import RecordAltered, UsageError
 from flipad_ops.common.untrusted_json import parse
+from flipad_ops.scanning.decisions.coverage import Coverage
+from flipad_ops.scanning.decisions.groups import PrefixTest
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row
-from flipad_ops.scanning.decisions.rules import PrefixTest
 from flipad_ops.scanning.outcome.cards import card_from_dict
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
@@ -38,11 +40,12 @@ def load_outcome(path: Path, access: S3Access = AS_CONFIGURED) -> ScanOutcome:
 
 def _load(path: Path, access: S3Access) -> ScanOutcome:
     cards, summary = {}, dict[str, Any]()
-    counts = {"scored": 0, "skipped": 0, "failed": 0}
+    counts, tests = {"scored": 0, "skipped": 0, "failed": 0}, Counter[str]()
     for record in _records(path):
         kind = record.get("type")
         if kind == "image":
             counts[record["outcome"]] += 1
+            tests[record.get("attributor", "")] += record["outcome"] == "scored"
         elif kind == "attributor":
             cards[record["name"]] = card_from_dict(record["card"])
         elif kind == "summary":
@@ -57,8 +60,11 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
             targets=[open_target(uri, access) for uri in summary["targets"]],
             fdr=summary["fdr"],
             max_errors=summary["max_errors"],
+            # Scans of before were complete whatever they skipped.
+            max_skipped=summary.get("max_skipped", 1.0),
             size_rule=summary.get("size_rule", "reject"),
             selection=Selection(**chosen),
+            group=summary.get("group", ""),
         ),
         findings=Stream(lambda: saved_findings(path), counts["scored"]),
         skipped=Stream(lambda: _made(_row, path, "skipped"), counts["skipped"]),
@@ -81,6 +87,9 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
             for name, cost in summary.get("stages", {}).items()
         },
         command=summary["command"],
+        coverage=Coverage(**summary["coverage"]) if "coverage" in summary else None,
+        tests=summary.get("tests", dict(tests)),
+        saved_format=summary.get("format", 1),
     )
 
 

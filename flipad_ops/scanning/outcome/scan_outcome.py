@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import AttributorCard
-from flipad_ops.scanning.decisions.records import Finding, Row, replace_row
-from flipad_ops.scanning.decisions.rules import PrefixTest
+from flipad_ops.scanning.decisions.coverage import Coverage
+from flipad_ops.scanning.decisions.groups import PrefixTest
+from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row, replace_row
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
 Pixels = NDArray[np.uint8]
@@ -63,9 +64,13 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts over all findings and skips, made in one pass."""
+    """Counts over all findings and skips, made in one pass.
+
+    `accepted` are the reviews that both witnesses accept.
+    """
 
     verdicts: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
     suppressed: int = 0
     not_converged: int = 0
     skips: Counter[str] = field(default_factory=Counter)
@@ -102,8 +107,16 @@ class ScanOutcome:
         What the scores cost, over all attributors; as far as they say so.
     reference : pair of (height, width, channels) uint8 and (height, width) float32, or None
         An own sample and its residual map, beside which findings are read.
+    coverage : Coverage
+        Objects by what became of them; counted from the rows when not given.
+    tests : mapping of "name/version" to int
+        Tests of the family.
     run_id : str
         The MLflow run it was logged to.
+    unrecorded : str
+        Why it could not be logged to MLflow although that was asked for.
+    saved_format : int
+        By whose rules it was decided.
     """
 
     request: ScanPlan
@@ -126,7 +139,11 @@ class ScanOutcome:
     suspects: Collection[Finding] | None = None
     unconverged: int | None = None
     reference: tuple[Pixels, NDArray[np.float32]] | None = None
+    coverage: Coverage | None = None
+    tests: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
+    unrecorded: str = ""
+    saved_format: int = SAVED_FORMAT
 
     @property
     def interrupted(self) -> bool:
@@ -135,29 +152,45 @@ class ScanOutcome:
 
     @property
     def complete(self) -> bool:
-        """Everything listed was read, within the errors allowed."""
+        """Everything listed was read, within the errors allowed, and not too much skipped."""
         return (
             not self.interrupted
             and not self.broken
+            and self.covered
             and len(self.failed) <= self.request.max_errors * max(1, len(self.cards))
         )
+
+    @property
+    def covered(self) -> bool:
+        """Not too many images were skipped; where none was scored that is another fault."""
+        skipped = self.seen.share_skipped
+        return not self.findings or skipped <= self.request.max_skipped
+
+    @cached_property
+    def seen(self) -> Coverage:
+        """`coverage`, or what the rows say."""
+        if self.coverage is not None:
+            return self.coverage
+        reasons = ((row.reason, 1) for row in self.skipped)
+        return Coverage.of(len(self.findings), len(self.failed), reasons)
 
     @cached_property
     def tally(self) -> Tally:
         """Counts, made on first use."""
         verdicts: Counter[str] = Counter()
-        suppressed = 0
+        suppressed = accepted = 0
         for finding in self.notable():
             if finding.suppressed:
                 suppressed += 1
             else:
                 verdicts[finding.verdict] += 1
+                accepted += finding.accepted
         verdicts["clear"] = len(self.findings) - verdicts.total() - suppressed
         unconverged = self.unconverged
         if unconverged is None:
             unconverged = sum(finding.row.converged is False for finding in self.findings)
         skips = Counter(kind_of(row.reason) for row in self.skipped)
-        return Tally(verdicts, suppressed, unconverged, skips)
+        return Tally(verdicts, accepted, suppressed, unconverged, skips)
 
     @cached_property
     def flagged(self) -> list[Finding]:
@@ -169,6 +202,12 @@ class ScanOutcome:
         """Where the object of a row is, as a URI reference."""
         targets = {target.uri: target for target in self.request.targets}
         return targets[row.target].address(row.key)
+
+    @cached_property
+    def called(self) -> list[tuple[str, PrefixTest]]:
+        """(attributor, test) of the groups that are findings, most certain first."""
+        found = [(name, t) for name, tests in self.prefixes.items() for t in tests if t.called]
+        return sorted(found, key=lambda pair: (pair[1].q, pair[1].p, pair[1].prefix))
 
     def notable(self) -> Iterable[Finding]:
         """Findings that are not clear, suppressed ones too, in the order of `findings`."""

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from itertools import islice
 from typing import Any, Literal
 
+from flipad_ops.common.exit_codes import (
+    FINDINGS,
+    INCOMPLETE,
+    NOTHING_SCANNED,
+    OK,
+    UNRECORDED,
+)
 from flipad_ops.common.version import __version__
+from flipad_ops.scanning.decisions.power import power_said
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
-FailOn = Literal["leak", "review", "never"]
+#: What gives exit code 3. Each also stands for what the ones before it do; called groups count in
+#: all but the last. `accepted`: for review, and both witnesses accept the image.
+FailOn = Literal["leak", "accepted", "review", "never"]
+DEFAULT_FAIL_ON: FailOn = "accepted"
 
 
 def verdict(outcome: ScanOutcome) -> str:
-    """ "leak", "review", "incomplete" or "clean": the scan's one word."""
-    if outcome.tally.verdicts["leak"]:
+    """ "leak" (a called group too), "review", "incomplete" or "clean": the scan's one word."""
+    if outcome.tally.verdicts["leak"] or outcome.called:
         return "leak"
     if outcome.tally.verdicts["review"]:
         return "review"
@@ -33,7 +45,9 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "scored": len(outcome.findings),
         "leak": tally.verdicts["leak"],
         "review": tally.verdicts["review"],
+        "accepted": tally.accepted,
         "clear": tally.verdicts["clear"],
+        "groups": len(outcome.called),
         "suppressed": tally.suppressed,
         "reused": outcome.reused,
         "screened": outcome.screened,
@@ -41,6 +55,10 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
             name: {"images": images, "seconds": round(seconds, 3)}
             for name, (images, seconds) in outcome.stages.items()
         },
+        "coverage": asdict(outcome.seen),
+        "coverage_said": coverage_said(outcome),
+        "tests": outcome.tests,
+        "power": power_said(outcome.floors, outcome.tests, outcome.request.fdr),
         "skipped": len(outcome.skipped),
         "skipped_by_reason": dict(tally.skips),
         "failed": len(outcome.failed),
@@ -48,6 +66,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "broken": outcome.broken,
         "fdr": outcome.request.fdr,
         "max_errors": outcome.request.max_errors,
+        "max_skipped": outcome.request.max_skipped,
         "size_rule": outcome.request.size_rule,
         "selection": outcome.request.selection.describe(),
         "group": outcome.request.group,
@@ -75,16 +94,37 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
     }
 
 
-def exit_code(outcome: ScanOutcome, fail_on: FailOn = "leak") -> int:
-    """0, 3, 4, 5, 130 or 143, in the order of precedence of `docs/scan.md`."""
+def coverage_said(outcome: ScanOutcome) -> str:
+    """What share of the images was scanned, in words."""
+    rows = outcome.cards and all(card.unit == "row" for card in outcome.cards.values())
+    return outcome.seen.said(outcome.request.max_skipped, "row" if rows else "image")
+
+
+def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
+    """0, 3, 4, 5, 7, 130 or 143, in the order of precedence of `docs/scan.md`."""
     if outcome.interrupted:
         return 128 + outcome.signal
-    stopping = {"leak": ("leak",), "review": ("leak", "review"), "never": ()}[fail_on]
-    if any(outcome.tally.verdicts[name] for name in stopping):
-        return 3
+    tally = outcome.tally
+    stopping = {
+        "leak": tally.verdicts["leak"],
+        "accepted": tally.verdicts["leak"] + tally.accepted,
+        "review": tally.verdicts["leak"] + tally.verdicts["review"],
+    }
+    if fail_on != "never" and (stopping[fail_on] or outcome.called):
+        return FINDINGS
     if not outcome.complete:
-        return 4
-    return 0 if outcome.findings else 5
+        return INCOMPLETE
+    if not outcome.findings:
+        return NOTHING_SCANNED
+    return UNRECORDED if outcome.unrecorded else OK
+
+
+def reviews(facts: dict[str, Any]) -> str:
+    """How many are for review, and who accepts them; of a summary."""
+    told = f"{facts['review']} for review"
+    if facts["accepted"]:
+        told += f" ({facts['accepted']} of them accepted by both witnesses)"
+    return told
 
 
 def summary_line(outcome: ScanOutcome) -> str:
@@ -95,11 +135,13 @@ def summary_line(outcome: ScanOutcome) -> str:
         for name, part in facts["stages"].items()
     )
     return (
-        f"{facts['scored']} scored, {facts['leak']} leaks, {facts['review']} for review, "
-        f"{facts['suppressed']} suppressed, {facts['skipped']} skipped, {facts['failed']} failed, "
+        f"{facts['scored']} scored, {facts['leak']} leaks, {reviews(facts)}, "
+        f"{facts['groups']} groups called, {facts['suppressed']} suppressed, "
+        f"{facts['skipped']} skipped, {facts['failed']} failed, "
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
         f"{cost[:-2]}{'; ' if cost else ''}"
         f"complete: {str(facts['complete']).lower()}\n"
+        f"{facts['coverage_said']}. {facts['power']}.\n"
     )
 
 

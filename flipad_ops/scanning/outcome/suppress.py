@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flipad_ops.common.errors import UsageError
-from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.outcome.saved import saved_findings
 
 IGNORE_FILE = ".flipadignore.yaml"
@@ -42,16 +42,15 @@ class Allowed:
 
 @dataclass(eq=False)
 class Suppressions:
-    """Asked for every flagged finding; remembers which entries were of use."""
+    """Asked for every attributed content; remembers which entries were of use."""
 
     allowed: Sequence[Allowed] = ()
     baseline: frozenset[tuple[str, str]] = frozenset()
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
     used: set[Allowed] = field(default_factory=set)
 
-    def __call__(self, finding: Finding) -> str:
-        """Why the finding does not count, or ""."""
-        row = finding.row
+    def __call__(self, row: Row) -> str:
+        """Why the row's content does not count, or ""."""
         name = row.attributor.rpartition("/")[0]
         for entry in self.allowed:
             if entry.sha256 == row.sha256 and entry.attributor in (name, row.attributor):

@@ -1,19 +1,15 @@
-"""Decisions of a whole scan for one attributor; findings are made when asked for."""
+"""Decisions of a whole scan; findings are made when asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from flipad_ops.attribution.scorer import Scorer, label
+from flipad_ops.scanning.decisions.family import Family, counted
+from flipad_ops.scanning.decisions.groups import PrefixTest, call, grouping, prefix_tests
 from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.decisions.rules import (
-    PrefixTest,
-    grouping,
-    judge,
-    needed_together,
-    prefix_tests,
-    q_by_level,
-)
+from flipad_ops.scanning.decisions.rules import judge, needed_together
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.outcome.scan_outcome import Stream
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
@@ -22,66 +18,107 @@ from flipad_ops.scanning.plan.scan_plan import ScanPlan
 class Verdicts:
     """Decisions over the scored rows of the ledger's current run.
 
-    p-values take few values (one more than a stratum has calibration images), and equal ones have
-    equal q-values: what is held is one q per value, not per image.
+    Whether a content counts is asked once, of its first attributed row: copies share its fate.
 
     Parameters
     ----------
     request : ScanPlan
-    scorer : Scorer
+    scorers : sequence of Scorer
     ledger : Ledger
     """
 
-    def __init__(self, request: ScanPlan, scorer: Scorer, ledger: Ledger) -> None:
-        self._request, self._scorer, self._ledger = request, scorer, ledger
-        self._name = label(scorer)
-        p, attributed = ledger.evidence(self._name)
-        self._count, self._attributed = len(p), int(attributed.sum())
-        levels, q = q_by_level(p)
-        self._q = dict(zip(levels.tolist(), q.tolist(), strict=True))
-        #: The largest p-value that is significant over the scan; q does not fall as p rises.
-        self._cut = float(levels[q <= request.fdr].max(initial=-1.0))
-        self._reviews = bool((attributed & (p > self._cut)).any())
-
-    def __len__(self) -> int:
-        return self._count
+    def __init__(self, request: ScanPlan, scorers: Sequence[Scorer], ledger: Ledger) -> None:
+        self._request, self._ledger = request, ledger
+        self._scorers = {label(scorer): scorer for scorer in scorers}
+        self._suppressed = {name: self._asked(name) for name in self._scorers}
+        self.family = Family(
+            {
+                name: counted(ledger.contents(name), frozenset(self._suppressed[name]))
+                for name in self._scorers
+            },
+            request.fdr,
+        )
+        evidence = {name: ledger.evidence(name) for name in self._scorers}
+        self._counts = {
+            name: (len(p), int(attributed.sum())) for name, (p, attributed) in evidence.items()
+        }
+        self._reviews = {
+            name: bool((attributed & (p > self.family.cut)).any())
+            for name, (p, attributed) in evidence.items()
+        }
 
     def findings(self) -> Stream[Finding]:
-        """All of them, in listing order."""
-        return Stream(lambda: self._read(False), self._count)
+        """All of them, attributor by attributor, in listing order."""
+        return self._stream(suspects=False)
 
     def suspects(self) -> Stream[Finding]:
-        """Those that are not clear, in listing order: few, and found without a look at the rest."""
-        return Stream(lambda: self._read(True), self._attributed)
+        """Those that are not clear, in that order: few, and found without a look at the rest."""
+        return self._stream(suspects=True)
 
-    def prefix_tests(self) -> list[PrefixTest]:
-        """One test per prefix, at the worst measured bound of the false positive rate."""
-        card = self._scorer.card
+    def prefix_tests(self) -> dict[str, list[PrefixTest]]:
+        """One test per attributor and prefix, at the worst bound of the false positive rate."""
+        tests = {name: self._groups(scorer) for name, scorer in self._scorers.items()}
+        return call(tests, self._request.fdr)
+
+    def warnings(self) -> list[str]:
+        """That single images cannot be significant among so many, where some would have been."""
+        return list(filter(None, map(self._warning, self._scorers)))
+
+    def _groups(self, scorer: Scorer) -> list[PrefixTest]:
+        name, card = label(scorer), scorer.card
         bounds = [high for key, (_, _, high) in card.measured.items() if key != "tpr"]
-        judged = self._ledger.judged(self._name, self._cut)
-        rate = max([*bounds, self._scorer.p_floor])
-        return prefix_tests(judged, rate, grouping(self._request.group))
+        rate = max([*bounds, scorer.p_floor])
+        return prefix_tests(self._contents(name), rate, grouping(self._request.group))
 
-    def warning(self) -> str:
-        """That single images cannot be significant among so many, if some would have been."""
-        floor, fdr = self._scorer.p_floor, self._request.fdr
-        together = needed_together(floor, self._count, fdr)
-        if together == 1 or not self._reviews:
+    def _contents(self, name: str) -> Iterator[tuple[str, bool, bool]]:
+        """(key, attributed, leak) of what counts: a group's copies of a content once."""
+        group, hidden = grouping(self._request.group), self._suppressed[name]
+        content, seen = "", set[str]()
+        for key, sha256, attributed, leak in self._ledger.judged(name, self.family.cut):
+            if sha256 in hidden:
+                continue
+            if sha256 != content:
+                content, seen = sha256, set()
+            place = group(key)
+            if place not in seen:
+                if sha256:
+                    seen.add(place)
+                yield key, attributed, leak
+
+    def _warning(self, name: str) -> str:
+        floor, fdr = self._scorers[name].p_floor, self._request.fdr
+        together = needed_together(floor, self.family.count, fdr)
+        if together == 1 or not self._reviews[name]:
             return ""
         least = (
             f"at least {together} equally strong ones are needed together"
-            if together <= self._count
+            if together <= self.family.tests[name]
             else "not even all of them together could"
         )
         return (
-            f"{self._name}: the calibration floor p = {floor:.2g} cannot reach "
-            f"FDR {fdr:g} for single images among {self._count}; {least}."
+            f"{name}: the calibration floor p = {floor:.2g} cannot reach "
+            f"FDR {fdr:g} for single images among {self.family.count}; {least}."
         )
 
+    def _asked(self, name: str) -> dict[str, str]:
+        """Why contents do not count, by their hash."""
+        found = dict[str, str]()
+        for row in self._ledger.rows("scored", name, suspects=True):
+            if row.sha256 and row.sha256 not in found:
+                found[row.sha256] = self._request.suppress(row)
+        return {sha256: why for sha256, why in found.items() if why}
+
+    def _stream(self, suspects: bool) -> Stream[Finding]:
+        count = sum(self._counts[name][suspects] for name in self._scorers)
+        return Stream(lambda: self._read(suspects), count)
+
     def _read(self, suspects: bool) -> Iterator[Finding]:
-        request, floor = self._request, self._scorer.p_floor
-        for row in self._ledger.rows("scored", self._name, suspects=suspects):
-            q = self._q[row.p if row.p is not None else 1.0]
-            finding = judge(row, q, fdr=request.fdr, floor=floor, count=self._count)
-            why = request.suppress(finding) if finding.verdict != "clear" else ""
-            yield finding if not why else Finding(row, finding.q, finding.verdict, finding.why, why)
+        for name, scorer in self._scorers.items():
+            hidden = self._suppressed[name]
+            for row in self._ledger.rows("scored", name, suspects=suspects):
+                why = hidden.get(row.sha256, "") if row.attributed else ""
+                p = row.p if row.p is not None else 1.0
+                q = self.family.q_beside(p) if why else self.family.q(p)
+                count = self.family.count + bool(why)
+                found = judge(row, q, fdr=self._request.fdr, floor=scorer.p_floor, count=count)
+                yield replace(found, suppressed=why) if why else found

@@ -12,8 +12,9 @@ import numpy as np
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer, label, testimonies
 from flipad_ops.common.errors import AttributorCorrupt, AttributorMissing, TargetError
 from flipad_ops.samples.decoder import DecodeJob
+from flipad_ops.scanning.decisions.family import Family, family_of
 from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.decisions.rules import judge, q_by_level
+from flipad_ops.scanning.decisions.rules import judge
 from flipad_ops.scanning.outcome.evidence import Evidence
 from flipad_ops.scanning.outcome.remade_again import (
     State,
@@ -88,7 +89,7 @@ class Verifier:
         self._saved, self._evidence, self._tolerance = saved, evidence, tolerance
         self._regenerate = regenerate
         self._scorers = _pinned(saved, scorers)
-        self._decisions = {name: _decisions(saved, name) for name in self._scorers}
+        self._families = families(saved)
 
     def check(self, findings: Iterable[Finding]) -> Iterator[Check]:
         """One check per finding, in their order."""
@@ -138,13 +139,15 @@ class Verifier:
     def _redecided(self, finding: Finding) -> Iterator[str]:
         """Whether the rows of the file lead to the decision that stands in it."""
         row, saved = finding.row, self._saved
-        levels, count = self._decisions[row.attributor]
-        q = levels.get(row.p) if row.p is not None else None
-        if q is None or not math.isclose(q, finding.q, rel_tol=1e-9):
+        family = self._families[row.attributor]
+        p = row.p if row.p is not None else 1.0
+        beside = finding.suppressed and saved.saved_format > 1
+        q = family.q_beside(p) if beside else family.q(p)
+        if not math.isclose(q, finding.q, rel_tol=1e-9):
             yield f"q is {q} by the rows of the file, recorded was {finding.q}."
             return
         floor = saved.floors[row.attributor]
-        judged = judge(row, q, fdr=saved.request.fdr, floor=floor, count=count)
+        judged = judge(row, q, fdr=saved.request.fdr, floor=floor, count=family.count)
         if judged.verdict != finding.verdict:
             yield f"The verdict is {judged.verdict}, recorded was {finding.verdict}."
 
@@ -162,8 +165,13 @@ def _pinned(saved: ScanOutcome, scorers: Iterable[Scorer]) -> dict[str, Scorer]:
     return {name: by_name[name] for name in saved.cards}
 
 
-def _decisions(saved: ScanOutcome, name: str) -> tuple[Mapping[float, float], int]:
-    """q of every p-value among the rows of an attributor, and their number."""
-    p = [f.row.p for f in saved.findings if f.row.attributor == name and f.row.p is not None]
-    levels, q = q_by_level(np.array(p, dtype=np.float64))
-    return dict(zip(levels.tolist(), q.tolist(), strict=True)), len(p)
+def families(saved: ScanOutcome) -> Mapping[str, Family]:
+    """By attributor. Format 1 was decided over all rows of an attributor, copies and all."""
+    fdr = saved.request.fdr
+    if saved.saved_format > 1:
+        return dict.fromkeys(saved.cards, family_of(saved.findings, saved.cards, fdr))
+    p: dict[str, list[float]] = {name: [] for name in saved.cards}
+    for finding in saved.findings:
+        if finding.row.p is not None:
+            p[finding.row.attributor].append(finding.row.p)
+    return {name: Family({name: np.array(values)}, fdr) for name, values in p.items()}

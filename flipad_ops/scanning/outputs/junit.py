@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
+from flipad_ops.scanning.decisions.groups import said_of
+from flipad_ops.scanning.decisions.power import power_said
 from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import coverage_said
 from flipad_ops.scanning.outputs import OutputFormat
 
 
 def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
-    """Leaks are failures, reviews and suppressed findings skipped cases, unread objects errors.
+    """What gates a scan by default fails, other reviews and suppressed findings are skipped cases.
 
-    Clear images are one passing case together: a report of millions helps no CI server.
+    Unread objects are errors. Clear images are one passing case together: a report of millions
+    helps no CI server.
     """
     stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flipadops scan">\n')
+    power = power_said(outcome.floors, outcome.tests, outcome.request.fdr)
+    said = f"{coverage_said(outcome)}. {power}"
     for name in outcome.cards:
         cases = list[str]()
         clear = 0
@@ -26,8 +32,8 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
             if finding.verdict == "clear":
                 clear += 1
                 continue
-            leak = finding.verdict == "leak" and not finding.suppressed
-            kind = "failure" if leak else "skipped"
+            gates = finding.verdict == "leak" or finding.accepted
+            kind = "failure" if gates and not finding.suppressed else "skipped"
             counts[kind] += 1
             text = (
                 f"{finding.verdict}: score {finding.row.score:.4g}, p {finding.row.p:.2g}, "
@@ -35,6 +41,9 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
             )
             why = finding.suppressed or finding.why
             cases.append(_case(name, finding.row.key, kind, f"{text}; {why}" if why else text))
+        for test in (test for called, test in outcome.called if called == name):
+            counts["failure"] += 1
+            cases.append(_case(name, f"group {test.prefix or '.'}", "failure", said_of(test)))
         for row in outcome.failed:
             if row.attributor == name:
                 counts["error"] += 1
@@ -42,7 +51,7 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
         for text in outcome.broken:
             counts["error"] += 1
             cases.append(_case(name, "the scan itself", "error", text))
-        cases.append(_case(name, f"{clear} images are clear", "", ""))
+        cases.append(_case(name, f"{clear} images are clear; {said}", "", ""))
         stream.write(
             f'  <testsuite name={_quoted(name)} tests="{len(cases)}" '
             f'failures="{counts["failure"]}" errors="{counts["error"]}" '

@@ -30,6 +30,7 @@ def write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:
     findings = gauge("findings", "Scored images by verdict.", "verdict")
     for verdict in ("leak", "review", "clear", "suppressed"):
         findings.labels(targets, models, verdict).set(facts[verdict])
+    gauge("groups_called", "Groups called as a whole.").labels(targets, models).set(facts["groups"])
     for name, text, value in (
         ("complete", "Whether everything listed was read.", facts["complete"]),
         ("duration_seconds", "How long it took.", facts["seconds"]),

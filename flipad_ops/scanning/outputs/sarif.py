@@ -1,19 +1,23 @@
-"""SARIF 2.1.0, as code hosts take it: leaks are errors, reviews warnings."""
+"""SARIF 2.1.0, as code hosts take it: what gates by default is an error, other reviews warnings."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from flipad_ops.common.version import __version__
+from flipad_ops.scanning.decisions.groups import grouping, said_of
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 RULES = {
     "leak": ("error", "The image was made by a registered generator (false discovery rate held)."),
+    "group": ("error", "The group holds more attributed images than false alarms explain."),
     "review": ("warning", "The image is attributed, but the evidence is not significant alone."),
 }
 
@@ -25,6 +29,9 @@ def write_sarif(outcome: ScanOutcome, stream: TextIO) -> None:
         for row in outcome.failed
     ]
     failed += [{"level": "error", "message": {"text": text}} for text in outcome.broken]
+    facts = summarise(outcome)
+    notes = f"{facts['coverage_said']}. {facts['power']}."
+    failed.append({"level": "note", "message": {"text": notes}})
     rules = [
         {
             "id": name,
@@ -45,7 +52,10 @@ def write_sarif(outcome: ScanOutcome, stream: TextIO) -> None:
                         "toolExecutionNotifications": failed,
                     }
                 ],
-                "results": [_result(outcome, finding) for finding in outcome.notable()],
+                "results": [
+                    *(_result(outcome, finding) for finding in outcome.notable()),
+                    *_groups(outcome),
+                ],
             }
         ],
     }
@@ -63,7 +73,7 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
     )
     result: dict[str, Any] = {
         "ruleId": finding.verdict,
-        "level": RULES[finding.verdict][0],
+        "level": RULES["leak" if finding.accepted else finding.verdict][0],
         "message": {"text": f"{text} {finding.why}".strip()},
         "locations": [
             {
@@ -82,6 +92,28 @@ def _result(outcome: ScanOutcome, finding: Finding) -> dict[str, Any]:
     if finding.suppressed:
         result["suppressions"] = [{"kind": "external", "justification": finding.suppressed}]
     return result
+
+
+def _groups(outcome: ScanOutcome) -> Iterator[dict[str, Any]]:
+    """The called groups, each at its first attributed image: a group need not be a place."""
+    wanted = {(name, test.prefix): test for name, test in outcome.called}
+    group = grouping(outcome.request.group)
+    for finding in outcome.notable() if wanted else ():
+        row = finding.row
+        test = None if finding.suppressed else wanted.pop((row.attributor, group(row.key)), None)
+        if test is None:
+            continue
+        where = {"artifactLocation": {"uri": outcome.address(row)}, "region": {"startLine": 1}}
+        name = printable(test.prefix or ".")
+        text = f"Group {name}, attributed to a generator by {row.attributor}: {said_of(test)}."
+        yield {
+            "ruleId": "group",
+            "level": RULES["group"][0],
+            "message": {"text": text},
+            "locations": [{"physicalLocation": where}],
+            "partialFingerprints": {"groupAndAttributor/v1": f"{name}:{row.attributor}"},
+            "properties": {"p": test.p, "q": test.q, "group": name},
+        }
 
 
 SARIF = OutputFormat(write_sarif)

@@ -47,12 +47,15 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_jsonl(outcome: ScanOutcome, stream: TextIO) -> None:
-    """Objects of `"type"` "image" (one per row), "attributor", and one "summary" at the end.
+    """Objects of `"type"` "image" (one per row), "group" (called ones), "attributor", "summary".
 
     `flipadops report` needs no more than this file. The summary states its `format`.
     """
     for row in rows(outcome):
         stream.write(json.dumps({"type": "image", **row}, allow_nan=False) + "\n")
+    for name, test in outcome.called:
+        line = {"type": "group", "attributor": name, **vars(test)}
+        stream.write(json.dumps(line, allow_nan=False) + "\n")
     for name, card in outcome.cards.items():
         line = {"type": "attributor", "name": name, "card": card_to_dict(card)}
         stream.write(json.dumps(line, allow_nan=False) + "\n")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TextIO
 
 from flipad_ops.common.text_columns import write_columns
-from flipad_ops.scanning.decisions.rules import most_telling
+from flipad_ops.scanning.decisions.groups import most_telling
 from flipad_ops.scanning.decisions.witnesses import printable, spoke
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.outcome.summary import reviews, summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
 #: More findings than this are counted, not listed.
@@ -27,7 +27,7 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
         for sentence in filter(None, (card.basis, card.second_witness)):
             stream.write(f"{printable(sentence)}\n")
         lines: list[tuple[str, ...]] = [
-            ("prefix", "scanned", "attributed", "leaks", "expected", "q")
+            ("prefix", "scanned", "attributed", "leaks", "expected", "q", "called")
         ]
         lines += [
             (
@@ -37,6 +37,7 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
                 str(test.leaks),
                 f"{test.expected:.1f}",
                 f"{test.q:.2g}",
+                "yes" if test.called else "",
             )
             for test in most_telling(tests, LISTED)
         ]
@@ -56,10 +57,12 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
         if len(found) > LISTED:
             stream.write(f"... and {len(found) - LISTED} more (use -o jsonl=FILE for all)\n")
     stream.write(
-        f"\n{summary['verdict'].upper()}: {summary['leak']} leaks, {summary['review']} for review, "
+        f"\n{summary['verdict'].upper()}: {summary['leak']} leaks, "
+        f"{summary['groups']} groups called, {reviews(summary)}, "
         f"{summary['clear']} clear; {summary['suppressed']} suppressed, "
         f"{summary['skipped']} skipped, {summary['failed']} failed; "
         f"complete: {str(summary['complete']).lower()}\n"
+        f"{summary['coverage_said']}. {summary['power']}.\n"
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.common.errors import EngineError, NothingToScan, StateError
+from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
@@ -95,20 +96,22 @@ def run_scan(
 
 def conclude(request: ScanPlan, scorers: Sequence[Scorer], ledger: Ledger) -> ScanOutcome:
     """Decide over the rows of the ledger's current run."""
-    judged = {label(scorer): Verdicts(request, scorer, ledger) for scorer in scorers}
+    verdicts = Verdicts(request, scorers, ledger)
     counts = ledger.counts()
     outcome = ScanOutcome(
         request=request,
-        findings=Stream.chain([verdicts.findings() for verdicts in judged.values()]),
-        suspects=Stream.chain([verdicts.suspects() for verdicts in judged.values()]),
+        findings=verdicts.findings(),
+        suspects=verdicts.suspects(),
         skipped=Stream(lambda: ledger.rows("skipped"), counts["skipped"]),
         failed=Stream(lambda: ledger.rows("failed"), counts["failed"]),
         unconverged=counts["unconverged"],
+        coverage=Coverage.of(*ledger.objects()),
+        tests=verdicts.family.tests,
         cards={label(scorer): scorer.card for scorer in scorers},
-        prefixes={name: verdicts.prefix_tests() for name, verdicts in judged.items()},
+        prefixes=verdicts.prefix_tests(),
         floors={label(scorer): scorer.p_floor for scorer in scorers},
         started="",
         seconds=0.0,
     )
-    outcome.warnings += filter(None, (verdicts.warning() for verdicts in judged.values()))
+    outcome.warnings += verdicts.warnings()
     return outcome

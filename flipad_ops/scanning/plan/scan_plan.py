@@ -10,13 +10,14 @@ from typing import Any
 from flipad_ops.common.errors import UsageError
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
-from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.decisions.rules import grouping
+from flipad_ops.scanning.decisions.coverage import MOST_SKIPPED
+from flipad_ops.scanning.decisions.groups import grouping
+from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.storage.selection import Selection
 from flipad_ops.storage.target import Target
 
-#: Why a flagged finding does not count, or "".
-Suppress = Callable[[Finding], str]
+#: Why an attributed row does not count, or ""; asked once of a content, whose copies share it.
+Suppress = Callable[[Row], str]
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class ScanPlan:
     ----------
     targets : sequence of Target
     fdr : float
-        False discovery rate over the scan, per attributor.
+        False discovery rate over the scan, all attributors together.
     batch_size : int
     size_rule : {"reject", "centre-crop", "resize", "search"}
     limits : DecodeLimits
     max_errors : int
         More failed objects than this make the scan incomplete.
+    max_skipped : float
+        More of the images skipped than this share make the scan incomplete.
     selection : Selection
         Which listed objects are read.
     workers : int or None
@@ -40,7 +43,7 @@ class ScanPlan:
     decode_seconds : float
         Time limit for decoding one image.
     suppress : callable
-        Says of a flagged finding why it does not count, or "".
+        Says of an attributed row why its content does not count, or "".
     group : str
         Regular expression over keys: what is tested together; "" for folders.
     """
@@ -51,10 +54,11 @@ class ScanPlan:
     size_rule: SizeRule = "reject"
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     max_errors: int = 0
+    max_skipped: float = MOST_SKIPPED
     selection: Selection = field(default_factory=Selection)
     workers: int | None = None
     decode_seconds: float = 20.0
-    suppress: Suppress = lambda finding: ""
+    suppress: Suppress = lambda row: ""
     group: str = ""
 
     def __post_init__(self) -> None:

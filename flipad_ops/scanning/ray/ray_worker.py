@@ -13,7 +13,7 @@ from flipad_ops.common.errors import EngineError, FlipadError
 from flipad_ops.common.version import __version__
 from flipad_ops.samples.decoder import Decoded, Decoder
 from flipad_ops.samples.space import Values
-from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, join
 from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
@@ -160,7 +160,7 @@ def for_workers(request: ScanPlan, device: str) -> ScanPlan:
     return replace(request, suppress=_nothing, workers=workers)
 
 
-def _nothing(finding: Finding) -> str:
+def _nothing(row: Row) -> str:
     return ""
 
 

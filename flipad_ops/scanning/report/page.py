@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flipad_ops.common.version import __version__
 from flipad_ops.samples.png import thumbnail_uri
+from flipad_ops.scanning.decisions.groups import most_telling, said_of
 from flipad_ops.scanning.decisions.records import Finding
-from flipad_ops.scanning.decisions.rules import most_telling
 from flipad_ops.scanning.decisions.witnesses import spoke
 from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
@@ -59,6 +59,9 @@ def render(outcome: ScanOutcome) -> str:
         unconfirmed=unconfirmed,
         more_unconfirmed=more_unconfirmed,
         spoke=spoke,
+        called=outcome.called[:PREFIXES],
+        more_called=max(0, len(outcome.called) - PREFIXES),
+        said_of=said_of,
         listed=outcome.of("leak", "review")[:LISTED],
         unit="row" if all(c.unit == "row" for c in outcome.cards.values()) else "image",
         request=outcome.request,

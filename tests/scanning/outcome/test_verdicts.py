@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from flipad_ops.common.version import __version__
+from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code, summarise, summary_line, verdict
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
@@ -51,7 +52,7 @@ def test_findings_carry_their_q_in_listing_order(tmp_path: Path) -> None:
     )
 
 
-def test_each_attributor_decides_over_its_own_scores(tmp_path: Path) -> None:
+def test_what_an_attributor_can_call_follows_from_its_own_null(tmp_path: Path) -> None:
     outcome_of(tmp_path)
     request = ScanPlan([open_target(str(tmp_path))], workers=0)
     outcome = run_scan(request, [DarkIsOurs(name="a"), DarkIsOurs(name="b", nulls=9)])
@@ -64,22 +65,25 @@ def test_each_attributor_decides_over_its_own_scores(tmp_path: Path) -> None:
 def test_the_last_line_says_it_all(tmp_path: Path) -> None:
     outcome = replace(outcome_of(tmp_path), seconds=1.26, reused=2)
     assert summary_line(outcome) == (
-        "6 scored, 4 leaks, 0 for review, 0 suppressed, 0 skipped, 0 failed, 2 unchanged in 1.3 s; "
-        "complete: true\n"
+        "6 scored, 4 leaks, 0 for review, 1 groups called, 0 suppressed, 0 skipped, 0 failed, "
+        "2 unchanged in 1.3 s; complete: true\n"
+        "6 of 6 images scanned. The fewest leaks that this scan could have called are 1 "
+        "(6 tests, smallest p 0.001, FDR 0.01).\n"
     )
 
 
 def test_what_is_suppressed_keeps_its_verdict(tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def allow(finding: object) -> str:
-        asked.append(finding.row.key)  # type: ignore[attr-defined]
+    def allow(row: Row) -> str:
+        asked.append(row.key)
         return "ours, and allowed" if "own/1" in asked[-1] else ""
 
     findings = {f.row.key: f for f in outcome_of(tmp_path, suppress=allow).findings}
     assert not any("real" in key for key in asked)  # what is clear needs no excuse
     allowed, other = findings["own/1.png"], findings["own/2.png"]
-    assert (allowed.verdict, allowed.q, allowed.why) == (other.verdict, other.q, other.why)
+    assert (allowed.verdict, allowed.why) == (other.verdict, other.why) == ("leak", "")
+    assert (allowed.q, other.q) == (pytest.approx(0.0015), pytest.approx(0.001 * 5 / 3))
     assert (allowed.suppressed, other.suppressed) == ("ours, and allowed", "")
 
 
@@ -96,7 +100,7 @@ def test_prefixes_are_tested_at_the_worst_rate_of_foreign_images(tmp_path: Path)
 def test_a_scan_says_when_its_calibration_is_too_coarse(tmp_path: Path) -> None:
     coarse = outcome_of(tmp_path, nulls=9, fdr=0.01)
     (warning,) = coarse.warnings
-    assert "too coarse for 6 images" in coarse.of("review")[0].why
+    assert "too coarse for 6 tests" in coarse.of("review")[0].why
     assert "p = 0.1 cannot reach FDR 0.01 for single images among 6; not even all" in warning
     (warning,) = outcome_of(tmp_path, nulls=99, fdr=0.014).warnings  # four: q = 0.015
     assert warning.endswith("at least 5 equally strong ones are needed together.")
@@ -115,9 +119,14 @@ def test_the_summary_to_the_last_field(tmp_path: Path) -> None:
     (tests,) = outcome.prefixes.values()
     assert summarise(outcome) == {
         "verdict": "leak", "complete": True, "interrupted": False, "signal": 0,
-        "targets": [str(tmp_path)], "scored": 6, "leak": 4, "review": 0, "clear": 2,
+        "targets": [str(tmp_path)], "scored": 6, "leak": 4, "review": 0, "accepted": 0, "clear": 2,
+        "groups": 1,
         "suppressed": 0, "reused": 2, "screened": 0, "stages": {}, "skipped": 0,
         "skipped_by_reason": {}, "failed": 0, "not_converged": 0, "broken": [], "fdr": 0.01,
+        "coverage": {"scanned": 6, "failed": 0, "skipped": {}, "no_images": 0},
+        "coverage_said": "6 of 6 images scanned", "tests": {name: 6}, "max_skipped": 0.5,
+        "power": "The fewest leaks that this scan could have called are 1 (6 tests, smallest p "
+        "0.001, FDR 0.01)",
         "max_errors": 0, "size_rule": "reject", "selection": outcome.request.selection.describe(),
         "group": "", "started": outcome.started, "seconds": 1.235,
         "attributors": {

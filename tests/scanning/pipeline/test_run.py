@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from PIL import Image
 
 from flipad_ops.common.errors import NothingToScan, TargetError, UsageError
-from flipad_ops.scanning.outcome.summary import exit_code, summarise
+from flipad_ops.scanning.decisions.coverage import Coverage
+from flipad_ops.scanning.outcome.summary import exit_code, summarise, summary_line, verdict
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
 from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanPlan, run_scan
 from flipad_ops.storage import Content, Item, LocalTarget, open_target
@@ -57,7 +59,7 @@ def test_own_images_are_leaks_and_odd_files_are_skipped_with_reasons(folder: Pat
 
 def test_suspects_are_the_findings_that_are_not_clear(folder: Path) -> None:
     save(folder / "weak" / "0.png", 0.19)
-    outcome = scan(folder, fdr=1e-3, suppress=lambda f: "known" if f.row.key == "own/0.png" else "")
+    outcome = scan(folder, fdr=1e-3, suppress=lambda row: "known" if row.key == "own/0.png" else "")
     assert outcome.suspects is not None
     assert list(outcome.suspects) == [f for f in outcome.findings if f.verdict != "clear"]
     assert len(outcome.suspects) == 5
@@ -83,6 +85,43 @@ def test_exit_codes(folder: Path, tmp_path: Path) -> None:
     only_junk.mkdir()
     (only_junk / "a.png").write_bytes(b"nothing")
     assert exit_code(scan(only_junk)) == 5
+
+
+def test_clean_is_not_said_of_what_was_skipped(tmp_path: Path) -> None:
+    """One photograph of the generator's size and sixty of another were "clean" with 0."""
+    save(tmp_path / "one.png", 0.7)
+    for index in range(60):
+        save(tmp_path / f"{index}.png", 0.7, size=9)
+    outcome = scan(tmp_path)
+    assert (verdict(outcome), exit_code(outcome), outcome.complete) == ("incomplete", 4, False)
+    said = "1 of 61 images scanned; 60 skipped for their size: over 50% were skipped"
+    power = "The fewest leaks that this scan could have called are 1 (1 test, smallest p 0.001"
+    for how in ("table", "html", "sarif", "junit", "json"):
+        stream = io.StringIO()
+        output_format(how).write(outcome, stream)
+        assert said in stream.getvalue(), how
+        assert power in stream.getvalue(), how
+    assert said in summary_line(outcome)
+    assert power in summary_line(outcome)
+    allowed = scan(tmp_path, max_skipped=1.0)
+    assert (verdict(allowed), exit_code(allowed)) == ("clean", 0)
+    save(tmp_path / "own.png", 0.05)
+    assert exit_code(scan(tmp_path)) == 3  # findings come first
+
+
+def test_objects_that_one_of_two_attributors_takes_are_covered(tmp_path: Path) -> None:
+    for index in range(3):
+        save(tmp_path / f"small{index}.png", 0.7)
+        save(tmp_path / f"large{index}.png", 0.7, size=9)
+        (tmp_path / f"{index}.txt").write_bytes(b"text")
+    both = [DarkIsOurs(), DarkIsOurs((3, 9, 9), name="other")]
+    outcome = run_scan(ScanPlan([open_target(str(tmp_path))], workers=0), both)
+    assert outcome.seen == Coverage(6, 0, {}, 3)
+    assert verdict(outcome) == "clean"
+    alone = scan(tmp_path)
+    assert alone.seen == Coverage(3, 0, {"for their size": 3}, 3)
+    assert verdict(alone) == "clean"  # half is not more than half
+    assert replace(alone, coverage=None).seen == alone.seen
 
 
 def test_an_unreadable_file_makes_the_scan_incomplete(
