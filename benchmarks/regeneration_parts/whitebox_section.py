@@ -14,7 +14,7 @@ from benchmarks.regeneration_parts.zoo_section import kinds_of, zoo_target
 from flipad_ops.generators import quantise
 
 SECTION = "whitebox"
-ATTACKED, SEED = 20, 20
+ATTACKED, SEED = 15, 20
 FRAMING, HIDING = (2, 4, 8), (1, 2, 4, 8)
 
 
