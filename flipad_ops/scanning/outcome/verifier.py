@@ -17,6 +17,7 @@ from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.rules import judge
 from flipad_ops.scanning.outcome.evidence import Evidence
 from flipad_ops.scanning.outcome.remade_again import (
+    SEARCH_TOLERANCE,
     State,
     near_threshold,
     regenerate,
@@ -124,14 +125,16 @@ class Verifier:
     def _rescored(self, finding: Finding, scorer: Scorer, batch: ScoreBatch) -> Iterator[str]:
         score, p = float(batch.score[0]), float(batch.p[0])
         row = finding.row
-        if row.score is None or not math.isclose(score, row.score, rel_tol=self._tolerance):
+        searched = SEARCH_TOLERANCE if row.testimony is not None else 0.0
+        tolerance = max(self._tolerance, searched)
+        if row.score is None or not math.isclose(score, row.score, rel_tol=tolerance):
             yield f"The score is {score:.6g}, recorded was {row.score}."
         # A score next to one of the null's may change places with it: one step of p.
         steps = [0.0, *(n / (count + 1) for count in scorer.card.strata.values() for n in (1, 2))]
         near_p = [p + sign * step for step in steps for sign in (1, -1)]
         if row.p is None or row.p < scorer.p_floor - 1e-12 or not np.isclose(near_p, row.p).any():
             yield f"p is {p:.6g}, recorded was {row.p}."
-        near = math.isclose(score, scorer.threshold, rel_tol=self._tolerance)
+        near = math.isclose(score, scorer.threshold, rel_tol=tolerance)
         near |= near_threshold(row.testimony)
         if not near and row.attributed is not bool(batch.attributed[0]):
             yield "The image is on the other side of the threshold."
