@@ -15,7 +15,7 @@ FPR = 0.02
 LEVELS = (Level(0.01, 0.005, 0.005, 6.0, FPR), Level(0.04, 0.005, 0.005, 6.0, FPR))
 #: Of rich latents: images without trace of a lossy file, which come all the way; JPEG files, which
 #: do not, and are found only where the others are not.
-RICH_LEVELS = (Level(0.005, 0.005, 0.01, 0.0, FPR), Level(0.04, 0.02, 0.01, 0.0, FPR))
+RICH_LEVELS = (Level(0.005, 0.005, 0.015, 0.0, FPR), Level(0.04, 0.02, 0.015, 0.0, FPR))
 #: Of looks on the way; and how far beyond, in units of the margin, an image is dropped there. The
 #: second way is the dear one: among photographs those that come so far are smooth, and many.
 EARLY = (Level(0.005, 0.005, 0.005, 1.0), Level(0.01, 0.01, 0.005, 1.0))
