@@ -92,7 +92,7 @@ def _moved(
     for step in range(steps):
         at = pixels.clone().requires_grad_()
         seen = rounded(at)
-        margins = [second_margin(regenerator, seen, remade)[:, None]]
+        margins = [second_margin(regenerator, seen, remade, PULL)[:, None]]
         branches = [] if surrogate is None else surrogate.margins(seen)
         every = [torch.cat([part, margins[0]], dim=1) for part in branches] or margins
         loss = excess(every) if framing else -reach(margins, CONTENT)
@@ -110,9 +110,16 @@ def _select(remade: Remade, rows: Tensor) -> Remade:
     return Remade(**{name: value[rows] for name, value in vars(remade).items()})
 
 
-def second_margin(regenerator: Regenerator, pixels: Tensor, remade: Remade) -> Tensor:
-    """(n,) float64 what the judge says of the pixels beside these remade images, about 0 at its
-    line, and a little of the distance. Differentiable in the pixels.
+def second_margin(
+    regenerator: Regenerator, pixels: Tensor, remade: Remade, pull: float = 0.0
+) -> Tensor:
+    """(n,) float64 what the judge says of the pixels beside these remade images; at most 0 passes.
+    Differentiable in the pixels.
+
+    Parameters
+    ----------
+    pull : float
+        Added for each dB over the image's own blurred copy.
     """
     with torch.no_grad():
         plain = regenerator.search.make(remade.latents)
@@ -122,8 +129,8 @@ def second_margin(regenerator: Regenerator, pixels: Tensor, remade: Remade) -> T
         observed = PixelBox(pixels, regenerator.step)
         measured = measures(pixels, made, observed)
         # Far from all support vectors the judge has no slope; the distance always has one.
-        pull = PULL * (measured[:, 0] - measured[:, 4])
-        said.append(regenerator.model.judge(way)(measured) + pull)
+        over = measured[:, 0] - measured[:, 4]
+        said.append(regenerator.model.judge(way)(measured) + pull * over)
     return torch.where(remade.placed, said[1], said[0])
 
 

@@ -90,7 +90,7 @@ def test_verdicts_are_those_of_each_kind_alone(fitted: Fitted, toy_split: SplitG
     assert fitted.both.second is not None
     assert fitted.first.second is None
     sets = {"own": toy_split.sample(6, seed=3), "noise": noise_images(5, seed=4)}
-    rows = list(verdict_rows(fitted, sets, {"noise": 5}, section="zoo", how="x"))
+    rows = list(verdict_rows(fitted, sets, {"noise": {"origins": 5}}, section="zoo", how="x"))
     for row, images in zip(rows, sets.values(), strict=True):
         assert row["attributed"] == int(fitted.both.score(images).attributed.sum())
         assert row["without_second"] == int(fitted.first.score(images).attributed.sum())
