@@ -27,7 +27,7 @@ from flipad_ops.generators import EIGHT_BIT, Grid, SplitGenerator
 MIN_SIDE = 8
 #: Disturbance of near misses, in standard deviations of the final layer's weights; and of
 #: relatives, whose images differ as those of the same network trained a little further.
-NEAR, RELATIVE = (0.3, 1.2), (0.02, 0.2)
+NEAR, RELATIVE = (0.3, 1.2), (0.1, 0.4)
 
 
 def recompressed(images: Tensor, seed: int) -> Tensor:

@@ -117,7 +117,7 @@ def fit_second(
     model = WitnessModel(encoder, len(own), generator.sample_shape)
     model.latents.copy_(torch.tensor(_range(plan)))
     regenerator = make_regenerator(generator, model, chosen)
-    others = _others(plan, strange, sources, 2 * half, regenerator.rich)
+    others = _others(plan, strange, sources, half, regenerator.rich)
 
     def found(images: Tensor) -> tuple[Tensor, Tensor]:
         # Own and foreign ones of the same alterations.
@@ -147,16 +147,17 @@ def fit_second(
     return SecondFitted(model, null, _figures(plan, both, regenerator.flat))
 
 
-def _others(plan: Plan, strange: Tensor, sources: Tensor, count: int, rich: bool) -> Tensor:
-    """Images that are not to pass; of rich latents half of them relatives, which come nearest."""
+def _others(plan: Plan, strange: Tensor, sources: Tensor, half: int, rich: bool) -> Tensor:
+    """Images that are not to pass, `half` each way; of rich latents half of those out of files are
+    relatives, which come nearest there. As made they come too near to be told from by examples."""
     # Near misses are own images but for the last layer, too near for latents that are few.
     far, seed = sources != near_source(plan.splits), plan.settings.seed
-    kin = count // 2 if rich else 0
-    given = evenly(strange[far], sources[far], count - kin, stream(seed, "witness foreign"))
+    kin = half // 2 if rich else 0
+    given = evenly(strange[far], sources[far], 2 * half - kin, stream(seed, "witness foreign"))
     relatives = near_misses(plan.generator, kin, stream(seed, "witness relatives"), RELATIVE)
-    both = torch.cat([given, relatives.to(given.device)])
     draw = torch.Generator().manual_seed(stream(seed, "witness order"))
-    return both[torch.randperm(count, generator=draw)]
+    filed = torch.cat([given[half:], relatives.to(given.device)])
+    return torch.cat([given[:half], filed[torch.randperm(half, generator=draw)]])
 
 
 def evenly(images: Tensor, sources: Tensor, count: int, seed: int) -> Tensor:
