@@ -13,6 +13,7 @@ import torch
 
 from flipad_ops.attribution.serialisation import JSON_NAME, load_attributor, save_attributor
 from flipad_ops.common.errors import AttributorCorrupt, StateError, UsageError
+from flipad_ops.scanning.decisions.records import SAVED_FORMAT
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.suppress import read_baseline
@@ -138,12 +139,12 @@ def test_an_earlier_scan_is_reported_and_counts_as_baseline(tmp_path: Path) -> N
     assert len(read_baseline(saved)) == 2
     with (again := tmp_path / "again.jsonl").open("w") as stream:
         write_jsonl(outcome, stream)
-    assert json.loads(again.read_text().splitlines()[-1])["format"] == 1
+    assert json.loads(again.read_text().splitlines()[-1])["format"] == SAVED_FORMAT
     assert read_baseline(again) == read_baseline(saved)
 
 
 @pytest.mark.parametrize("read", [load_outcome, read_baseline])
-@pytest.mark.parametrize("stored", [2, "1"])
+@pytest.mark.parametrize("stored", [SAVED_FORMAT + 1, "1"])
 def test_a_later_scan_is_refused(read: object, stored: object, tmp_path: Path) -> None:
     *rest, summary = (FIXTURES / "scan" / "scan.jsonl").read_text().splitlines()
     summary = json.dumps({**json.loads(summary), "format": stored})

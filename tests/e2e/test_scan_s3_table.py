@@ -54,7 +54,7 @@ def rows(levels: list[float], group: int = 10) -> bytes:
     return held.getvalue()
 
 
-LEVELS = [0.05] * 10 + [0.7 + n / 1000 for n in range(20)]
+LEVELS = [0.05 + n / 10_000 for n in range(10)] + [0.7 + n / 1000 for n in range(20)]
 
 
 @pytest.fixture(scope="module")

@@ -74,10 +74,7 @@ class Lane:
         self._pixels[row.sha256] = pixels
         self._rows[row.sha256] = [(row, position)]
         if len(self._pixels) >= self.batch_size:
-            self._set_promising_aside()
-            self._enter_scores(self._pixels)
-        if len(self._set_aside) >= self.batch_size:
-            self._enter_scores(self._set_aside)
+            self._score_full()
 
     def flush(self) -> None:
         """Score what is waiting."""
@@ -88,6 +85,12 @@ class Lane:
             for sha256 in whole:
                 del self._set_aside[sha256]
             self._enter_scores(whole)
+
+    def _score_full(self) -> None:
+        self._set_promising_aside()
+        self._enter_scores(self._pixels)
+        if len(self._set_aside) >= self.batch_size:
+            self._enter_scores(self._set_aside)
 
     def _set_promising_aside(self) -> None:
         # A search costs as much for one image as for a batch: few are collected to be one.

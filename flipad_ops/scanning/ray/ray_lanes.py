@@ -37,6 +37,9 @@ class RemoteLane(Lane):
         else:
             flying.append((row, position))
 
+    def _score_full(self) -> None:
+        self.flush()  # pixels are with the workers: nothing can be set aside here
+
     def flush(self) -> None:
         """Send off what is waiting."""
         if not self._pixels:
