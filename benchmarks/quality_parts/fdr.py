@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from flipad_ops.detection import conformal_p
+from flipad_ops.detection import Null
 from flipad_ops.scanning.decisions.rules import benjamini_hochberg
 
 Scores = NDArray[np.float64]
@@ -34,7 +34,7 @@ def realised_fpr(null: Mapping[str, Scores], held_out: Mapping[str, Scores]) -> 
     """
     found: dict[str, Any] = {}
     for name, scores in held_out.items():
-        p = conformal_p(scores, null)
+        p = Null(null).p(scores)
         rows = {}
         for level in LEVELS:
             count, hits = len(p), int((p <= level).sum())
@@ -79,7 +79,7 @@ def simulate(
                     ]
                 )
                 scores = np.r_[ours, foreign]
-                q = benjamini_hochberg(conformal_p(scores, calibration))
+                q = benjamini_hochberg(Null(calibration).p(scores))
                 flagged = (q <= FDR) & (scores <= threshold)
                 out.append(float(flagged[leaks:].sum() / max(flagged.sum(), 1)))
             power.append(float(flagged[:leaks].mean()) if leaks else float("nan"))

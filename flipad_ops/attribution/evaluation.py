@@ -14,7 +14,12 @@ from flipad_ops.detection import Rate, auc
 Scores = NDArray[np.float64]
 
 
-def evaluate_scores(own: Scores, foreign: Mapping[str, Scores], threshold: float) -> dict[str, Any]:
+def evaluate_scores(
+    own: Scores,
+    foreign: Mapping[str, Scores],
+    threshold: float,
+    origins: Mapping[str, NDArray[np.int64]] | None = None,
+) -> dict[str, Any]:
     """Rates at `threshold` on samples used neither for training nor for calibration.
 
     Parameters
@@ -22,17 +27,20 @@ def evaluate_scores(own: Scores, foreign: Mapping[str, Scores], threshold: float
     own : (n,) float64
     foreign : mapping of stratum to (n,) float64
     threshold : float
+    origins : mapping of stratum to (n,) int64, optional
+        Whose the foreign samples are, see `Rate.among`; of a missing stratum each has its own.
 
     Returns
     -------
     dict
-        "tpr" and per stratum "fpr" (value, low, high, count), "auc" and "accuracy" (own and
-        foreign weighted 50:50, as the paper does).
+        "tpr" and per stratum "fpr" (value, low, high, count, origins), "auc" and "accuracy" (own
+        and foreign weighted 50:50, as the paper does).
     """
     tpr = Rate.of(int((own <= threshold).sum()), len(own))
     strata = {}
     for name, scores in foreign.items():
-        fpr = Rate.of(int((scores <= threshold).sum()), len(scores))
+        of = (origins or {}).get(name, np.arange(len(scores)))
+        fpr = Rate.among(scores <= threshold, of[: len(scores)])
         strata[name] = {
             "fpr": asdict(fpr),
             "auc": auc(own, scores),

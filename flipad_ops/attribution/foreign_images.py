@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attribution.fit_settings import FitSettings
@@ -45,13 +47,29 @@ class ForeignImages:
 
 @dataclass(frozen=True, eq=False)
 class ForeignSplit:
-    """A source cut in three. `grouped` is False when related images may sit in two parts."""
+    """A source cut in three.
+
+    Parameters
+    ----------
+    train, calibration, test : Tensor, float32, (n, *sample_shape)
+        In random order.
+    grouped : bool
+        False when images of one origin may sit in two parts.
+    sibling : bool
+    calibration_origins, test_origins : (n,) int64
+        Equal numbers for images of one origin; no number is another source's as well.
+    origins : int
+        In all three.
+    """
 
     train: Tensor
     calibration: Tensor
     test: Tensor
     grouped: bool
-    sibling: bool = False
+    sibling: bool
+    calibration_origins: NDArray[np.int64]
+    test_origins: NDArray[np.int64]
+    origins: int
 
 
 def gather_foreign(
@@ -113,10 +131,13 @@ def split_foreign(
     caps = _fair_shares({name: len(source) for name, source in sources.items()}, maximum)
     left = {name: len(source) - caps[name] for name, source in sources.items()}
     extra = _fair_shares(left, more, 0)
-    return {
-        name: _split(source, caps[name], extra[name], stream(seed, "foreign split", index))
-        for index, (name, source) in enumerate(sorted(sources.items()))
-    }
+    splits, first = {}, 0
+    for index, (name, source) in enumerate(sorted(sources.items())):
+        origins = _origins(source) + first
+        first += len(source)
+        drawn = stream(seed, "foreign split", index)
+        splits[name] = _split(source, origins, caps[name], extra[name], drawn)
+    return splits
 
 
 def _fair_shares(
@@ -130,30 +151,58 @@ def _fair_shares(
     return shares
 
 
-def _split(source: ForeignImages, cap: int, extra: int, seed: int) -> ForeignSplit:
-    drawn = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
-    order, spare = drawn[:cap], drawn[cap:].tolist()
-    bounds = (SHARES[0] * len(order), (SHARES[0] + SHARES[1]) * len(order))
-    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
-    groups = source.groups
-    grouped = groups is not None and len(set(groups)) >= len(SHARES)
-    if grouped and groups is not None:
-        members: dict[str, list[int]] = {}
-        for index in order.tolist():
-            members.setdefault(groups[index], []).append(index)
-        # Largest first into the part that lacks most keeps the shares close.
-        wanted = [share * len(order) for share in SHARES]
-        for group in sorted(members.values(), key=len, reverse=True):
-            part = max(range(3), key=lambda k: wanted[k] - len(parts[k]))
-            parts[part].extend(group)
-        grouped = all(parts)
-    if not grouped:
-        first, second = int(bounds[0]), int(bounds[1])
-        rows = order.tolist()
-        parts = (rows[:first], rows[first:second], rows[second:])
-    if groups is not None:
-        taken = {groups[index] for index in (*parts[0], *parts[2])}
-        spare = [index for index in spare if groups[index] not in taken]
-    parts[1].extend(spare[:extra])
-    train, calibration, test = (source.images[part] for part in parts)
-    return ForeignSplit(train, calibration, test, grouped or groups is None, source.sibling)
+def _origins(source: ForeignImages) -> NDArray[np.int64]:
+    """(n,) numbers below n, equal for images of one origin."""
+    if source.groups is None:
+        return np.arange(len(source))
+    known: dict[str, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in source.groups], np.int64)
+
+
+def _split(
+    source: ForeignImages, origins: NDArray[np.int64], cap: int, extra: int, seed: int
+) -> ForeignSplit:
+    draw = torch.Generator().manual_seed(seed)
+    drawn = torch.randperm(len(source), generator=draw).numpy()
+    order, spare = drawn[:cap], drawn[cap:]
+    parts = [] if source.groups is None else _by_origin(order, origins, draw)
+    grouped = source.groups is None or all(map(len, parts))
+    if not (parts and grouped):
+        first, second = (int(share * len(order)) for share in (SHARES[0], SHARES[0] + SHARES[1]))
+        parts = [order[:first], order[first:second], order[second:]]
+    if source.groups is not None:
+        taken = np.concatenate([origins[parts[0]], origins[parts[2]]])
+        spare = spare[~np.isin(origins[spare], taken)]
+    # Whoever takes the first few of a part is to have them of many origins; calibration comes last,
+    # so that more of it changes nothing else.
+    for number, more in ((0, 0), (2, 0), (1, extra)):
+        part = np.concatenate([parts[number], spare[:more]])
+        parts[number] = part[torch.randperm(len(part), generator=draw).numpy()]
+    train, calibration, test = (source.images[torch.from_numpy(part)] for part in parts)
+    return ForeignSplit(
+        train,
+        calibration,
+        test,
+        grouped,
+        source.sibling,
+        origins[parts[1]],
+        origins[parts[2]],
+        len(np.unique(origins[np.concatenate(parts)])),
+    )
+
+
+def _by_origin(
+    order: NDArray[np.int64], origins: NDArray[np.int64], draw: torch.Generator
+) -> list[NDArray[np.int64]]:
+    """Three parts that share no origin: these, in random order, each into the part that then lacks
+    most."""
+    _, at, sizes = np.unique(origins[order], return_inverse=True, return_counts=True)
+    wanted, part = [share * len(order) for share in SHARES], np.zeros(len(sizes), np.int64)
+    empty = set(range(len(SHARES)))
+    for done, origin in enumerate(torch.randperm(len(sizes), generator=draw).tolist()):
+        last = len(sizes) - done <= len(empty)
+        into = max(empty if last else range(len(SHARES)), key=lambda k: wanted[k])
+        part[origin] = into
+        wanted[into] -= sizes[origin]
+        empty.discard(into)
+    return [order[part[at] == number] for number in range(len(SHARES))]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attribution.testimony import Testimony
-from flipad_ops.detection import conformal_p, p_floor
+from flipad_ops.detection import Null
+from flipad_ops.detection.null import LEAST_ALONE
 from flipad_ops.regeneration.remade_batch import Remade
+
+#: What a source's stratum is called where its images are altered.
+ALTERED = ", altered"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +96,9 @@ class Calibration:
     remade_null : mapping of stratum to (n,) float64
         `Testimony.ratio` of the second witness for foreign samples, as they are and altered; empty
         without one.
+    origins : mapping of source to (n,) int64
+        Whose its calibration samples are, in their order; see `detection.null.Null`. A source that
+        is missing has an origin for each.
     """
 
     threshold: float
@@ -98,17 +106,54 @@ class Calibration:
     null_scores: Mapping[str, NDArray[np.float64]]
     recompressed_null_scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     remade_null: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    origins: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    @cached_property
+    def null(self) -> Null:
+        """Of images in general, for the first witness."""
+        return self._null(self.null_scores)
+
+    @cached_property
+    def lossy_null(self) -> Null | None:
+        """Of images out of lossy files, if these are decided apart."""
+        recompressed = self.recompressed_null_scores
+        return self._null(recompressed) if recompressed else None
+
+    @cached_property
+    def second_null(self) -> Null | None:
+        """Of the second witness, if there is one."""
+        return self._null(self.remade_null) if self.remade_null else None
 
     @property
     def floor(self) -> float:
         """The smallest p-value of the first witness alone."""
-        return max(p_floor(self.null_scores), p_floor(self.recompressed_null_scores, 0.0))
+        return max(null.floor for null in (self.null, self.lossy_null) if null is not None)
 
     def p(
         self, scores: NDArray[np.float64], recompressed: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
         """Conformal p-values (n,), each kind of image among its own null (Mondrian)."""
-        p = conformal_p(scores, self.null_scores)
-        if recompressed.any():
-            p[recompressed] = conformal_p(scores[recompressed], self.recompressed_null_scores)
+        p = self.null.p(scores)
+        if recompressed.any() and self.lossy_null is not None:
+            p[recompressed] = self.lossy_null.p(scores[recompressed])
         return p
+
+    def origins_of(self, stratum: str) -> int:
+        """How many origins a stratum's calibration samples have, one of any kind of null."""
+        source = stratum.removesuffix(ALTERED)
+        count = next(
+            len(null[stratum])
+            for null in (self.null_scores, self.remade_null, self.recompressed_null_scores)
+            if stratum in null
+        )
+        known = self.origins.get(source)
+        return count if known is None else len(np.unique(known[:count]))
+
+    def _null(self, scores: Mapping[str, NDArray[np.float64]]) -> Null:
+        known = {}
+        for stratum, values in scores.items():
+            origins = self.origins.get(stratum.removesuffix(ALTERED))
+            if origins is not None:
+                known[stratum] = origins[: len(values)]
+        # Calibrations of earlier versions, without origins, decide as they did.
+        return Null(scores, known, LEAST_ALONE if self.origins else 1)

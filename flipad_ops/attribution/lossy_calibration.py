@@ -107,4 +107,5 @@ def evaluate_lossy(
         return torch.where(screen.recompressed, screen.score, torch.inf).cpu().numpy()
 
     strata = {name: score(split.test) for name, split in splits.items() if not split.sibling}
-    return evaluate_scores(score(own), strata, threshold)
+    origins = {name: split.test_origins for name, split in splits.items()}
+    return evaluate_scores(score(own), strata, threshold, origins)

@@ -78,6 +78,8 @@ class AttributorCard:
         `Testimony.ratio` of calibration images, own ones and foreign ones by stratum.
     second_witness : str
         What the second witness is, or why it is silent; a sentence.
+    origins : mapping of stratum to how many origins its null scores have
+        Empty in cards of earlier versions.
     """
 
     attributor_name: str
@@ -106,6 +108,7 @@ class AttributorCard:
     remade_own: tuple[float, ...] = ()
     remade_null: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     second_witness: str = ""
+    origins: Mapping[str, int] = field(default_factory=dict)
 
 
 class Scorer(Protocol):

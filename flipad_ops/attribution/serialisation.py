@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -17,11 +16,13 @@ from torch import Tensor
 
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fit_settings import FitSettings
-from flipad_ops.attribution.judgement import Calibration
+from flipad_ops.attribution.stored_calibration import (
+    calibration_tensors,
+    stored_calibration,
+)
 from flipad_ops.common.errors import (
     AttributorCorrupt,
     AttributorError,
-    AttributorUncalibrated,
     FlipadError,
     first_line,
 )
@@ -65,6 +66,7 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
         "threshold": attributor.calibration.threshold,
         "strata": sorted(attributor.calibration.null_scores),
         "recompressed_strata": sorted(attributor.calibration.recompressed_null_scores),
+        "origins": sorted(attributor.calibration.origins),
         "settings": attributor.settings.to_dict(),
         "generator": dict(attributor.generator),
         "evaluation": dict(attributor.evaluation),
@@ -145,17 +147,11 @@ def _tensors(attributor: Attributor) -> dict[str, Tensor]:
         "features.mean": attributor.features.mean,
         "features.std": attributor.features.std,
         "features.channels": attributor.features.channels,
-        "calibration.own": torch.tensor(attributor.calibration.own_scores),
+        **calibration_tensors(attributor.calibration),
     }
     tensors |= {f"layer.{name}": tensor for name, tensor in attributor.layer.tensors().items()}
     if attributor.reference is not None:
         tensors["reference"] = attributor.reference
-    calibration = attributor.calibration
-    for kind, null in (("null", calibration.null_scores),
-                       ("recompressed", calibration.recompressed_null_scores),
-                       ("remade", calibration.remade_null)):  # fmt: skip
-        for name, scores in null.items():
-            tensors[f"calibration.{kind}.{name}"] = torch.tensor(np.asarray(scores))
     if attributor.regeneration is not None:
         for name, tensor in attributor.regeneration.state_dict().items():
             tensors[f"regeneration.{name}"] = tensor
@@ -202,7 +198,7 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
         space=space_of(_words(fields), sample_shape),
         features=features,
         detector=detector,
-        calibration=_calibration(fields, tensors),
+        calibration=stored_calibration(fields, tensors),
         settings=settings,
         generator=fields["generator"],
         evaluation=fields["evaluation"],
@@ -220,25 +216,6 @@ def _regeneration(
     model = WitnessModel.empty(fields["regeneration"], sample_shape)
     model.load_state_dict(_under("regeneration.", tensors))
     return model
-
-
-def _calibration(fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Calibration:
-    threshold = float(fields["threshold"])
-    null = {name: tensors[f"calibration.null.{name}"].numpy() for name in fields["strata"]}
-    recompressed = {
-        name: tensors[f"calibration.recompressed.{name}"].numpy()
-        for name in fields["recompressed_strata"]
-    }
-    remade = {
-        name: tensors[f"calibration.remade.{name}"].numpy()
-        for name in fields.get("remade_strata", ())
-    }
-    every = [*null.values(), *recompressed.values(), *remade.values()]
-    if not null or any(len(s) == 0 or not np.isfinite(s).all() for s in every):
-        raise AttributorUncalibrated("The attributor holds no finite foreign calibration scores.")
-    if not math.isfinite(threshold):
-        raise AttributorUncalibrated("The attributor holds no finite threshold.")
-    return Calibration(threshold, tensors["calibration.own"].numpy(), null, recompressed, remade)
 
 
 def _words(fields: Mapping[str, Any]) -> Mapping[str, Any]:

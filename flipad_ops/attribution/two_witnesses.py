@@ -23,7 +23,6 @@ from flipad_ops.attribution.alteration_words import alteration_of, words
 from flipad_ops.attribution.judgement import Attribution, Calibration, Screening
 from flipad_ops.attribution.testimony import Testimony, Witnesses, pack_latent
 from flipad_ops.common.errors import AttributorError
-from flipad_ops.detection import conformal_p
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.alterations import SIDE, apply_filter, place, resample
 from flipad_ops.regeneration.judge import decibels
@@ -143,7 +142,8 @@ class SecondWitness:
 
     def p(self, ratio: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
         """p-values (n,) of both, see the top of this file."""
-        second = conformal_p(ratio, self.calibration.remade_null)
+        assert self.calibration.second_null is not None
+        second = self.calibration.second_null.p(ratio)
         both = np.where(ratio <= 1, np.minimum(first, second), second)
         doubled: NDArray[np.float64] = np.minimum(1.0, 2 * both)
         return doubled

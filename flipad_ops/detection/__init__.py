@@ -3,9 +3,7 @@
 from flipad_ops.detection.calibration import (
     Rate,
     auc,
-    conformal_p,
     missed_at_most,
-    p_floor,
     threshold_at_fnr,
 )
 from flipad_ops.detection.deepsad import DeepSad, train_deepsad
@@ -13,6 +11,7 @@ from flipad_ops.detection.deepsad_settings import DeepSadSettings
 from flipad_ops.detection.features import FeatureMap, fit_features
 from flipad_ops.detection.fusion import Branch, Detector
 from flipad_ops.detection.lossy_traces import jpeg_quality, lossy_trace
+from flipad_ops.detection.null import Null
 from flipad_ops.detection.pixel import PixelView, can_view_pixels, fit_pixels
 from flipad_ops.detection.recovered import Recovered
 from flipad_ops.detection.row_view import fit_rows
@@ -32,6 +31,7 @@ __all__ = [
     "FeatureMap",
     "Inputs",
     "Material",
+    "Null",
     "PixelView",
     "Rate",
     "Recovered",
@@ -40,7 +40,6 @@ __all__ = [
     "View",
     "auc",
     "can_view_pixels",
-    "conformal_p",
     "every_view",
     "fit_detector",
     "fit_features",
@@ -52,7 +51,6 @@ __all__ = [
     "jpeg_quality",
     "lossy_trace",
     "missed_at_most",
-    "p_floor",
     "stored_detector",
     "threshold_at_fnr",
     "train_deepsad",

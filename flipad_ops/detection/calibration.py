@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,55 +44,51 @@ def missed_at_most(above: int, count: int, confidence: float = 0.95) -> float:
     return float(beta.ppf(confidence, above + 1, count - above))
 
 
-def conformal_p(scores: Scores, null_scores: Mapping[str, Scores]) -> Scores:
-    """Conformal p-value of "not ours" for each score, the largest over the null's strata.
-
-    `p = (1 + #{null <= s}) / (n + 1)` in each stratum; its floor is 1 / (n + 1).
+@dataclass(frozen=True)
+class Rate:
+    """A proportion with its 95% interval.
 
     Parameters
     ----------
-    scores : (m,) float64
-    null_scores : mapping of stratum to (n,) float64
-        Scores of foreign calibration samples.
-
-    Raises
-    ------
-    AttributorUncalibrated
-        There is no stratum, or an empty one.
+    value : float
+        Share of the images; NaN without any.
+    low, high : float
+        For a further origin's images.
+    count, origins : int
+        Images, and how many origins they have.
     """
-    if not null_scores or any(len(null) == 0 for null in null_scores.values()):
-        raise AttributorUncalibrated("Calibration needs foreign scores in every stratum.")
-    values = np.asarray(scores, dtype=np.float64)
-    p = np.zeros_like(values)
-    for null in null_scores.values():
-        below = np.searchsorted(np.sort(null), values, side="right")
-        p = np.maximum(p, (1.0 + below) / (len(null) + 1.0))
-    return p
-
-
-def p_floor(null_scores: Mapping[str, Scores], none: float = 1.0) -> float:
-    """The smallest p-value that `conformal_p` can give; `none` where there are no strata."""
-    return max((1.0 / (len(null) + 1.0) for null in null_scores.values()), default=none)
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A proportion with its 95% Clopper-Pearson interval and sample size."""
 
     value: float
     low: float
     high: float
     count: int
+    origins: int
 
     @classmethod
     def of(cls, hits: int, count: int, level: float = 0.95) -> Rate:
-        """`hits` of `count`; NaN with the interval [0, 1] when count is 0."""
-        if count == 0:
-            return cls(math.nan, 0.0, 1.0, 0)
+        """`hits` of `count` images of one origin each, by Clopper and Pearson; the interval is
+        [0, 1] when count is 0."""
+        return cls.among(np.arange(count) < hits, np.arange(count), level)
+
+    @classmethod
+    def among(cls, hit: NDArray[np.bool_], origins: NDArray[np.int64], level: float = 0.95) -> Rate:
+        """Of (n,) images, those hit, and whose they are.
+
+        The interval is Clopper and Pearson's for as many trials as there are origins, at the mean
+        of their shares: images of one origin may all be alike, and no estimate of how far they are
+        is worth anything where origins are few.
+        """
+        if not len(hit):
+            return cls(math.nan, 0.0, 1.0, 0, 0)
+        _, at = np.unique(origins, return_inverse=True)
+        trials = int(at.max()) + 1
+        success = float((np.bincount(at, hit) / np.bincount(at)).sum())
         tail = (1.0 - level) / 2
-        low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, count - hits + 1))
-        high = 1.0 if hits == count else float(beta.ppf(1 - tail, hits + 1, count - hits))
-        return cls(hits / count, low, high, count)
+        low = 0.0 if success == 0 else float(beta.ppf(tail, success, trials - success + 1))
+        high = 1.0
+        if success < trials:
+            high = float(beta.ppf(1 - tail, success + 1, trials - success))
+        return cls(float(hit.mean()), low, high, len(hit), trials)
 
 
 def auc(own_scores: Scores, foreign_scores: Scores) -> float:

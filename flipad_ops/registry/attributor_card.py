@@ -13,6 +13,9 @@ from flipad_ops.registry import tags
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+#: What a source's stratum is called where its images are out of lossy files.
+RECOMPRESSED = ", recompressed"
+
 
 def card_of(
     attributor: Attributor, sha256: str, written_by: str, version: ModelVersion | None
@@ -75,11 +78,16 @@ def spoken(card: AttributorCard, attributor: Attributor) -> AttributorCard:
         remade_own=tuple(map(float, attributor.remade_own)),
         remade_null={n: tuple(map(float, r)) for n, r in attributor.remade_null.items()},
         second_witness=attributor.second_witness,
+        origins={name: calibration.origins_of(_source(name)) for name in null},
     )
 
 
 def _lossy(stratum: str) -> str:
-    return f"{stratum}, recompressed"
+    return stratum + RECOMPRESSED
+
+
+def _source(stratum: str) -> str:
+    return stratum.removesuffix(RECOMPRESSED)
 
 
 def _interval(rate: Mapping[str, float]) -> tuple[float, float, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.judgement import Calibration
+from flipad_ops.attribution.rate_words import counted, held_out, rate_said
 from flipad_ops.common.version import __version__
 from flipad_ops.detection import missed_at_most
 
@@ -49,14 +50,14 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "score (low means *ours*), a p-value of *not ours* (small means *ours*) "
         "and `attributed` (score at or below the threshold).",
         "",
-        f"Own images recognised (held out): **{_rate(tpr)}** of {tpr['count']}.",
+        f"Own images recognised (held out): **{rate_said(tpr)}** of {tpr['count']}.",
         _altered(altered["tpr"]) if altered is not None else "",
         _flat(attributor.evaluation.get("flat", 0.0)),
         "",
         attributor.second_witness,
         "",
-        "| foreign source | wrongly attributed (95% interval) | AUC | calibration images |",
-        "|---|---|---|---|",
+        "| foreign source | wrongly attributed (95% interval) | of | AUC | calibrated with |",
+        "|---|---|---|---|---|",
         *rows,
         "",
         "#### Provenance",
@@ -91,8 +92,9 @@ def _rates(attributor: Attributor) -> list[str]:
     if "altered" in evaluation:
         kinds.append((", altered", evaluation["altered"], calibration.remade_null))
     return [
-        f"| {name}{kind} | {_rate(stratum['fpr'])} | {stratum['auc']:.4f} "
-        f"| {len(null[name + kind])} |"
+        f"| {name}{kind} | {rate_said(stratum['fpr'])} | {held_out(stratum['fpr'])} "
+        f"| {stratum['auc']:.4f} "
+        f"| {counted(len(null[name + kind]), calibration.origins_of(name + kind))} |"
         for kind, figures, null in kinds
         for name, stratum in sorted(figures["strata"].items())
     ]
@@ -101,7 +103,7 @@ def _rates(attributor: Attributor) -> list[str]:
 def _altered(tpr: Mapping[str, Any]) -> str:
     return (
         "Out of lossy files, with noise, cropped, moved, blurred or resized: "
-        f"**{_rate(tpr)}** of {tpr['count']}."
+        f"**{rate_said(tpr)}** of {tpr['count']}."
     )
 
 
@@ -119,7 +121,3 @@ def _flat(share: float) -> str:
     if not share:
         return ""
     return f"{share:.1%} of own images are too flat to be told from anyone's: not attributed."
-
-
-def _rate(rate: Mapping[str, Any]) -> str:
-    return f"{rate['value']:.2%} ({rate['low']:.2%} to {rate['high']:.2%})"

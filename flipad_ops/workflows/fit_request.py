@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.rate_words import held_out
 from flipad_ops.common.errors import UsageError
 from flipad_ops.common.untrusted_json import parse
 
@@ -155,6 +156,5 @@ class FitOutcome:
 
 
 def _rate(rate: Mapping[str, Any]) -> str:
-    return (
-        f"{rate['value']:8.2%}  ({rate['low']:.2%} to {rate['high']:.2%}, {rate['count']} held out)"
-    )
+    between = f"{rate['low']:.2%} to {rate['high']:.2%}"
+    return f"{rate['value']:8.2%}  ({between}, {held_out(rate)} held out)"

@@ -8,7 +8,7 @@ import torch
 
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.common.errors import InversionError, WrongImageSize
-from flipad_ops.detection import conformal_p
+from flipad_ops.detection import Null
 from flipad_ops.generators import SplitGenerator
 from tests.conftest import noise_images
 
@@ -34,7 +34,7 @@ def test_decisions_follow_from_the_score(toy_fit: FitResult, toy_split: SplitGen
     result = attributor.score(images)
     calibration = attributor.calibration
     assert np.array_equal(result.attributed, result.score <= calibration.threshold)
-    assert np.array_equal(result.p, conformal_p(result.score, calibration.null_scores))
+    assert np.array_equal(result.p, Null(calibration.null_scores).p(result.score))
     assert result.p.min() >= calibration.floor
     assert result.converged.dtype == bool
     z = attributor.invert(images).z

@@ -43,7 +43,7 @@ def test_calibration_and_evaluation_follow_from_the_scores(
     # Fair shares of 100 between two sources of 60, cut in 2:1:1.
     sizes = {name: len(scores) for name, scores in calibration.null_scores.items()}
     assert sizes == {"noise": 12, "sibling": 12}
-    assert calibration.floor == 1 / 13
+    assert calibration.floor == 1 / 25  # too few to stand alone
     scores = dict(toy_fit.test_scores)
     own = scores.pop("own")
     assert len(own) == toy_settings.own_test

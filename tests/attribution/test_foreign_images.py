@@ -64,6 +64,42 @@ def test_a_group_never_leaks_unless_it_is_said(sizes: list[int], cap: int, seed:
         assert split.grouped
 
 
+@given(st.integers(3, 30), st.integers(1, 9), st.integers(0, 9))
+def test_parts_know_the_origins_of_their_images(names: int, each: int, seed: int) -> None:
+    """Sources too: no number stands for origins of two of them."""
+    count = max(names * each, MIN_PER_SOURCE)
+    groups = [f"photo {index % names}" for index in range(count)]
+    sources = {"a": numbered(count, groups), "b": numbered(40), "c": numbered(count, groups)}
+    splits = split_foreign(sources, minimum=10, maximum=10_000, seed=seed)
+    owners = []
+    for name in ("a", "c"):
+        split = splits[name]
+        assert split.origins == names
+        _, calibration, test = rows(split)
+        for part, origins in ((calibration, split.calibration_origins), (test, split.test_origins)):
+            known = dict(zip((groups[row] for row in part), origins.tolist(), strict=True))
+            assert len(set(known.values())) == len(known)
+            assert [known[groups[row]] for row in part] == origins.tolist()
+            owners.append(set(origins.tolist()))
+    owners.append(set(splits["b"].test_origins.tolist()))
+    assert len(owners[-1]) == len(splits["b"].test) == 10
+    assert sum(map(len, owners)) == len(set().union(*owners))
+
+
+def test_large_origins_come_into_every_part() -> None:
+    """Which part an origin comes into does not depend on how many images it has."""
+    groups = ["large"] * 30 + [f"small {index}" for index in range(30)]
+    at = [
+        next(
+            k
+            for k, part in enumerate(rows(split_one(numbered(60, groups), seed=seed)))
+            if 0 in part
+        )
+        for seed in range(60)
+    ]
+    assert min(at.count(part) for part in range(3)) >= 5
+
+
 def test_groups_keep_the_shares_close() -> None:
     groups = [str(index // 5) for index in range(200)]
     sizes = [len(part) for part in rows(split_one(numbered(200, groups)))]

@@ -25,7 +25,7 @@ from flipad_ops.attribution.serialisation import (
     load_attributor,
     save_attributor,
 )
-from flipad_ops.detection import Detector, conformal_p
+from flipad_ops.detection import Detector, Null
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry.scorers import from_folder
 from flipad_ops.samples.png import encode_png, to_image, to_uint8
@@ -76,7 +76,7 @@ def test_p_is_that_among_recompressed_foreign_images(
     }
     for row in range(20):
         null = among[bool(result.recompressed[row])]
-        assert result.p[row] == conformal_p(result.score[row : row + 1], null)[0]
+        assert result.p[row] == Null(null).p(result.score[row : row + 1])[0]
 
 
 def test_threshold_and_evaluation(fitted: FitResult) -> None:
@@ -131,7 +131,9 @@ def test_a_view_that_its_null_shows_lenient_is_tightened_or_dropped(
     def calibrated(posing: int) -> tuple[Detector, np.ndarray]:
         detector = deepcopy(attributor.detector)
         images = torch.cat([noise_images(200 - posing, seed=21), toy_split.sample(posing, seed=22)])
-        split = ForeignSplit(images[:0], images, images[:0], True)
+        split = ForeignSplit(
+            images[:0], images, images[:0], True, False, np.arange(200), np.arange(0), 200
+        )
         null = calibrate_lossy(detector, own, {"photos": split}, attributor.settings, threshold)
         return detector, null.get("photos", np.empty(0))
 

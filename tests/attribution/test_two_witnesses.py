@@ -18,7 +18,6 @@ from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.attribution.serialisation import load_attributor, save_attributor
 from flipad_ops.attribution.stages.remake import why_none
 from flipad_ops.common.errors import AttributorCorrupt, AttributorError, RecordAltered
-from flipad_ops.detection import conformal_p
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
 from tests.generators.toys import METADATA, toy
@@ -86,7 +85,8 @@ def test_one_score_p_and_decision(attributor: Attributor, split: SplitGenerator)
     ratios = np.array([each.ratio for each in told])
     np.testing.assert_allclose(result.score, ratios * calibration.threshold)
     assert np.array_equal(result.attributed, ratios <= 1)
-    second = conformal_p(ratios, calibration.remade_null)
+    assert calibration.second_null is not None
+    second = calibration.second_null.p(ratios)
     assert (result.p <= np.minimum(1, 2 * second) + 1e-12).all()
     refused = ~result.attributed
     np.testing.assert_allclose(result.p[refused], np.minimum(1, 2 * second[refused]))

@@ -14,9 +14,7 @@ from flipad_ops.common.errors import AttributorUncalibrated
 from flipad_ops.detection import (
     Rate,
     auc,
-    conformal_p,
     missed_at_most,
-    p_floor,
     threshold_at_fnr,
 )
 
@@ -61,50 +59,6 @@ def test_threshold_needs_finite_scores(own: list[float]) -> None:
         threshold_at_fnr(np.array(own), 0.005)
 
 
-@given(scores(0), st.dictionaries(st.sampled_from("abc"), scores(), min_size=1))
-def test_conformal_p_is_what_its_formula_says(
-    values: np.ndarray, null: dict[str, np.ndarray]
-) -> None:
-    expected = [
-        max((1 + sum(n <= s for n in stratum)) / (len(stratum) + 1) for stratum in null.values())
-        for s in values
-    ]
-    found = conformal_p(values, null)
-    np.testing.assert_allclose(found, expected, rtol=1e-15)
-    assert ((p_floor(null) <= found) & (found <= 1)).all()
-
-
-def test_conformal_p_is_super_uniform_under_the_null() -> None:
-    """P(p <= u) <= u when a foreign image comes from any one of the strata."""
-    source = np.random.default_rng(1)
-    trials, levels = 20_000, np.array([0.01, 0.05, 0.1, 0.25, 0.5])
-    p = np.empty(trials)
-    for trial in range(trials):
-        null = {"a": source.normal(0, 1, 99), "b": source.normal(0.5, 2, 19)}
-        p[trial] = conformal_p(source.normal(0, 1, 1), null)[0]
-    rates = (p[:, None] <= levels).mean(axis=0)
-    assert (rates <= levels + 3 * np.sqrt(levels * (1 - levels) / trials)).all()
-
-
-def test_one_stratum_makes_exactly_uniform_p() -> None:
-    source = np.random.default_rng(2)
-    p = np.array([conformal_p(source.random(1), {"a": source.random(19)})[0] for _ in range(8000)])
-    counts = np.bincount(np.rint(p * 20).astype(int), minlength=21)[1:]
-    assert (np.abs(counts - 400) < 4.5 * np.sqrt(400 * 0.95)).all()
-
-
-def test_floor() -> None:
-    null = {"a": np.ones(99), "b": np.ones(9)}
-    assert p_floor(null) == 0.1 == conformal_p(np.zeros(1), null)[0]
-    assert p_floor({}) == 1.0
-
-
-@pytest.mark.parametrize("null", [{}, {"a": np.ones(3), "b": np.ones(0)}])
-def test_conformal_p_needs_every_stratum(null: dict[str, np.ndarray]) -> None:
-    with pytest.raises(AttributorUncalibrated, match="in every stratum"):
-        conformal_p(np.ones(1), null)
-
-
 @given(st.integers(1, 400), st.data(), st.sampled_from([0.9, 0.95, 0.99]))
 def test_interval_is_clopper_pearson(count: int, data: st.DataObject, level: float) -> None:
     hits = data.draw(st.integers(0, count))
@@ -134,3 +88,29 @@ def test_auc_agrees_with_sklearn(own: np.ndarray, foreign: np.ndarray) -> None:
 def test_auc_of_nothing() -> None:
     assert math.isnan(auc(np.ones(0), np.ones(3)))
     assert math.isnan(auc(np.ones(3), np.ones(0)))
+
+
+def test_interval_of_images_that_count_by_their_origins() -> None:
+    """As many trials as origins, at the mean of their shares; images of one origin each are the
+    usual case."""
+    hit, origins = np.r_[np.ones(10, bool), np.zeros(30, bool)], np.repeat(np.arange(4), 10)
+    rate = Rate.among(hit, origins)
+    assert (rate.value, rate.count, rate.origins) == (0.25, 40, 4)
+    alone = Rate.of(1, 4)
+    assert (rate.low, rate.high) == (alone.low, alone.high)
+    assert Rate.among(hit, np.arange(40)) == Rate.of(10, 40)
+    none = Rate.among(np.zeros(1000, bool), np.zeros(1000, np.int64))
+    assert (none.value, none.low, none.origins) == (0, 0, 1)
+    assert none.high == pytest.approx(0.975)
+
+
+@pytest.mark.parametrize("count", [2, 5, 20])
+def test_interval_covers_the_rate_of_further_origins(count: int) -> None:
+    """Of origins whose shares differ widely, as those of photographs do."""
+    source, covered = np.random.default_rng(5), []
+    for _ in range(1000):
+        shares = source.beta(0.1, 0.9, count)
+        hit = source.random((count, 30)) < shares[:, None]
+        rate = Rate.among(hit.ravel(), np.repeat(np.arange(count), 30))
+        covered.append(rate.low <= 0.1 <= rate.high)
+    assert np.mean(covered) >= 0.95

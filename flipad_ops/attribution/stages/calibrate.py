@@ -24,4 +24,5 @@ def calibrate(plan: Plan, scoring: Scoring) -> Calibration:
         detector.cutoff.fill_(threshold)
     null = {name: scoring.score(split.calibration, True) for name, split in plan.splits.items()}
     lossy_null = calibrate_lossy(detector, own, plan.splits, settings, threshold, plan.device)
-    return Calibration(threshold, own_scores, null, lossy_null)
+    origins = {name: split.calibration_origins for name, split in plan.splits.items()}
+    return Calibration(threshold, own_scores, null, lossy_null, origins=origins)

@@ -30,7 +30,8 @@ def evaluate(plan: Plan, scoring: Scoring, calibration: Calibration) -> Evaluate
     scoring.run.begin("evaluate", total)
     ours = scoring.score(test)
     strata = {name: scoring.score(split.test) for name, split in plan.splits.items()}
-    figures = evaluate_scores(ours, strata, threshold)
+    origins = {name: split.test_origins for name, split in plan.splits.items()}
+    figures = evaluate_scores(ours, strata, threshold, origins)
     if calibration.recompressed_null_scores:
         figures["recompressed"] = evaluate_lossy(
             scoring.detector, test, plan.splits, plan.settings, threshold

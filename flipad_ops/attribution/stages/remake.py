@@ -16,6 +16,7 @@ from torch import Tensor
 from flipad_ops.attribution.augmentation import FILED, IN_PLACE, MOVED, can_perturb, mixture
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.inversion_runs import Progress
+from flipad_ops.attribution.judgement import ALTERED
 from flipad_ops.attribution.own_samples import own_latents
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.self_made import RELATIVE, near_misses
@@ -143,7 +144,7 @@ def fit_second(
         progress("remake", number, len(plan.splits))
         images = split.calibration[: chosen.foreign]
         null[name] = both(images)
-        null[f"{name}, altered"] = both(altered(images, stream(seed, "witness null")))
+        null[name + ALTERED] = both(altered(images, stream(seed, "witness null")))
     return SecondFitted(model, null, _figures(plan, both, regenerator.flat))
 
 
@@ -217,7 +218,8 @@ def _figures(
             shown = images if kind == "as made" else altered(images, seed)
             ratios[name] = both(shown)
         ours = ratios.pop("own")
-        figures[kind] = evaluate_scores(ours, ratios, 1.0)
+        origins = {name: split.test_origins for name, split in plan.splits.items()}
+        figures[kind] = evaluate_scores(ours, ratios, 1.0, origins)
     return figures
 
 

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from flipad_ops.attribution.rate_words import counted
 from flipad_ops.common.version import __version__
 from flipad_ops.samples.png import thumbnail_uri
 from flipad_ops.scanning.decisions.groups import most_telling, said_of
@@ -37,6 +38,7 @@ def render(outcome: ScanOutcome) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["counted"] = counted
     template = environment.get_template("page.html.j2")
     scale = _scale(outcome.exhibits)
     two_witnesses = any(card.second_witness for card in outcome.cards.values())
