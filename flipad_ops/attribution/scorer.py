@@ -150,7 +150,12 @@ class SharingScorer(Scorer, Protocol):
 
 @runtime_checkable
 class SiftingScorer(Scorer, Protocol):
-    """A scorer that knows at a glance whose score will be dear."""
+    """A scorer that knows at a glance whose score will be dear, if any is."""
+
+    @property
+    def sifts(self) -> bool:
+        """Whether there is a witness for whom some are dear."""
+        ...
 
     def promising(self, pixels: Tensor) -> NDArray[np.bool_]:
         """Which (n, *space.shape) float32 pixels in [0, 1] will be searched for."""

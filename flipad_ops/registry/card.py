@@ -52,6 +52,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "",
         f"Own images recognised (held out): **{rate_said(tpr)}** of {tpr['count']}.",
         _altered(altered["tpr"]) if altered is not None else "",
+        _conventions(attributor.evaluation.get("conventions", {})),
         _flat(attributor.evaluation.get("flat", 0.0)),
         "",
         attributor.second_witness,
@@ -115,6 +116,12 @@ def _missed(calibration: Calibration, fnr: float) -> str:
         f"target false negative rate {fnr:g}{few}; by {count} held-out own images, with 95% "
         f"confidence at most {missed_at_most(above, count):.2%} are missed"
     )
+
+
+def _conventions(rates: Mapping[str, Mapping[str, Any]]) -> str:
+    """Own images that were made 8-bit in other ways than by rounding."""
+    found = [f"{name} **{rate_said(rate)}** of {rate['count']}" for name, rate in rates.items()]
+    return f"Made 8-bit otherwise than by rounding: {', '.join(found)}." if found else ""
 
 
 def _flat(share: float) -> str:

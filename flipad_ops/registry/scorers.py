@@ -67,8 +67,12 @@ class LoadedScorer:
         """Score (n, *space.shape) float32 pixels in [0, 1]."""
         return _batch(self.attributor.score(pixels), residual)
 
+    @property
+    def sifts(self) -> bool:
+        """See `SiftingScorer`, as for the next one."""
+        return self.attributor.second is not None
+
     def promising(self, pixels: Tensor) -> NDArray[np.bool_]:
-        """See `SiftingScorer`."""
         return self.attributor.promising(pixels)
 
     def screen(self, pixels: Tensor) -> Screening:

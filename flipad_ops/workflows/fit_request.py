@@ -142,6 +142,8 @@ class FitOutcome:
         lines = [f"{attributor} fitted for {generator}", f"  own images recognised   {_rate(tpr)}"]
         for name, stratum in sorted(self.evaluation["strata"].items()):
             lines.append(f"  wrongly attributed      {_rate(stratum['fpr'])}  {name}")
+        for name, rate in self.evaluation.get("conventions", {}).items():
+            lines.append(f"  written {name:<15} {_rate(rate)}")
         altered = self.evaluation.get("altered")
         if altered is not None:
             lines.append(f"  altered, recognised     {_rate(altered['tpr'])}")

@@ -22,6 +22,8 @@ class DarkIsDear(DarkIsOurs):
         super().__init__()
         self.batches: list[list[bool]] = []
 
+    sifts = True
+
     def promising(self, pixels: Tensor) -> NDArray[np.bool_]:
         dark: NDArray[np.bool_] = (pixels.flatten(1).mean(dim=1) < 0.2).numpy()
         return dark

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flipad_ops.attribution.conventions import found_rate, written_otherwise
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.lossy_calibration import evaluate_lossy
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
+
+#: Own test samples that are written in other ways too.
+OTHERWISE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +30,9 @@ class Evaluated:
 def evaluate(plan: Plan, scoring: Scoring, calibration: Calibration) -> Evaluated:
     """Score the test parts as the attributor would."""
     test, threshold = plan.own.test, calibration.threshold
+    others = written_otherwise(plan.generator, plan.settings, OTHERWISE)
     total = len(test) + sum(len(split.test) for split in plan.splits.values())
+    total += sum(map(len, others.values()))
     scoring.run.begin("evaluate", total)
     ours = scoring.score(test)
     strata = {name: scoring.score(split.test) for name, split in plan.splits.items()}
@@ -36,4 +42,8 @@ def evaluate(plan: Plan, scoring: Scoring, calibration: Calibration) -> Evaluate
         figures["recompressed"] = evaluate_lossy(
             scoring.detector, test, plan.splits, plan.settings, threshold
         )
+    if others:
+        figures["conventions"] = {
+            name: found_rate(scoring.score(images), threshold) for name, images in others.items()
+        }
     return Evaluated(figures, {"own": ours, **strata})

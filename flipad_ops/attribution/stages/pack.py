@@ -44,6 +44,7 @@ def pack(
             **heard.figures["as made"],
             "altered": heard.figures["altered"],
             "flat": heard.figures["flat"],
+            "conventions": heard.figures["conventions"],
             "first_witness": figures,
         }
     attributor = Attributor(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attribution.augmentation import FILED, IN_PLACE, MOVED, can_perturb, mixture
+from flipad_ops.attribution.conventions import found_rate, written_otherwise
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.inversion_runs import Progress
 from flipad_ops.attribution.judgement import ALTERED
@@ -51,7 +52,7 @@ class SecondFitted:
         Ratios of foreign calibration images, as they are and ", altered".
     figures : dict
         Held-out rates, as they are and "altered"; see `evaluate_scores`. "flat": the share of own
-        images that have too little detail to be told.
+        images that have too little detail to be told; "conventions": own ones, see `conventions`.
     """
 
     model: WitnessModel
@@ -184,7 +185,8 @@ def estimated_minutes(plan: Plan) -> float:
         at = latents.clone().requires_grad_(True)
         torch.autograd.grad(generator.pixels(at).sum(), at)
         clock = time.perf_counter() - clock
-    images = 4 * chosen.own + 2 * chosen.foreign * (1 + 2 * len(plan.splits))
+    # Own images go all the way; of the others in null and test, most are dropped early.
+    images = 4 * chosen.own + 2 * chosen.foreign * (1 + len(plan.splits) // 2)
     steps = images * (chosen.first_steps + chosen.steps)
     steps += 0 if generator.encode is not None else chosen.encoder_steps * chosen.encoder_batch
     return 1.3 * steps * clock / len(latents) / 60
@@ -212,6 +214,8 @@ def _figures(
     sets = {"own": plan.own.test[:count]}
     sets |= {name: split.test[:count] for name, split in plan.splits.items()}
     figures: dict[str, Any] = {"flat": float(flat(sets["own"]).double().mean())}
+    others = written_otherwise(plan.generator, plan.settings, count)
+    figures["conventions"] = {name: found_rate(both(x), 1.0) for name, x in others.items()}
     for kind in ("as made", "altered"):
         ratios = {}
         for name, images in sets.items():

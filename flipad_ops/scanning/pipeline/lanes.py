@@ -94,7 +94,7 @@ class Lane:
 
     def _set_promising_aside(self) -> None:
         # A search costs as much for one image as for a batch: few are collected to be one.
-        if not isinstance(self.scorer, SiftingScorer):
+        if not (isinstance(self.scorer, SiftingScorer) and self.scorer.sifts):
             return
         chosen = promising(self.scorer, self.space.to_tensor(np.stack(list(self._pixels.values()))))
         if chosen.mean() <= FEW:
