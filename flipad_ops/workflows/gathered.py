@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.attribution.related_images import related
 
 
 @dataclass(eq=False)
@@ -41,11 +42,20 @@ class Gathered:
         groups: list[str] | None,
         sibling: bool = False,
     ) -> None:
-        """Enter a source; repeated images stay out."""
+        """Enter a source; repeated images stay out, and groups that are tiles of one picture or
+        copies become one."""
         hashes = pixel_hashes(images)
         keep = first_of_each(hashes)
         if len(keep) < len(hashes):
             self.notes.append(f"{name}: {len(hashes) - len(keep)} repeated images left out")
+        if groups is not None:
+            known, groups = len(set(groups)), related(images, groups)
+            left = len(set(groups))
+            if left < known:
+                self.notes.append(
+                    f"{name}: {known} files count as {left} origins, as some are tiles of one "
+                    "picture or copies"
+                )
         self._store(name, images, groups, hashes, keep, sibling)
         self.origins[name] = origin
 
