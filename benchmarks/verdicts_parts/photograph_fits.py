@@ -1,0 +1,138 @@
+"""Fits that saw few photographs, shown photographs that they did not see.
+
+A real upscaler (waifu2x noise1, see `regeneration_parts.upscalers`), its first witness alone: the
+hard case, as what it makes are photographs. Each fit has photographs of other origins as its only
+foreign images; all are shown the same patches of the same unseen ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.quality_parts.inversions import CachedInverter
+from benchmarks.quality_parts.rows import SCHEDULE, TOLERANCE
+from benchmarks.regeneration_parts.photographs import patches
+from benchmarks.regeneration_parts.upscalers import inputs_for, upscaled, waifu2x
+from flipad_ops.attribution.attributor import Attributor
+from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.fitting import fit_attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.detection import Null
+from flipad_ops.detection.null import Scores
+from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
+from flipad_ops.scanning.decisions.family import Family
+
+Row = dict[str, Any]
+SECTION, SIZE, FDR = "photographs", 32, 0.05
+#: Origins given to fits, and how many fits have so many.
+FITS = {3: 7, 10: 7, 30: 6}
+#: Patches of each origin in a fit and in what is shown; of own inputs.
+GIVEN, SHOWN, OWN = 40, 35, 6
+SEEDS = {"own": 11, "given": 12, "shown": 13}
+
+
+def rows(cache: Path, fits: float = 1.0) -> Iterator[Row]:
+    """One a fit.
+
+    Parameters
+    ----------
+    cache : Path
+        Where inversions are kept: own samples and what is shown are the same for all.
+    fits : float
+        Factor on their number.
+    """
+    network = waifu2x("noise1")
+    small, _ = patches(inputs_for(network, SIZE), OWN, SEEDS["own"], "fit")
+    generator = upscaled(network, small, "waifu2x-noise1")
+    shown, whose = patches(SIZE, SHOWN, SEEDS["shown"], "unseen")
+    settings = _settings()
+    for origins, count in FITS.items():
+        for number in range(max(1, round(fits * count))):
+            given = patches(SIZE, GIVEN, SEEDS["given"], "fit", origins, number * origins)
+            foreign = {"photographs": ForeignImages(*given)}
+            fitted = _fitted(generator, foreign, settings, cache)
+            yield {"section": SECTION, "origins": origins, "fit": number,
+                   **_shown(fitted, shown, np.unique(whose, return_inverse=True)[1])}  # fmt: skip
+
+
+def summarised(found: list[Row]) -> dict[str, Any]:
+    """Of the rows above."""
+    mine = [row for row in found if row["section"] == SECTION]
+    if not mine:
+        return {}
+    return {
+        "unseen_photo_fpr": round(float(np.mean([row["rate"] for row in mine])), 4),
+        "unseen_photo_fpr_max": max(row["rate"] for row in mine),
+        "interval_coverage": round(float(np.mean([row["inside"] for row in mine])), 3),
+        "interval_coverage_by_images": round(
+            float(np.mean([row["inside_by_images"] for row in mine])), 3
+        ),
+        "false_leaks_unseen_photos": max(row["leaks"] for row in mine),
+        "false_leaks_unseen_photos_by_images": max(row["leaks_by_images"] for row in mine),
+    }
+
+
+def _settings() -> FitSettings:
+    settings = recipe(
+        "default", own_train=240, own_calibration=240, own_test=60, anchor_samples=200,
+        min_negatives=24, more_null=2000, students=0,
+    )  # fmt: skip
+    return replace(
+        settings,
+        regeneration=replace(settings.regeneration, encoder_steps=0),
+        inversion=replace(settings.inversion, tolerance=TOLERANCE),
+        detector=SCHEDULE,
+    )
+
+
+def _fitted(
+    generator: SplitGenerator, foreign: dict[str, ForeignImages], settings: FitSettings, cache: Path
+) -> Attributor:
+    def remember(
+        layer: FinalLayer, output_map: OutputMap, anchor: Tensor, chosen: FitSettings, device: str
+    ) -> CachedInverter:
+        return CachedInverter(cache, layer, output_map, anchor, chosen.inversion)
+
+    return fit_attributor(generator, foreign, settings, make_inverter=remember).attributor
+
+
+def _shown(attributor: Attributor, images: Tensor, origins: NDArray[np.int64]) -> Row:
+    """What the fit says of its errors, and what they are; by origins, and as if every image were
+    one."""
+    parts = [attributor.score(some) for some in torch.split(images, 256)]
+    score = np.concatenate([part.score for part in parts])
+    p = np.concatenate([part.p for part in parts])
+    attributed = np.concatenate([part.attributed for part in parts])
+    stated = attributor.evaluation["strata"]["photographs"]["fpr"]
+    by_images = _by_images(stated)
+    rate, null = float(attributed.mean()), attributor.calibration.null_scores
+    return {
+        "images": len(images), "unseen_origins": int(origins.max()) + 1, "rate": round(rate, 4),
+        "stated": [round(stated[name], 4) for name in ("value", "low", "high")],
+        "inside": stated["low"] <= rate <= stated["high"],
+        "inside_by_images": by_images[0] <= rate <= by_images[1],
+        "floor": round(attributor.p_floor, 5),
+        "leaks": _leaks(p, attributed),
+        "leaks_by_images": _leaks(Null(null).p(score), attributed),
+    }  # fmt: skip
+
+
+def _by_images(stated: dict[str, float]) -> tuple[float, float]:
+    from flipad_ops.detection import Rate
+
+    images = int(stated["count"])
+    rate = Rate.of(round(stated["value"] * images), images)
+    return rate.low, rate.high
+
+
+def _leaks(p: Scores, attributed: NDArray[np.bool_]) -> int:
+    """Of a scan of exactly these images, at the default false discovery rate."""
+    return int((attributed & (p <= Family({"a": p}, FDR).cut)).sum())
