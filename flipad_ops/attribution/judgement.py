@@ -37,7 +37,7 @@ class Attribution:
     inverted : (n,) bool
         False where the pixels alone settled the score.
     recompressed : (n,) bool
-        Taken for an own image out of a lossy file: scored by pixels alone, and p is that among
+        Out of a lossy file, and not refused at once: scored by pixels alone, and p is that among
         foreign images recompressed.
     residual : Tensor, (n, *sample_shape)
         What the inversion could not explain, in target units; zero without inversion.

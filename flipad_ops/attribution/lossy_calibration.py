@@ -1,7 +1,8 @@
 """Calibration and evaluation of the view that decides on images out of lossy files.
 
-Its null is that of unrelated images alone: compression removes what tells versions of one model
-apart, so a finding among lossy files does not name a version.
+Compression removes what tells versions of one model apart. The threshold is set on unrelated
+images, or no such view would be left where versions are known; the null holds the versions as well,
+so that their files are no leaks.
 """
 
 from __future__ import annotations
@@ -56,8 +57,7 @@ def calibrate_lossy(
     Returns
     -------
     dict of stratum to (n,) float64
-        Scores of recompressed calibration images that stem from no relative of the generator;
-        empty when there is no such view (any more).
+        Scores of recompressed calibration images; empty when there is no such view (any more).
     """
     if detector.lossy is None:
         return {}
@@ -70,11 +70,11 @@ def calibrate_lossy(
     null = {
         name: branch.of_pixels(mixture(split.calibration, seed, LOSSY).to(device)).cpu().numpy()
         for name, split in splits.items()
-        if not split.sibling
     }
-    strictest = [_threshold_at_fpr(scores) for scores in null.values()]
+    strange = [scores for name, scores in null.items() if not splits[name].sibling]
+    strictest = map(_threshold_at_fpr, strange)
     limit = min([threshold_at_fnr(own_scores, settings.fnr), *strictest])
-    if not null or (own_scores <= limit).mean() < MIN_KEPT:
+    if not strange or (own_scores <= limit).mean() < MIN_KEPT:
         detector.lossy = None
         return {}
     scale = max(limit / threshold, _TINY)
@@ -106,6 +106,6 @@ def evaluate_lossy(
         screen = detector.screen(mixture(images, seed, LOSSY).to(detector.lossy_scale.device))
         return torch.where(screen.recompressed, screen.score, torch.inf).cpu().numpy()
 
-    strata = {name: score(split.test) for name, split in splits.items() if not split.sibling}
+    strata = {name: score(split.test) for name, split in splits.items()}
     origins = {name: split.test_origins for name, split in splits.items()}
     return evaluate_scores(score(own), strata, threshold, origins)

@@ -88,7 +88,8 @@ class Screen:
     decided : Tensor, bool, (n,)
         Where it is the score, or serves as it.
     recompressed : Tensor, bool, (n,)
-        Where the branch for lossy files takes the image for an own one out of such a file.
+        Where the image shows the trace of a lossy file and some branch might accept it: then that
+        branch's word counts which is for such files, whatever the others say.
     """
 
     score: Tensor
@@ -97,7 +98,7 @@ class Screen:
 
 
 class Detector(nn.Module):
-    """The least of its branches' scores; of images out of lossy files, another's if it accepts.
+    """The least of its branches' scores; of images out of lossy files, another's.
 
     With one branch of DeepSAD alone and unit scale the score is DeepSAD's squared distance, as
     published. Where the images alone put every branch's score above `cutoff`, no activation is
@@ -141,9 +142,9 @@ class Detector(nn.Module):
         decided = score > self.cutoff.to(score)
         recompressed = torch.zeros_like(decided)
         if self.lossy is not None and not as_made:
-            # The trace is dear and of no interest where that branch refuses the image anyway.
+            # The trace is dear and of no interest where every branch refuses the image anyway.
             lossy = self.lossy_score(pixels)
-            rows = (lossy <= self.cutoff.to(lossy)).nonzero()[:, 0]
+            rows = ((lossy <= self.cutoff.to(lossy)) | ~decided).nonzero()[:, 0]
             rows = rows[lossy_trace(pixels[rows])]
             score[rows], recompressed[rows] = lossy[rows], True
         return Screen(score, decided | recompressed, recompressed)

@@ -66,7 +66,7 @@ def test_p_is_that_among_recompressed_foreign_images(
     fitted: FitResult, toy_split: SplitGenerator
 ) -> None:
     calibration = fitted.attributor.calibration
-    assert list(calibration.recompressed_null_scores) == ["noise"]  # a relative is no null here
+    assert list(calibration.recompressed_null_scores) == ["noise", "version 2"]
     result = fitted.attributor.score(
         torch.cat([lossy(toy_split.sample(10, seed=8)), toy_split.sample(10, seed=9)])
     )
@@ -76,13 +76,14 @@ def test_p_is_that_among_recompressed_foreign_images(
     }
     for row in range(20):
         null = among[bool(result.recompressed[row])]
-        assert result.p[row] == Null(null).p(result.score[row : row + 1])[0]
+        expected = Null(null, calibration.origins).p(result.score[row : row + 1])
+        assert result.p[row] == expected[0]
 
 
 def test_threshold_and_evaluation(fitted: FitResult) -> None:
     attributor = fitted.attributor
     figures = attributor.evaluation["recompressed"]
-    assert set(figures["strata"]) == {"noise"}
+    assert set(figures["strata"]) == {"noise", "version 2"}
     assert figures["tpr"]["value"] > 0.8
     assert attributor.detector.lossy is not None
 
