@@ -79,7 +79,8 @@ class AttributorCard:
     second_witness : str
         What the second witness is, or why it is silent; a sentence.
     origins : mapping of stratum to how many origins its null scores have
-        Empty in cards of earlier versions.
+        Empty in cards of earlier versions, as is the next.
+    held_out : mapping of "tpr" and each stratum to (images, origins) that `measured` rests on
     """
 
     attributor_name: str
@@ -109,6 +110,7 @@ class AttributorCard:
     remade_null: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     second_witness: str = ""
     origins: Mapping[str, int] = field(default_factory=dict)
+    held_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class Scorer(Protocol):

@@ -64,15 +64,19 @@ def spoken(card: AttributorCard, attributor: Attributor) -> AttributorCard:
     if attributor.second is not None:
         own = attributor.second.own * calibration.threshold
         null = {n: s * calibration.threshold for n, s in calibration.remade_null.items()}
-    measured = {"tpr": _interval(evaluation["tpr"])}
-    measured |= {name: _interval(part["fpr"]) for name, part in evaluation["strata"].items()}
+    rates = {"tpr": evaluation["tpr"]}
+    rates |= {name: part["fpr"] for name, part in evaluation["strata"].items()}
     for kind in ("altered", "recompressed"):
         for name, part in evaluation.get(kind, {}).get("strata", {}).items():
-            measured[f"{name}, {kind}"] = _interval(part["fpr"])
+            rates[f"{name}, {kind}"] = part["fpr"]
     return replace(
         card,
         strata={name: len(scores) for name, scores in null.items()},
-        measured=measured,
+        measured={name: _interval(rate) for name, rate in rates.items()},
+        held_out={
+            name: (rate["count"], rate.get("origins", rate["count"]))
+            for name, rate in rates.items()
+        },
         own_scores=tuple(own.tolist()),
         null_scores={name: tuple(scores.tolist()) for name, scores in null.items()},
         remade_own=tuple(map(float, attributor.remade_own)),

@@ -8,7 +8,7 @@ from typing import Any
 from flipad_ops.attribution.scorer import AttributorCard
 
 #: Left out where empty: earlier versions refuse cards with fields they do not know.
-_OPTIONAL = ("remade_own", "remade_null", "second_witness", "origins")
+_OPTIONAL = ("remade_own", "remade_null", "second_witness", "origins", "held_out")
 
 
 def card_to_dict(card: AttributorCard) -> dict[str, Any]:
@@ -33,5 +33,6 @@ def card_from_dict(fields: Mapping[str, Any]) -> AttributorCard:
     known["remade_null"] = {
         name: tuple(values) for name, values in known.get("remade_null", {}).items()
     }
+    known["held_out"] = {name: tuple(of) for name, of in known.get("held_out", {}).items()}
     known["measured"] = {name: (v, low, high) for name, (v, low, high) in known["measured"].items()}
     return AttributorCard(**known)
