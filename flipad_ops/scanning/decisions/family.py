@@ -58,12 +58,14 @@ class Family:
         return self._beside[p]
 
 
-def family_of(findings: Iterable[Finding], names: Iterable[str], fdr: float) -> Family:
-    """The family of a saved scan's rows."""
+def family_of(
+    findings: Iterable[Finding], names: Iterable[str], fdr: float, batch: int = 0
+) -> Family:
+    """The family of a saved scan's rows: those that its batch of a ledger has decided, if any."""
     contents: dict[str, dict[object, float]] = {name: {} for name in names}
     for place, finding in enumerate(findings):
         row = finding.row
-        if row.p is not None and not finding.suppressed:
+        if row.p is not None and finding.batch == batch and (batch or not finding.suppressed):
             mine = contents[row.attributor]
             content = row.sha256 or place
             mine[content] = max(row.p, mine.get(content, 0.0))

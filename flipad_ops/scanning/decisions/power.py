@@ -32,7 +32,7 @@ def power_said(floors: Mapping[str, float], tests: Mapping[str, int], fdr: float
     """The same in a sentence."""
     few, count = fewest(floors, tests, fdr), sum(tests.values())
     many = f"{count} test{'' if count == 1 else 's'}"
-    about = f"({many}, smallest p {min(floors.values(), default=1.0):.2g}, FDR {fdr:g})"
+    about = f"({many}, smallest p {min(floors.values(), default=1.0):.2g}, FDR {fdr:.3g})"
     if few is None:
         return f"This scan could not have called any number of leaks {about}"
     return f"The fewest leaks that this scan could have called are {few} {about}"

@@ -65,8 +65,8 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
     at_floor = row.p is not None and row.p <= floor * (1 + 1e-9)
     why = (
         f"p is at the calibration floor {floor:.2g}, too coarse for {count} tests "
-        f"at FDR {fdr:g}: calibrate with more foreign images or test by prefix"
+        f"at FDR {fdr:.3g}: calibrate with more foreign images or test by prefix"
         if at_floor
-        else f"q = {q:.2g} is above the FDR {fdr:g}"
+        else f"q = {q:.2g} is above the FDR {fdr:.3g}"
     )
     return Finding(row, q, "review", f"{why}. {reason}" if reason else why)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from flipad_ops.attribution.scorer import AttributorCard
 from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.decisions.groups import PrefixTest
+from flipad_ops.scanning.decisions.over_time import OverTime
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row, replace_row
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
@@ -115,6 +116,8 @@ class ScanOutcome:
         The MLflow run it was logged to.
     unrecorded : str
         Why it could not be logged to MLflow although that was asked for.
+    over_time : OverTime or None
+        Where its ledger stands, if that spreads a yearly level over its scans.
     saved_format : int
         By whose rules it was decided.
     """
@@ -143,7 +146,13 @@ class ScanOutcome:
     tests: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
     unrecorded: str = ""
+    over_time: OverTime | None = None
     saved_format: int = SAVED_FORMAT
+
+    @property
+    def level(self) -> float:
+        """At which its tests are decided: the false discovery rate, or its share of a year's."""
+        return self.request.fdr if self.over_time is None else self.over_time.level
 
     @property
     def interrupted(self) -> bool:

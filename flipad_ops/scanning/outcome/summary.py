@@ -58,7 +58,9 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "coverage": asdict(outcome.seen),
         "coverage_said": coverage_said(outcome),
         "tests": outcome.tests,
-        "power": power_said(outcome.floors, outcome.tests, outcome.request.fdr),
+        "power": power_said(outcome.floors, outcome.tests, outcome.level),
+        "over_time": None if outcome.over_time is None else outcome.over_time.to_dict(),
+        "over_time_said": over_time_said(outcome),
         "skipped": len(outcome.skipped),
         "skipped_by_reason": dict(tally.skips),
         "failed": len(outcome.failed),
@@ -98,6 +100,17 @@ def coverage_said(outcome: ScanOutcome) -> str:
     """What share of the images was scanned, in words."""
     rows = outcome.cards and all(card.unit == "row" for card in outcome.cards.values())
     return outcome.seen.said(outcome.request.max_skipped, "row" if rows else "image")
+
+
+def over_time_said(outcome: ScanOutcome) -> str:
+    """Where its ledger stands, in a sentence; "" where a scan is decided by itself."""
+    return "" if outcome.over_time is None else outcome.over_time.said()
+
+
+def sentences(facts: dict[str, Any]) -> str:
+    """What a summary says in words: coverage, power, and where the ledger stands."""
+    told = (facts["coverage_said"], facts["power"], facts["over_time_said"])
+    return " ".join(f"{sentence}." for sentence in told if sentence)
 
 
 def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
@@ -141,7 +154,7 @@ def summary_line(outcome: ScanOutcome) -> str:
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
         f"{cost[:-2]}{'; ' if cost else ''}"
         f"complete: {str(facts['complete']).lower()}\n"
-        f"{facts['coverage_said']}. {facts['power']}.\n"
+        f"{sentences(facts)}\n"
     )
 
 

@@ -6,10 +6,9 @@ from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
 from flipad_ops.scanning.decisions.groups import said_of
-from flipad_ops.scanning.decisions.power import power_said
 from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outcome.summary import coverage_said
+from flipad_ops.scanning.outcome.summary import sentences, summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
 
@@ -20,8 +19,7 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
     helps no CI server.
     """
     stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flipadops scan">\n')
-    power = power_said(outcome.floors, outcome.tests, outcome.request.fdr)
-    said = f"{coverage_said(outcome)}. {power}"
+    said = sentences(summarise(outcome)).removesuffix(".")
     for name in outcome.cards:
         cases = list[str]()
         clear = 0

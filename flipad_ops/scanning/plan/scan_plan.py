@@ -46,6 +46,9 @@ class ScanPlan:
         Says of an attributed row why its content does not count, or "".
     group : str
         Regular expression over keys: what is tested together; "" for folders.
+    yearly : float
+        P(any false call in a year of scans without an own image), which the ledger's scans share;
+        0 decides every scan by itself.
     """
 
     targets: Sequence[Target]
@@ -60,6 +63,7 @@ class ScanPlan:
     decode_seconds: float = 20.0
     suppress: Suppress = lambda row: ""
     group: str = ""
+    yearly: float = 0.0
 
     def __post_init__(self) -> None:
         uris = [target.uri for target in self.targets]

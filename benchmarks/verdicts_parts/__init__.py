@@ -1,0 +1,1 @@
+"""What `benchmarks/verdicts.py` measures, a figure or two a file."""
