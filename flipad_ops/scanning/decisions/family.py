@@ -38,8 +38,12 @@ class Family:
         self._levels, self._q = q_by_level(together)
         self._below = np.searchsorted(together, self._levels, side="right")
         #: The largest p-value that is significant over the scan; q does not fall as p rises.
-        self.cut = float(self._levels[self._q <= fdr].max(initial=-1.0))
+        self.cut = self.cut_at(fdr)
         self._beside: dict[float, float] = {}
+
+    def cut_at(self, fdr: float) -> float:
+        """The largest p-value whose q is at most `fdr`; -1 if there is none."""
+        return float(self._levels[self._q <= fdr].max(initial=-1.0))
 
     def q(self, p: float) -> float:
         """Of a test of the family."""

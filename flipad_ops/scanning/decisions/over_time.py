@@ -1,15 +1,17 @@
 """Scans that repeat: what is bounded is the false alarms of a year, not of each scan alone.
 
 The scans of a ledger are batches of tests, each of the contents that no earlier scan has tested. A
-batch is decided at a level of its own (Benjamini-Hochberg), and the levels of a year add up to a
-yearly level: alpha spending over batches (Foster and Stine 2008), partly by the calendar as in
-sequential trials (Lan and DeMets 1983), partly by `k ** -1.6` over the batches (the sequence of
-BatchBH; Zrnic, Jiang, Ramdas and Jordan 2020), so that neither daily scans nor a few at odd times
-are left without a level.
+batch has to pass a gate: some test of it is significant (Benjamini-Hochberg, which is then Simes'
+test that anything is) at a level of its own. Only then it is decided at the false discovery rate of
+a scan. The levels of a year add up to a yearly level: alpha spending over batches (Foster and Stine
+2008), partly by the calendar as in sequential trials (Lan and DeMets 1983), partly by `k ** -1.6`
+over the batches (the sequence of BatchBH; Zrnic, Jiang, Ramdas and Jordan 2020), so that neither
+daily scans nor a few at odd times are left without a level.
 
-By the union bound a year without an own image has a false call with a probability of at most the
-yearly level, whatever the batches have to do with each other; inside a batch
-positive dependence suffices (Benjamini and Yekutieli 2001). Both matter: all batches of an
+By the union bound the batches of a year that hold no own image have a false call among them with a
+probability of at most the yearly level, whatever the batches have to do with each other; inside a
+batch positive dependence suffices (Benjamini and Yekutieli 2001). In the others the false discovery
+rate is that of a scan, as a gate only takes findings away. Both matter: all batches of an
 attributor share one set of calibration images, which makes conformal p-values dependent over days
 (Bates et al. 2023), and BatchBH asks for independent batches. Leaks do not earn a higher level
 later, as they would in BatchBH: what is known must not pay for what is new.
@@ -49,15 +51,19 @@ class Batch:
     at : float
         Seconds since 1970.
     level : float
-        Of its images, and again of its groups.
+        Of the gate of its images, and again of its groups.
     tests : int
         Contents times attributors.
+    decided : float
+        At which its findings are decided: the false discovery rate once a gate has opened, else
+        `level`, at which there are none.
     """
 
     number: int
     at: float
     level: float
     tests: int
+    decided: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,11 +81,11 @@ class OverTime:
     tests : int
         New contents times attributors.
     level : float
-        At which they are decided, images and groups each.
+        Of their gate, images and groups each.
     spent : float
         Of the yearly level in this year, with this scan.
     levels : mapping of batch to float
-        Of all batches so far.
+        At which the findings of each batch so far are decided.
     """
 
     yearly: float
@@ -97,14 +103,16 @@ class OverTime:
         some = f"{self.tests} new test{'' if self.tests == 1 else 's'}"
         if self.batch:
             what = f"{some} at level {_plain(self.level)}, images and groups each"
+            if self.levels[self.batch] > self.level:
+                what += f", passed and so decided at FDR {self.levels[self.batch]:g}"
         elif self.tests:
             what = f"{some}, not decided before the scan is complete"
         else:
             what = "nothing new to test"
         return (
             f"Day {self.day}{of} of this ledger: {what}; {_plain(self.spent)} of {self.yearly:g} "
-            f"a year is spent: at most {100 * self.yearly:.3g}% of years without an own image have "
-            "any false call"
+            f"a year is spent: at most {100 * self.yearly:.3g}% of years without an "
+            "own image have any false call"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,7 +171,7 @@ def next_batch(
     year, passed = _place(history, now)
     may = yearly * granted(len(mine) + 1, passed, year == 0)
     level = min(fdr, max(0.0, may - _spent(mine)) / FAMILIES)
-    return Batch(len(history) + 1, now, level, tests)
+    return Batch(len(history) + 1, now, level, tests, level)
 
 
 def standing(
@@ -173,7 +181,7 @@ def standing(
     now = _forward(history, now)
     year, passed = _place(history, now)
     spent = _spent(_of_year(history, now))
-    levels = {each.number: each.level for each in history}
+    levels = {each.number: each.decided for each in history}
     day = int(passed * YEAR / 86_400.0 + 1e-6) + 1
     return OverTime(yearly, year + 1, day, batch, tests, level, spent, levels)
 

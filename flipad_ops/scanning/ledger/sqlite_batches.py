@@ -33,7 +33,7 @@ class SqliteBatches:
 
     def history(self) -> list[Batch]:
         """See `Batches.history`."""
-        found = self._db.execute("SELECT id, at, level, tests FROM batches ORDER BY id")
+        found = self._db.execute("SELECT id, at, level, tests, decided FROM batches ORDER BY id")
         return [Batch(*record) for record in found]
 
     def untested(self, attributor: str) -> Iterator[tuple[str, float]]:
@@ -81,8 +81,9 @@ class SqliteBatches:
         with self._db:  # one transaction: all of it, or nothing
             groups = json.dumps([(name, vars(test)) for name, test in called])
             self._db.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)",
-                [batch.number, self._run, batch.at, batch.level, batch.tests, groups],
+                "INSERT INTO batches (id, at, level, tests, decided, run, called) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [*vars(batch).values(), self._run, groups],
             )
             self._db.executemany(
                 "INSERT INTO tested (batch, attributor, content, q) VALUES (?, ?, ?, ?)",

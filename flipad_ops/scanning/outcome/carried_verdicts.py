@@ -1,8 +1,9 @@
 """Decisions of a scan whose ledger spreads a yearly level over its scans.
 
 A scan decides what no scan before it has tested, and keeps that in the ledger: an image is tested
-once, and its verdict stays. A scan that was interrupted decides nothing, as the scan that goes on
-would test the same contents again.
+once, and its verdict stays. Findings are looked for once all that is new, as a whole, is beyond
+chance at the scan's share of the yearly level. A scan that was interrupted decides nothing, as the
+scan that goes on would test the same contents again.
 """
 
 from __future__ import annotations
@@ -52,10 +53,12 @@ class CarriedVerdicts(Verdicts):
         self._prefixes = {name: list[PrefixTest]() for name in self._scorers}
         if tests and not ended:
             self._prefixes = super().prefix_tests()
+            if self.family.cut >= 0 or self._called():
+                self._pass()
             number = self._record()
         self._add(before)
         self.over_time: OverTime = standing(
-            self._history, self._now, request.yearly, self.level, tests, number
+            self._history, self._now, request.yearly, self._next.level, tests, number
         )
         self._by_number = {batch.number: batch for batch in self._history}
 
@@ -75,9 +78,18 @@ class CarriedVerdicts(Verdicts):
     def _new(self, name: str, sha256: str, key: str) -> bool:
         return self._batches.decision(name, sha256, key) is None
 
+    def _pass(self) -> None:
+        """The gate is open: images and groups are decided as those of a scan by itself."""
+        self.level = self._request.fdr
+        self._next = replace(self._next, decided=self.level)
+        self.family.cut = self.family.cut_at(self.level)
+        self._prefixes = super().prefix_tests()
+
+    def _called(self) -> list[tuple[str, PrefixTest]]:
+        return [(n, test) for n, tests in self._prefixes.items() for test in tests if test.called]
+
     def _record(self) -> int:
-        called = [(n, test) for n, tests in self._prefixes.items() for test in tests if test.called]
-        self._batches.record(self._next, self._tested(), called)
+        self._batches.record(self._next, self._tested(), self._called())
         self._history = [*self._history, self._next]
         return self._next.number
 
@@ -116,7 +128,10 @@ class CarriedVerdicts(Verdicts):
         found = self._batches.decision(row.attributor, row.sha256, row.key)
         if found is not None:
             batch = self._by_number[found[0]]
-            decided = judge(row, found[1], fdr=batch.level, floor=floor, count=batch.tests)
+            closed = batch.decided == batch.level
+            decided = judge(
+                row, found[1], fdr=batch.decided, floor=floor, count=batch.tests, share=closed
+            )
             return replace(decided, batch=batch.number)
         if beside:
             return super()._judged(row, floor, beside)

@@ -150,11 +150,6 @@ class ScanOutcome:
     saved_format: int = SAVED_FORMAT
 
     @property
-    def level(self) -> float:
-        """At which its tests are decided: the false discovery rate, or its share of a year's."""
-        return self.request.fdr if self.over_time is None else self.over_time.level
-
-    @property
     def interrupted(self) -> bool:
         """A signal ended the scan early."""
         return self.signal != 0

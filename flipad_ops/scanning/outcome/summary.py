@@ -58,7 +58,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "coverage": asdict(outcome.seen),
         "coverage_said": coverage_said(outcome),
         "tests": outcome.tests,
-        "power": power_said(outcome.floors, outcome.tests, outcome.level),
+        "power": power_of(outcome),
         "over_time": None if outcome.over_time is None else outcome.over_time.to_dict(),
         "over_time_said": over_time_said(outcome),
         "skipped": len(outcome.skipped),
@@ -100,6 +100,15 @@ def coverage_said(outcome: ScanOutcome) -> str:
     """What share of the images was scanned, in words."""
     rows = outcome.cards and all(card.unit == "row" for card in outcome.cards.values())
     return outcome.seen.said(outcome.request.max_skipped, "row" if rows else "image")
+
+
+def power_of(outcome: ScanOutcome) -> str:
+    """The fewest leaks that could have been called; "" where nothing was new to a ledger."""
+    if outcome.over_time is None:
+        return power_said(outcome.floors, outcome.tests, outcome.request.fdr)
+    if not outcome.over_time.tests:
+        return ""
+    return power_said(outcome.floors, outcome.tests, outcome.over_time.level, "level")
 
 
 def over_time_said(outcome: ScanOutcome) -> str:

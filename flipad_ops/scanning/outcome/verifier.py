@@ -176,7 +176,7 @@ def _pinned(saved: ScanOutcome, scorers: Iterable[Scorer]) -> dict[str, Scorer]:
 
 def families(saved: ScanOutcome) -> Mapping[str, Family]:
     """By attributor. Format 1 was decided over all rows of an attributor, copies and all."""
-    fdr, over_time = saved.level, saved.over_time
+    fdr, over_time = saved.request.fdr, saved.over_time
     if saved.saved_format > 1:
         batch = 0 if over_time is None else over_time.batch
         return dict.fromkeys(saved.cards, family_of(saved.findings, saved.cards, fdr, batch))

@@ -96,16 +96,37 @@ def test_a_scan_of_nothing_new_costs_nothing_and_says_the_same(tmp_path: Path) -
     assert later.verdicts == first.verdicts
 
 
-def test_new_contents_are_tested_at_what_the_day_may_spend(tmp_path: Path) -> None:
-    """A p that makes a leak of one scan alone makes none on the third day; a smaller one does."""
+def test_new_contents_have_to_be_beyond_chance_at_what_the_day_may_spend(tmp_path: Path) -> None:
+    """A p that makes a leak of one scan alone makes none on the third day, and stays for review."""
     old = foreign(40)
     day(tmp_path, old)
     day(tmp_path, [*old, row("real/x", "x", 0.4, False)])
-    third = day(tmp_path, [*old, leak("weak", 0.002), leak("strong", 1e-6)])
-    assert third.verdicts == {"own/weak": "review", "own/strong": "leak"}
-    assert "too coarse for 2 tests at FDR 0.000707" in third.whys["own/weak"]
-    fourth = day(tmp_path, [*old, leak("weak", 0.002), leak("strong", 1e-6)])
-    assert fourth.verdicts == third.verdicts
+    third = day(tmp_path, [*old, leak("weak", 0.004)])
+    assert third.verdicts == {"own/weak": "review"}
+    assert "the share of this scan in its ledger's year" in third.whys["own/weak"]
+    fourth = day(tmp_path, [*old, leak("weak", 0.004), leak("strong", 1e-6)])
+    assert fourth.verdicts == {"own/weak": "review", "own/strong": "leak"}
+
+
+def test_behind_an_open_gate_the_rate_is_that_of_a_scan(tmp_path: Path) -> None:
+    """One test that is beyond chance at the day's level: all are decided at the FDR."""
+    old = foreign(40)
+    day(tmp_path, old)
+    day(tmp_path, [*old, row("real/x", "x", 0.4, False)])
+    third = day(tmp_path, [*old, leak("weak", 0.004), leak("strong", 1e-6)])
+    assert third.verdicts == {"own/weak": "leak", "own/strong": "leak"}
+    assert "passed and so decided at FDR 0.01" in third.facts["over_time_said"]
+
+
+def test_a_group_opens_the_gate_too(tmp_path: Path) -> None:
+    old = foreign(40)
+    day(tmp_path, old)
+    weak = [leak(f"g{i}", 0.009, "weak") for i in range(60)]
+    second = day(tmp_path, [*old, *weak])
+    assert second.called == ["weak"]
+    assert set(second.verdicts.values()) == {"leak"}
+    assert second.over_time is not None
+    assert min(second.q.values()) > second.over_time.level
 
 
 def test_a_copy_of_what_was_tested_is_no_new_test(tmp_path: Path) -> None:
