@@ -30,7 +30,8 @@ def write_sarif(outcome: ScanOutcome, stream: TextIO) -> None:
     ]
     failed += [{"level": "error", "message": {"text": text}} for text in outcome.broken]
     facts = summarise(outcome)
-    failed.append({"level": "note", "message": {"text": sentences(facts)}})
+    level = "note" if outcome.findings and outcome.covered else "error"
+    failed.append({"level": level, "message": {"text": sentences(facts)}})
     rules = [
         {
             "id": name,
