@@ -1,4 +1,5 @@
-"""`year_false_alarm` and `models50_false_exit`: scans that repeat where nothing is ours.
+"""`year_false_alarm` and `models50_false_exit`: scans that repeat where nothing is ours; and what
+the bound costs in leaks that are called.
 
 Decided by the product's own functions: the level of every scan by `next_batch`, its tests by
 `Family`, whose smallest q makes a leak or none.
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from flipad_ops.detection.calibration import Rate, conformal_p
 from flipad_ops.scanning.decisions.family import Family
@@ -130,6 +132,51 @@ def models50_false_exit(
         "share": rate.value, "low": rate.low, "high": rate.high, "scans": scans,
         "bound": fdr, "models": models, "contents": contents,
     }  # fmt: skip
+
+
+def leaks_called(
+    shift: float,
+    leaks: int,
+    *,
+    day: int,
+    repeats: int = 400,
+    daily: int = 100,
+    fdr: float = 0.01,
+    floor: float = 0.0,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Mean share of a day's leaks that are called, after clean daily scans before.
+
+    Foreign images have standard normal scores, own ones lie `shift` standard deviations below.
+
+    Parameters
+    ----------
+    shift : float
+    leaks : int
+        Own images among the day's `daily`.
+    day : int
+        From 1.
+    floor : float
+        No p-value is smaller.
+
+    Returns
+    -------
+    dict
+        `carried`, by the ledger's share of the day; `alone`, as a scan by itself.
+    """
+    source, history = np.random.default_rng(seed), list[Batch]()
+    for each in range(day):
+        history.append(next_batch(history, each * DAY, YEARLY_IN_FDR * fdr, fdr, daily))
+    called = {"carried": 0.0, "alone": 0.0}
+    for _ in range(repeats):
+        scores = source.standard_normal(daily)
+        scores[:leaks] -= shift
+        p = np.maximum(norm.cdf(scores), floor)
+        family = Family({"attributor": p}, history[-1].level)
+        mine = float((p[:leaks] <= family.cut_at(fdr)).mean()) / repeats
+        called["alone"] += mine
+        called["carried"] += mine if family.cut >= 0 else 0.0
+    return called
 
 
 def _year(

@@ -9,6 +9,7 @@ from benchmarks.verdicts_parts.groups import group_false_alarm_icc
 from benchmarks.verdicts_parts.over_time import (
     Null,
     from_scores,
+    leaks_called,
     models50_false_exit,
     uniform,
     year_false_alarm,
@@ -54,3 +55,13 @@ def test_foreign_folders_are_rarely_called_however_alike_their_images_are() -> N
     for figures in found.values():
         assert figures["low"] <= figures["bound"] == 0.01
         assert figures["share"] <= 0.04
+
+
+def test_what_the_bound_costs() -> None:
+    """Nothing at the first scan; later near the noise all, far from it nothing."""
+    first = leaks_called(5, 3, day=1, repeats=50)
+    assert first["carried"] == first["alone"] > 0.8
+    late = {shift: leaks_called(shift, 3, day=100, repeats=50) for shift in (3, 5, 7)}
+    assert all(found["carried"] <= found["alone"] for found in late.values())
+    assert late[7]["carried"] > 0.99
+    assert leaks_called(7, 3, day=100, repeats=50, floor=1e-4)["carried"] == 0.0

@@ -16,6 +16,7 @@ from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.scanning.decisions.family import Family
 from flipad_ops.scanning.decisions.groups import LEAST, PrefixTest, grouping
 from flipad_ops.scanning.decisions.over_time import OverTime, next_batch, standing
+from flipad_ops.scanning.decisions.power import fewest
 from flipad_ops.scanning.decisions.records import Finding, Row
 from flipad_ops.scanning.decisions.rules import judge
 from flipad_ops.scanning.ledger.ledger import Batches, Ledger
@@ -65,6 +66,19 @@ class CarriedVerdicts(Verdicts):
     def prefix_tests(self) -> dict[str, list[PrefixTest]]:
         """Groups by their new contents, and those that earlier scans called and that are there."""
         return self._prefixes
+
+    def warnings(self) -> list[str]:
+        """That nothing could open the gate, where that is so."""
+        floors = {name: scorer.p_floor for name, scorer in self._scorers.items()}
+        batch, tests = self._next, self.family.tests
+        closed = self.family.count > 0 and batch.decided == batch.level
+        if not closed or fewest(floors, tests, batch.level) is not None:
+            return super().warnings()
+        return [
+            f"Today's share of the yearly level, {batch.level:.2g}, is below what the calibration "
+            "can show: no number of new images alone could be called. Fit with more foreign images, "
+            "scan less often, or raise --yearly (0 decides every scan by itself)."
+        ]
 
     def _tests(self, name: str) -> Iterator[tuple[str, float]]:
         return self._batches.untested(name)

@@ -36,7 +36,7 @@ class Scanned:
         self.q = {f.row.key: f.q for f in outcome.findings}
         self.facts, self.word, self.code = summarise(outcome), verdict(outcome), exit_code(outcome)
         self.called = [test.prefix for _, test in outcome.called]
-        self.over_time = outcome.over_time
+        self.over_time, self.warnings = outcome.over_time, outcome.warnings
         if saved is not None:
             write_outputs(outcome, [("jsonl", saved), ("csv", saved.with_suffix(".csv"))])
 
@@ -106,6 +106,17 @@ def test_new_contents_have_to_be_beyond_chance_at_what_the_day_may_spend(tmp_pat
     assert "the share of this scan in its ledger's year" in third.whys["own/weak"]
     fourth = day(tmp_path, [*old, leak("weak", 0.004), leak("strong", 1e-6)])
     assert fourth.verdicts == {"own/weak": "review", "own/strong": "leak"}
+
+
+def test_a_day_on_which_nothing_could_be_called_says_so(tmp_path: Path) -> None:
+    """The calibration of 199 images: its smallest p is 0.005."""
+    first = day(tmp_path, foreign(40))
+    second = day(tmp_path, [*foreign(40), row("real/x", "x", 0.4, False)])
+    assert not first.warnings
+    (warning,) = second.warnings
+    assert "no number of new images alone could be called" in warning
+    assert second.facts["power"].startswith("This scan could not have called any number of leaks")
+    assert not day(tmp_path, [*foreign(40), row("real/x", "x", 0.4, False)]).warnings
 
 
 def test_behind_an_open_gate_the_rate_is_that_of_a_scan(tmp_path: Path) -> None:
