@@ -76,8 +76,8 @@ class CarriedVerdicts(Verdicts):
             return super().warnings()
         return [
             f"Today's share of the yearly level, {batch.level:.2g}, is below what the calibration "
-            "can show: no number of new images alone could be called. Fit with more foreign images, "
-            "scan less often, or raise --yearly (0 decides every scan by itself)."
+            "can show: no number of new images alone could be called. Fit with more foreign "
+            "images, scan less often, or raise --yearly (0 decides every scan by itself)."
         ]
 
     def _tests(self, name: str) -> Iterator[tuple[str, float]]:
