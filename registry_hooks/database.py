@@ -14,7 +14,7 @@ from flipad_ops.common.errors import StateError, UsageError, first_line
 
 #: The last revision of `migrations`, and where the database says which one it has. The database may
 #: be MLflow's own, whose `alembic_version` is another.
-HEAD, VERSION_TABLE = "0001", "flipad_alembic"
+HEAD, VERSION_TABLE = "0002", "flipad_alembic"
 #: The table by which databases from before alembic say their version: 1, or none.
 BEFORE, LAST_BEFORE = "flipad_schema", 1
 #: Seconds that SQLite waits for another writer.

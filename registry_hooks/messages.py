@@ -34,6 +34,8 @@ BODY = """\
 {% endfor %}
 {% if new > findings|length %}... and {{ new - findings|length }} more.
 {% endif %}
+{% if scan.said|default("") %}{{ scan.said }}
+{% endif %}
 Records: {{ scan.folder }}
 A flag is statistical suspicion, not proof.
 {% elif event == "fit_failed" %}
@@ -44,6 +46,8 @@ A flag is statistical suspicion, not proof.
 {% endif %}
 {% elif event == "scan_failed" %}
 {{ scan.reason }}
+{% if scan.said|default("") %}{{ scan.said }}
+{% endif %}
 Records: {{ scan.folder }}
 {% else %}
 If you read this, the channel works.

@@ -138,5 +138,5 @@ def _fit_facts(row: Fit) -> dict[str, Any]:
 
 
 def _facts(scan: Scan) -> dict[str, Any]:
-    names = "schedule started ended exit_code verdict scored leaks review reason folder"
+    names = "schedule started ended exit_code verdict scored leaks review reason said folder"
     return {name: getattr(scan, name) for name in names.split()}

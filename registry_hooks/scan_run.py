@@ -43,6 +43,8 @@ MEANING = {
     6: "An attributor is missing, uncalibrated or not made for this final layer.",
     7: "Nothing found, but the scan could not be logged to MLflow.",
 }
+#: Sentences of a summary that go with every result.
+_SAID = ("coverage_said", "sample_said", "power", "over_time_said")
 #: What a message says of a finding.
 _SHOWN = ("key", "target", "attributor", "score", "p", "q", "verdict", "why", "sha256")
 
@@ -136,6 +138,7 @@ def read_end(folder: Path, code: int) -> dict[str, Any]:
     return {
         "exit_code": code,
         "verdict": summary.get("verdict"),
+        "said": " ".join(f"{summary[name]}." for name in _SAID if summary.get(name)) or None,
         "scored": int(summary.get("scored", 0)),
         "leaks": int(summary.get("leak", 0)),
         "review": int(summary.get("review", 0)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,6 +30,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 #: Written by the schedule itself; a second value would contradict it.
 _OWN_OPTIONS = ("-o", "--output", "-m", "--model", "--all-models", "--fail-on", "--state")
+#: The `state` of a schedule whose scans stand each for itself.
+NO_LEDGER = "none"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -48,7 +52,8 @@ class Schedule:
     options : tuple of str
         Further words for `flipadops scan`.
     state : str
-        Ledger, so that unchanged images are not scored again; empty for none.
+        Ledger, so that unchanged images are not scored again and the scans share a yearly level;
+        empty for one of its own beside the scans' folders, "none" for none.
     timezone : str
     jitter : float
         Seconds by which a start may be moved, so that many schedules do not start in step.
@@ -121,6 +126,11 @@ class Schedule:
             raise UsageError(f"Schedule {self.name} never runs at {self.cron!r}.")
         return float(found.timestamp())
 
+    def _own_ledger(self) -> str:
+        """A ledger belongs to one choice of targets and options."""
+        chosen = json.dumps([self.targets, self.options]).encode()
+        return f"ledger-{hashlib.sha256(chosen).hexdigest()[:12]}.db"
+
     def words(self, folder: Path) -> list[str]:
         """The words after `flipadops scan`, with its records in `folder`."""
         words = [*self.targets, "--quiet", "--fail-on", self.fail_on]
@@ -128,8 +138,8 @@ class Schedule:
             words += ["--model", model]
         if not self.models:
             words.append("--all-models")
-        if self.state:
-            words += ["--state", self.state]
+        if self.state != NO_LEDGER:
+            words += ["--state", self.state or str(folder.parent / self._own_ledger())]
         words += ["-o", f"jsonl={folder / RECORDS}"]
         for output in self.outputs:
             name, _, path = output.partition("=")

@@ -96,7 +96,8 @@ class Fit(Job):
 class Scan(Job):
     """One scan that a schedule (`queue`) started: what it found, or why it ended without.
 
-    `findings` are those that channels may have to be told, until `told`.
+    `findings` are those that channels may have to be told, until `told`; `said` is what the scan
+    says of its coverage, its power and its ledger.
     """
 
     __mapper_args__ = {"polymorphic_identity": "scan"}  # noqa: RUF012
@@ -104,6 +105,7 @@ class Scan(Job):
     folder: Mapped[str | None] = mapped_column(Text)
     exit_code: Mapped[int | None]
     verdict: Mapped[str | None] = mapped_column(String(16))
+    said: Mapped[str | None] = mapped_column(Text)
     scored: Mapped[int | None]
     leaks: Mapped[int | None]
     review: Mapped[int | None]

@@ -28,6 +28,7 @@ def scan(
     fail_on: opt.FailOn = opt.FailOnChoice.accepted,
     max_errors: opt.MaxErrors = 0,
     max_skipped: opt.MaxSkipped = 0.5,
+    yearly: opt.Yearly = None,
     size_rule: opt.SizeRule = opt.SizeChoice.reject,
     group: opt.Group = "",
     batch_size: opt.BatchSize = 64,
@@ -88,7 +89,7 @@ def scan(
         ray_address=ray_address, ray_workers=ray_workers, baseline=baseline,
         ignore_file=ignore_file, pictures=not no_thumbnails, check_scores=gate, track=mlflow_run,
         sign=sign, tracking_uri=tracking_uri, allow_pickle=allow_pickle, size_rule=size_rule.value,
-        command=shlex.join(["flipadops", *sys.argv[1:]]), max_skipped=max_skipped,
+        command=shlex.join(["flipadops", *sys.argv[1:]]), max_skipped=max_skipped, yearly=yearly,
     )  # fmt: skip
     with counter("images", quiet=quiet) as progress:
         if dry_run:

@@ -67,6 +67,15 @@ MaxErrors = Annotated[int, typer.Option(min=0, help="Unreadable objects tolerate
 MaxSkipped = Annotated[
     float, typer.Option(min=0.0, max=1.0, help="Share of the images that may be skipped.")
 ]
+Yearly = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Probability of any false call in a year of scans with one --state FILE; 5 times the "
+        "FDR unless given, 0 decides every scan by itself.",
+    ),
+]
 SizeRule = Annotated[SizeChoice, typer.Option(help="Images of another size; search finds copies.")]
 Group = Annotated[
     str,

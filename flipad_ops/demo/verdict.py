@@ -8,7 +8,7 @@ from typing import TextIO
 from flipad_ops.common.text_columns import write_columns
 from flipad_ops.demo.main_job import MODEL, VERSIONS, DemoResult
 from flipad_ops.demo.output_folder import DATABASE
-from flipad_ops.scanning.outcome.summary import verdict
+from flipad_ops.scanning.outcome.summary import sentences, summarise, verdict
 
 #: What each sub-folder holds, and how much of it should be attributed.
 TRUTH = {
@@ -33,6 +33,7 @@ def write_verdict(result: DemoResult, folder: Path, seconds: float, stream: Text
         f"\n{verdict(result.outcome).upper()}: {sum(result.leaks.values())} of "
         f"{sum(result.counts.values())} images, at a false discovery rate of "
         f"{fdr:g}. {seconds:.0f} seconds in all.\n"
+        f"{sentences(summarise(result.outcome))}\n"
         f"(The fit had seen other samples of version {VERSIONS[1]} and other parts of the same "
         "photographs;\ngenerators that it has never seen are harder.)\n"
         f"\nThe report with pictures: {folder / 'report.html'}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,9 +67,20 @@ class Selection:
             fields.pop("seed")
         return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
-    def pick(self, targets: Sequence[Target]) -> Iterator[Picked]:
-        """The chosen objects in listing order. Raises what `Target.list` raises."""
+    def pick(
+        self, targets: Sequence[Target], listed: Counter[str] | None = None
+    ) -> Iterator[Picked]:
+        """The chosen objects in listing order. Raises what `Target.list` raises.
+
+        Parameters
+        ----------
+        targets : sequence of Target
+        listed : Counter, optional
+            "objects" grows by those that pass the filters, before a sample is drawn of them.
+        """
         chosen = self._filtered((target, item) for target in targets for item in target.list())
+        if listed is not None:
+            chosen = _counted(chosen, listed)
         if self.sample is not None:
             chosen = iter(_reservoir(chosen, self.sample, self.seed))
         for count, picked in enumerate(chosen):
@@ -160,6 +172,12 @@ def parse_shard(text: str) -> tuple[int, int] | None:
 def _part(text: str, count: int) -> int:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") % count
+
+
+def _counted(items: Iterable[Picked], listed: Counter[str]) -> Iterator[Picked]:
+    for item in items:
+        listed["objects"] += 1
+        yield item
 
 
 def _reservoir(items: Iterable[Picked], size: int, seed: int) -> list[Picked]:

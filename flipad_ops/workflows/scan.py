@@ -55,6 +55,9 @@ class ScanRequest:
         More unreadable objects than this make the scan incomplete.
     max_skipped : float
         A larger share of the images skipped makes the scan incomplete.
+    yearly : float or None
+        P(any false call in a year of scans without an own image), which the scans of a ledger
+        share; 0 decides every scan by itself. None: 5 * fdr for a ledger in a file, else 0.
     size_rule : {"reject", "centre-crop", "resize", "search"}
         Images of another size.
     group : str
@@ -97,6 +100,7 @@ class ScanRequest:
     max_object_size: int = 50_000_000
     max_errors: int = 0
     max_skipped: float = MOST_SKIPPED
+    yearly: float | None = None
     size_rule: SizeRule = "reject"
     group: str = ""
     access: S3Access = AS_CONFIGURED
@@ -218,6 +222,7 @@ def preview_scan(
 
 def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
     """All that can be checked without the registry."""
+    from flipad_ops.scanning.ledger.open_ledger import yearly_level
     from flipad_ops.scanning.outcome.suppress import load_suppressions
 
     if request.engine == "ray":
@@ -237,6 +242,7 @@ def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
         workers=request.workers,
         suppress=suppressions,
         group=request.group,
+        yearly=yearly_level(request.yearly, request.state, request.fdr),
     )
     return plan, suppressions
 

@@ -13,7 +13,7 @@ import torch
 
 from flipad_ops.attribution.serialisation import JSON_NAME, load_attributor, save_attributor
 from flipad_ops.common.errors import AttributorCorrupt, StateError, UsageError
-from flipad_ops.scanning.decisions.records import SAVED_FORMAT
+from flipad_ops.scanning.decisions.records import SAVED_FORMAT, WITHOUT_BATCHES
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.suppress import read_baseline
@@ -90,10 +90,10 @@ def test_an_earlier_ledger_goes_on(ledger: Path) -> None:
 def test_a_later_ledger_is_refused_and_left_alone(ledger: Path) -> None:
     fingerprint = _fingerprint(ledger)
     db = sqlite3.connect(ledger)
-    db.execute("PRAGMA user_version = 3")
+    db.execute("PRAGMA user_version = 4")
     db.close()
     opened = SqliteLedger(ledger)
-    with pytest.raises(StateError, match=r"ledger format 3, .* or begin a new ledger"):
+    with pytest.raises(StateError, match=r"ledger format 4, .* or begin a new ledger"):
         opened.begin(fingerprint)
     opened.close()
     db = sqlite3.connect(ledger)
@@ -139,7 +139,7 @@ def test_an_earlier_scan_is_reported_and_counts_as_baseline(tmp_path: Path) -> N
     assert len(read_baseline(saved)) == 2
     with (again := tmp_path / "again.jsonl").open("w") as stream:
         write_jsonl(outcome, stream)
-    assert json.loads(again.read_text().splitlines()[-1])["format"] == SAVED_FORMAT
+    assert json.loads(again.read_text().splitlines()[-1])["format"] == WITHOUT_BATCHES
     assert read_baseline(again) == read_baseline(saved)
 
 

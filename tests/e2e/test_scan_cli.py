@@ -163,7 +163,9 @@ def test_signals_save_a_checkpoint_to_resume_from(folder: Path, tmp_path: Path) 
             process.send_signal(number)
             out, _ = process.communicate(timeout=60)
         assert process.returncode == 128 + number
-        assert json.loads(out)["summary"]["complete"] is False
+        cut = json.loads(out)["summary"]
+        assert cut["complete"] is False
+        assert (cut["over_time"]["batch"], cut["over_time"]["spent"]) == (0, 0)
         before = scored(tmp_path / "s.db")
         assert 0 < before < 40
     ended = run(*options, "--resume", cwd=tmp_path)
@@ -171,6 +173,12 @@ def test_signals_save_a_checkpoint_to_resume_from(folder: Path, tmp_path: Path) 
     assert ended.returncode == 3
     assert summary["scored"] == 40
     assert summary["reused"] == before
+    assert (summary["over_time"]["batch"], summary["over_time"]["tests"]) == (1, 40)
+    assert summary["leak"] == 8
+    again = run(*options, "--resume", cwd=tmp_path)
+    same = json.loads(again.stdout)["summary"]
+    assert (again.returncode, same["leak"]) == (3, 8)
+    assert same["over_time"]["spent"] == summary["over_time"]["spent"]
 
 
 def scored(path: Path) -> int:

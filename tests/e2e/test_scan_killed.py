@@ -52,6 +52,15 @@ def read(state: Path, columns: str) -> list[tuple[object, ...]]:
         return []
 
 
+def batches(state: Path) -> list[tuple[object, ...]]:
+    """The batches of tests, and every test's q."""
+    with closing(sqlite3.connect(state)) as db:
+        return [
+            *db.execute("SELECT id, level, tests, decided FROM batches"),
+            *db.execute("SELECT attributor, content, q FROM tested ORDER BY content"),
+        ]
+
+
 def logged(log: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
@@ -92,6 +101,7 @@ def test_ten_kills(scans: Scans, toy_folder: Path, found: Path, tmp_path: Path) 
     log = tmp_path / "last.log"
     assert scans.wait(scans.start(*command, str(state), "--resume", log=log)) == 0
     assert read(state, FACTS) == read(whole, FACTS)
+    assert batches(state) == batches(whole)  # the level of one scan was spent, once
     final = {key: row for key, *row in read(state, "key, at, score, sha256")}
     assert {key: final[key] for key in kept} == kept
     times = Counter(line for file in tmp_path.glob("*.log") for line in logged(file))

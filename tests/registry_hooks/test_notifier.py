@@ -100,6 +100,22 @@ def test_a_finding_is_told_once_and_signed_as_mlflow_signs(
     assert watched.states() == [DONE, DONE]
 
 
+@pytest.mark.parametrize("code", [3, 4])
+def test_a_message_says_how_much_was_looked_at(
+    code: int, work: FitQueue, tmp_path: Path, server: Posted
+) -> None:
+    """A result is nothing without its coverage; messages from before have none."""
+    said = "1 of 61 images scanned; 60 skipped for their size."
+    watched = Watched(work, tmp_path, webhook(server.url))
+    watched.scan(*(["a.png"] if code == 3 else []), code=code, said=said, reason="Incomplete.")
+    watched.notifier.step()
+    (notice,) = watched.notifier.outbox.newest()
+    assert notice.payload is not None
+    assert said in render(notice.payload)[1]
+    del notice.payload["scan"]["said"]
+    assert "Records: " in render(notice.payload)[1]
+
+
 def test_a_failed_attempt_is_repeated_under_the_same_id(
     work: FitQueue, tmp_path: Path, server: Posted, caplog: pytest.LogCaptureFixture
 ) -> None:

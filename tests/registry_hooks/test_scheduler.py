@@ -108,7 +108,9 @@ def test_another_process_pauses_and_asks(runs: Runs) -> None:
 SCAN = """
 import json, sys
 path = next(word[6:] for word in sys.argv if word.startswith("jsonl="))
-summary = {"type": "summary", "verdict": "leak", "scored": 9, "leak": 2, "review": 1}
+summary = {"type": "summary", "verdict": "leak", "scored": 9, "leak": 2, "review": 1,
+           "coverage_said": "9 of 61 images scanned; 52 skipped for their size", "sample_said": "",
+           "power": "The fewest leaks are 3"}
 open(path, "w").write(json.dumps(summary) + chr(10))
 print("the last word", file=sys.stderr)
 sys.exit(int(sys.argv[1]))
@@ -133,9 +135,13 @@ def test_findings_and_failures_are_recorded(work: FitQueue, tmp_path: Path) -> N
     found = scan(work, tmp_path, SCAN, "3")
     assert (found.verdict, found.scored, found.leaks, found.review) == ("leak", 9, 2, 1)
     assert found.reason is None
+    assert found.said == (
+        "9 of 61 images scanned; 52 skipped for their size. The fewest leaks are 3."
+    )
     failed = scan(work, tmp_path, SCAN, "4")
     assert failed.reason.endswith("too much was skipped. the last word")
     killed = scan(work, tmp_path, "import os; os.kill(os.getpid(), 9)")
+    assert killed.said is None
     assert "SIGKILL" in killed.reason
 
 

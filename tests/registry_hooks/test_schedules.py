@@ -82,6 +82,22 @@ def test_a_schedule_is_a_command_of_flipadops_scan(tmp_path: Path) -> None:
     assert "--all-models" in Schedule("n", "0 2 * * *", ("x",)).words(Path())
 
 
+def test_scans_of_a_schedule_share_a_ledger_unless_it_says_none() -> None:
+    """Beside the scans' folders, and another one for other targets or options."""
+
+    def ledger(*targets: str, options: tuple[str, ...] = (), **more: str) -> str:
+        schedule = Schedule("n", "0 2 * * *", targets, options=options, **more)
+        words = schedule.words(Path("/logs/scans/n/1"))
+        return words[words.index("--state") + 1] if "--state" in words else ""
+
+    own = ledger("x")
+    assert Path(own).parent == Path("/logs/scans/n")
+    assert len({own, ledger("y"), ledger("x", options=("--limit", "3")), ledger("x", "y")}) == 4
+    assert ledger("x", models="faces") == own
+    assert ledger("x", state="mine.db") == "mine.db"
+    assert ledger("x", state="none") == ""
+
+
 @pytest.mark.parametrize(
     "text",
     [

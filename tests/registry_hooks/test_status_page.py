@@ -22,6 +22,7 @@ from tests.browser import chromium
 from tests.registry_hooks.asgi import call
 
 EVIL = "gan<script>document.title='owned'</script><img src=x onerror=alert(1)>"
+SAID = "1 of 61 images scanned; 60 skipped for their size."
 SETTINGS = HookSettings()
 CONFIG = SETTINGS.config_sha256()
 SCHEDULES = [
@@ -45,7 +46,7 @@ def app(work: FitQueue, tmp_path: Path) -> Any:
     table.sync(SCHEDULES)
     table.pause("weekly")
     for fields in (
-        {"exit_code": 3, "verdict": "leak", "leaks": 7, "scored": 100},
+        {"exit_code": 3, "verdict": "leak", "leaks": 7, "scored": 100, "said": SAID},
         {"exit_code": 4, "reason": "Incomplete: access denied."},
     ):
         start = table.start("nightly", tmp_path)
@@ -82,7 +83,7 @@ def test_the_page_in_a_browser(app: Any, tmp_path: Path) -> None:
             assert "host:1:2" in texts["queue"]
             assert "gan/4 queued" in texts["queue"]
             assert "paused" in texts["schedules"]
-            assert "leak 100 7 0" in texts["scans"]
+            assert f"leak\n{SAID} 100 7 0" in texts["scans"]
             assert "access denied" in texts["scans"]
             assert "gan/2 gan-attributor/2" in texts["versions"]
             assert not browser.find_elements(By.CSS_SELECTOR, "img, script, a")
@@ -95,6 +96,10 @@ def test_the_page_in_a_browser(app: Any, tmp_path: Path) -> None:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def test_results_stand_with_their_coverage(app: Any) -> None:
+    assert SAID in call(app, "/").text
 
 
 def test_an_empty_house_has_a_page(work: FitQueue) -> None:

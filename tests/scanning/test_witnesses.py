@@ -247,6 +247,7 @@ def test_a_ledger_of_before_is_opened(state: str) -> None:
 def older_file(state: str) -> None:
     db = sqlite3.connect(state)
     db.execute("ALTER TABLE rows DROP COLUMN testimony")
+    db.executescript("DROP TABLE batches; DROP TABLE tested;")
     db.execute("PRAGMA user_version = 1")
     db.close()
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from scipy.stats import hypergeom
+
 #: Of the images; where more were skipped a scan is incomplete, and never clean.
 MOST_SKIPPED = 0.5
 #: What skipped objects are, by the reason in their row; the first match counts.
@@ -67,3 +69,34 @@ class Coverage:
         if self.share_skipped > most:
             told += f": over {100 * most:.3g}% were skipped, so the scan is incomplete"
         return told
+
+
+def at_most(found: int, scanned: int, listed: int, confidence: float = 0.95) -> int:
+    """Upper bound of how many of `listed` objects there are of a kind, by a random sample.
+
+    The largest number with which a sample of `scanned` would show `found` or fewer with a
+    probability above 1 - `confidence` (the exact hypergeometric bound; drawn without replacement).
+
+    Parameters
+    ----------
+    found, scanned, listed : int
+        0 <= found <= scanned <= listed.
+    """
+    low, high = found, listed - (scanned - found)
+    while low < high:  # the probability falls as the number grows
+        middle = (low + high + 1) // 2
+        if hypergeom.cdf(found, listed, middle, scanned) > 1 - confidence:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def beyond_sample(found: int, scanned: int, listed: int) -> str:
+    """What `found` attributed of `scanned` say of all `listed` objects, in a sentence."""
+    scanned = min(scanned, listed)
+    most = at_most(min(found, scanned), scanned, listed)
+    return (
+        f"{found} of a sample of {scanned} are attributed: of all {listed} objects at most {most} "
+        f"would be ({100 * most / listed:.2g}%, with 95% confidence)"
+    )

@@ -38,8 +38,12 @@ class Family:
         self._levels, self._q = q_by_level(together)
         self._below = np.searchsorted(together, self._levels, side="right")
         #: The largest p-value that is significant over the scan; q does not fall as p rises.
-        self.cut = float(self._levels[self._q <= fdr].max(initial=-1.0))
+        self.cut = self.cut_at(fdr)
         self._beside: dict[float, float] = {}
+
+    def cut_at(self, fdr: float) -> float:
+        """The largest p-value whose q is at most `fdr`; -1 if there is none."""
+        return float(self._levels[self._q <= fdr].max(initial=-1.0))
 
     def q(self, p: float) -> float:
         """Of a test of the family."""
@@ -58,12 +62,14 @@ class Family:
         return self._beside[p]
 
 
-def family_of(findings: Iterable[Finding], names: Iterable[str], fdr: float) -> Family:
-    """The family of a saved scan's rows."""
+def family_of(
+    findings: Iterable[Finding], names: Iterable[str], fdr: float, batch: int = 0
+) -> Family:
+    """The family of a saved scan's rows: those that its batch of a ledger has decided, if any."""
     contents: dict[str, dict[object, float]] = {name: {} for name in names}
     for place, finding in enumerate(findings):
         row = finding.row
-        if row.p is not None and not finding.suppressed:
+        if row.p is not None and finding.batch == batch and (batch or not finding.suppressed):
             mine = contents[row.attributor]
             content = row.sha256 or place
             mine[content] = max(row.p, mine.get(content, 0.0))

@@ -28,11 +28,13 @@ def fewest(floors: Mapping[str, float], tests: Mapping[str, int], fdr: float) ->
     return min(found, default=None)
 
 
-def power_said(floors: Mapping[str, float], tests: Mapping[str, int], fdr: float) -> str:
-    """The same in a sentence."""
+def power_said(
+    floors: Mapping[str, float], tests: Mapping[str, int], fdr: float, name: str = "FDR"
+) -> str:
+    """The same in a sentence; `name` is what the level is called."""
     few, count = fewest(floors, tests, fdr), sum(tests.values())
     many = f"{count} test{'' if count == 1 else 's'}"
-    about = f"({many}, smallest p {min(floors.values(), default=1.0):.2g}, FDR {fdr:g})"
+    about = f"({many}, smallest p {min(floors.values(), default=1.0):.2g}, {name} {fdr:.3g})"
     if few is None:
         return f"This scan could not have called any number of leaks {about}"
     return f"The fewest leaks that this scan could have called are {few} {about}"

@@ -8,8 +8,10 @@ from typing import Any, Literal
 from flipad_ops.attribution.testimony import Testimony
 
 #: Of a saved scan (jsonl); raised when older code would read a file wrongly. In format 1 every
-#: attributor was decided alone, over all its rows.
-SAVED_FORMAT = 2
+#: attributor was decided alone, over all its rows; format 3 has batches of a ledger, and is written
+#: for scans that have them.
+SAVED_FORMAT = 3
+WITHOUT_BATCHES = 2
 
 Outcome = Literal["scored", "skipped", "failed"]
 Verdict = Literal["leak", "review", "clear"]
@@ -85,6 +87,8 @@ class Finding:
         on if not the usual; of a clear one, who accepts it although it is not attributed.
     suppressed : str
         Why it does not count although flagged: in the baseline, or allowed; empty otherwise.
+    batch : int
+        Of a ledger whose scans share a yearly level, the one that decided; else 0.
     """
 
     row: Row
@@ -92,6 +96,7 @@ class Finding:
     verdict: Verdict
     why: str = ""
     suppressed: str = ""
+    batch: int = 0
 
     @property
     def accepted(self) -> bool:
@@ -102,4 +107,5 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         decision = {"q": self.q, "verdict": self.verdict, "why": self.why}
-        return {**self.row.to_dict(), **decision, "suppressed": self.suppressed}
+        batch = {"batch": self.batch} if self.batch else {}
+        return {**self.row.to_dict(), **decision, "suppressed": self.suppressed, **batch}

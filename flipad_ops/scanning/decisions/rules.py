@@ -37,7 +37,9 @@ def needed_together(floor: float, count: int, fdr: float) -> int:
     return max(1, math.ceil(floor * count / max(fdr, 1e-12) - 1e-9))
 
 
-def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Finding:
+def judge(
+    row: Row, q: float, *, fdr: float, floor: float, count: int, share: bool = False
+) -> Finding:
     """The verdict of one scored row, given its q-value.
 
     `leak`: attributed by the threshold and q <= fdr. `review`: attributed, but the p-value is
@@ -55,6 +57,8 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
         Smallest p-value the calibration allows, 1 / (n + 1).
     count : int
         Tests of the scan.
+    share : bool
+        `fdr` is the scan's share of a yearly level.
     """
     said = why_said(row.testimony, bool(row.attributed))
     if not row.attributed:
@@ -63,10 +67,11 @@ def judge(row: Row, q: float, *, fdr: float, floor: float, count: int) -> Findin
     if q <= fdr:
         return Finding(row, q, "leak", reason)
     at_floor = row.p is not None and row.p <= floor * (1 + 1e-9)
+    told = f"{fdr:.2g}, the share of this scan in its ledger's year" if share else f"{fdr:g}"
     why = (
         f"p is at the calibration floor {floor:.2g}, too coarse for {count} tests "
-        f"at FDR {fdr:g}: calibrate with more foreign images or test by prefix"
+        f"at FDR {told}: calibrate with more foreign images or test by prefix"
         if at_floor
-        else f"q = {q:.2g} is above the FDR {fdr:g}"
+        else f"q = {q:.2g} is above the FDR {told}"
     )
     return Finding(row, q, "review", f"{why}. {reason}" if reason else why)

@@ -6,7 +6,7 @@ A row belongs to one target, key and attributor and is replaced when the object'
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.errors import StateError
+from flipad_ops.scanning.decisions.groups import PrefixTest
+from flipad_ops.scanning.decisions.over_time import Batch
 from flipad_ops.scanning.decisions.records import Row
 
 
@@ -40,11 +42,52 @@ class Known(Protocol):
         ...
 
 
+class Batches(Protocol):
+    """What the scans of a ledger have tested, so that their levels can share a year."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+    def history(self) -> list[Batch]:
+        """All batches, in their order."""
+        ...
+
+    def untested(self, attributor: str) -> Iterator[tuple[str, float]]:
+        """(content, p) of this run's contents that no batch has tested, in no order.
+
+        A content is its SHA-256; of copies the largest p counts.
+        """
+        ...
+
+    def decision(self, attributor: str, sha256: str, key: str) -> tuple[int, float] | None:
+        """The batch that has tested a row's content and its q; None if none has."""
+        ...
+
+    def called(self) -> list[tuple[str, PrefixTest]]:
+        """(attributor, test) of the groups that batches have called, in their order."""
+        ...
+
+    def record(
+        self,
+        batch: Batch,
+        tested: Iterable[tuple[str, str, float]],
+        called: Sequence[tuple[str, PrefixTest]],
+    ) -> None:
+        """Keep a batch for good, in one transaction: its (attributor, content, q) and groups."""
+        ...
+
+
 class Ledger(Protocol):
     """Rows of this scan and of earlier ones over the same targets."""
 
     #: Why rows of this run may be lost to later ones; empty when all is well.
     trouble: str
+
+    @property
+    def batches(self) -> Batches | None:
+        """What its scans have tested; None where scans may run at once, each for itself."""
+        ...
 
     def begin(self, fingerprint: Mapping[str, Any]) -> None:
         """Start a run; the ledger must have been made for the same filters.

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from flipad_ops.attribution import testimony
 from flipad_ops.common.errors import StateError
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.ledger.ledger import Known, Scored, refuse_other
+from flipad_ops.scanning.ledger.ledger import Batches, Known, Scored, refuse_other
+from flipad_ops.scanning.ledger.sqlite_batches import SqliteBatches
 from flipad_ops.scanning.ledger.sqlite_rows import (
     FIELDS,
     MIGRATIONS,
@@ -90,6 +91,10 @@ class SqliteLedger:
             self.commit()
         except (sqlite3.DatabaseError, ValueError, AttributeError) as error:
             raise StateError(f"{self.path} cannot be used as a ledger: {error}.") from error
+
+    @property
+    def batches(self) -> Batches | None:
+        return SqliteBatches(self._db, self.run)
 
     def finish(self, complete: bool) -> None:
         self._db.execute(

@@ -11,9 +11,21 @@ from flipad_ops.attribution.testimony import from_text as testimony_from_text
 from flipad_ops.common.errors import RecordAltered, StateError
 from flipad_ops.scanning.decisions.records import Row, replace_row
 
-VERSION = 2
+VERSION = 3
 
-SCHEMA = """
+#: The batches of tests whose levels share a year, and the content and attributor of every test.
+_BATCHES = """
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, at REAL NOT NULL, level REAL NOT NULL,
+    tests INTEGER NOT NULL, decided REAL NOT NULL, called TEXT NOT NULL
+);
+CREATE TABLE tested (
+    attributor TEXT NOT NULL, content TEXT NOT NULL, batch INTEGER NOT NULL, q REAL NOT NULL,
+    PRIMARY KEY (attributor, content)
+) WITHOUT ROWID;
+"""
+
+SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (id INTEGER PRIMARY KEY, started REAL NOT NULL, finished REAL, complete INTEGER);
 CREATE TABLE rows (
@@ -25,10 +37,10 @@ CREATE TABLE rows (
     PRIMARY KEY (target, key, attributor)
 ) WITHOUT ROWID;
 CREATE INDEX contents ON rows (sha256, attributor) WHERE outcome = 'scored';
-"""
+{_BATCHES}"""
 
 #: What brings a ledger of an earlier version to the next.
-MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN testimony TEXT;"}
+MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN testimony TEXT;", 2: _BATCHES}
 
 FIELDS = (
     "key, target, size, outcome, attributor, reason, sha256, etag, score, p, attributed, "

@@ -13,6 +13,7 @@ from flipad_ops.common.errors import RecordAltered, UsageError
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.decisions.groups import PrefixTest
+from flipad_ops.scanning.decisions.over_time import OverTime
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row
 from flipad_ops.scanning.outcome.cards import card_from_dict
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
@@ -89,6 +90,8 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
         command=summary["command"],
         coverage=Coverage(**summary["coverage"]) if "coverage" in summary else None,
         tests=summary.get("tests", dict(tests)),
+        listed=summary.get("listed", 0),
+        over_time=OverTime.from_dict(stored) if (stored := summary.get("over_time")) else None,
         saved_format=summary.get("format", 1),
     )
 
@@ -141,5 +144,10 @@ def _row(record: dict[str, Any]) -> Row:
 
 def _finding(record: dict[str, Any]) -> Finding:
     return Finding(
-        _row(record), record["q"], record["verdict"], record["why"], record["suppressed"]
+        _row(record),
+        record["q"],
+        record["verdict"],
+        record["why"],
+        record["suppressed"],
+        record.get("batch", 0),
     )

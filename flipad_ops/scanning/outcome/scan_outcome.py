@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from flipad_ops.attribution.scorer import AttributorCard
 from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.decisions.groups import PrefixTest
+from flipad_ops.scanning.decisions.over_time import OverTime
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row, replace_row
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
@@ -115,6 +116,10 @@ class ScanOutcome:
         The MLflow run it was logged to.
     unrecorded : str
         Why it could not be logged to MLflow although that was asked for.
+    listed : int
+        Objects from which a sample was drawn; 0 where none was.
+    over_time : OverTime or None
+        Where its ledger stands, if that spreads a yearly level over its scans.
     saved_format : int
         By whose rules it was decided.
     """
@@ -143,6 +148,8 @@ class ScanOutcome:
     tests: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
     unrecorded: str = ""
+    listed: int = 0
+    over_time: OverTime | None = None
     saved_format: int = SAVED_FORMAT
 
     @property
@@ -152,19 +159,22 @@ class ScanOutcome:
 
     @property
     def complete(self) -> bool:
-        """Everything listed was read, within the errors allowed, and not too much skipped."""
+        """Something was scored, all that was listed is read, and not too much was skipped."""
+        return self.sound and bool(self.findings) and self.covered
+
+    @property
+    def sound(self) -> bool:
+        """Nothing went wrong, within the errors allowed."""
         return (
             not self.interrupted
             and not self.broken
-            and self.covered
             and len(self.failed) <= self.request.max_errors * max(1, len(self.cards))
         )
 
     @property
     def covered(self) -> bool:
-        """Not too many images were skipped; where none was scored that is another fault."""
-        skipped = self.seen.share_skipped
-        return not self.findings or skipped <= self.request.max_skipped
+        """Not too many images were skipped."""
+        return self.seen.share_skipped <= self.request.max_skipped
 
     @cached_property
     def seen(self) -> Coverage:

@@ -15,6 +15,7 @@ from flipad_ops.common.exit_codes import (
     UNRECORDED,
 )
 from flipad_ops.common.version import __version__
+from flipad_ops.scanning.decisions.coverage import beyond_sample
 from flipad_ops.scanning.decisions.power import power_said
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
@@ -30,7 +31,7 @@ def verdict(outcome: ScanOutcome) -> str:
         return "leak"
     if outcome.tally.verdicts["review"]:
         return "review"
-    return "clean" if outcome.complete and outcome.findings else "incomplete"
+    return "clean" if outcome.complete else "incomplete"
 
 
 def summarise(outcome: ScanOutcome) -> dict[str, Any]:
@@ -57,8 +58,12 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         },
         "coverage": asdict(outcome.seen),
         "coverage_said": coverage_said(outcome),
+        "listed": outcome.listed,
+        "sample_said": sample_said(outcome),
         "tests": outcome.tests,
-        "power": power_said(outcome.floors, outcome.tests, outcome.request.fdr),
+        "power": power_of(outcome),
+        "over_time": None if outcome.over_time is None else outcome.over_time.to_dict(),
+        "over_time_said": over_time_said(outcome),
         "skipped": len(outcome.skipped),
         "skipped_by_reason": dict(tally.skips),
         "failed": len(outcome.failed),
@@ -100,6 +105,34 @@ def coverage_said(outcome: ScanOutcome) -> str:
     return outcome.seen.said(outcome.request.max_skipped, "row" if rows else "image")
 
 
+def sample_said(outcome: ScanOutcome) -> str:
+    """How many of all listed objects may be attributed, by a sample; "" where none was drawn."""
+    if not outcome.listed:
+        return ""
+    found = {(finding.row.target, finding.row.key) for finding in outcome.flagged}
+    return beyond_sample(len(found), outcome.seen.scanned, outcome.listed)
+
+
+def power_of(outcome: ScanOutcome) -> str:
+    """The fewest leaks that could have been called; "" where nothing was new to a ledger."""
+    if outcome.over_time is None:
+        return power_said(outcome.floors, outcome.tests, outcome.request.fdr)
+    if not outcome.over_time.tests:
+        return ""
+    return power_said(outcome.floors, outcome.tests, outcome.over_time.level, "level")
+
+
+def over_time_said(outcome: ScanOutcome) -> str:
+    """Where its ledger stands, in a sentence; "" where a scan is decided by itself."""
+    return "" if outcome.over_time is None else outcome.over_time.said()
+
+
+def sentences(facts: dict[str, Any]) -> str:
+    """What a summary says in words: coverage, sample, power, and where the ledger stands."""
+    told = (facts[name] for name in ("coverage_said", "sample_said", "power", "over_time_said"))
+    return " ".join(f"{sentence}." for sentence in told if sentence)
+
+
 def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
     """0, 3, 4, 5, 7, 130 or 143, in the order of precedence of `docs/scan.md`."""
     if outcome.interrupted:
@@ -112,10 +145,12 @@ def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
     }
     if fail_on != "never" and (stopping[fail_on] or outcome.called):
         return FINDINGS
-    if not outcome.complete:
+    if not outcome.sound:
         return INCOMPLETE
     if not outcome.findings:
         return NOTHING_SCANNED
+    if not outcome.covered:
+        return INCOMPLETE
     return UNRECORDED if outcome.unrecorded else OK
 
 
@@ -141,7 +176,7 @@ def summary_line(outcome: ScanOutcome) -> str:
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
         f"{cost[:-2]}{'; ' if cost else ''}"
         f"complete: {str(facts['complete']).lower()}\n"
-        f"{facts['coverage_said']}. {facts['power']}.\n"
+        f"{sentences(facts)}\n"
     )
 
 

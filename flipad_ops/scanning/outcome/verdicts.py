@@ -8,7 +8,7 @@ from dataclasses import replace
 from flipad_ops.attribution.scorer import Scorer, label
 from flipad_ops.scanning.decisions.family import Family, counted
 from flipad_ops.scanning.decisions.groups import PrefixTest, call, grouping, prefix_tests
-from flipad_ops.scanning.decisions.records import Finding
+from flipad_ops.scanning.decisions.records import Finding, Row
 from flipad_ops.scanning.decisions.rules import judge, needed_together
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.outcome.scan_outcome import Stream
@@ -31,13 +31,13 @@ class Verdicts:
         self._request, self._ledger = request, ledger
         self._scorers = {label(scorer): scorer for scorer in scorers}
         self._suppressed = {name: self._asked(name) for name in self._scorers}
-        self.family = Family(
-            {
-                name: counted(ledger.contents(name), frozenset(self._suppressed[name]))
-                for name in self._scorers
-            },
-            request.fdr,
-        )
+        p = {
+            name: counted(self._tests(name), frozenset(self._suppressed[name]))
+            for name in self._scorers
+        }
+        #: At which the family is decided, and the groups.
+        self.level = self._level(sum(map(len, p.values())))
+        self.family = Family(p, self.level)
         evidence = {name: ledger.evidence(name) for name in self._scorers}
         self._counts = {
             name: (len(p), int(attributed.sum())) for name, (p, attributed) in evidence.items()
@@ -58,11 +58,23 @@ class Verdicts:
     def prefix_tests(self) -> dict[str, list[PrefixTest]]:
         """One test per attributor and prefix, at the worst bound of the false positive rate."""
         tests = {name: self._groups(scorer) for name, scorer in self._scorers.items()}
-        return call(tests, self._request.fdr)
+        return call(tests, self.level)
 
     def warnings(self) -> list[str]:
         """That single images cannot be significant among so many, where some would have been."""
         return list(filter(None, map(self._warning, self._scorers)))
+
+    def _tests(self, name: str) -> Iterator[tuple[str, float]]:
+        """(content, p) of what may be tested."""
+        return self._ledger.contents(name)
+
+    def _level(self, tests: int) -> float:
+        """The false discovery rate of a family of so many tests."""
+        return self._request.fdr
+
+    def _new(self, name: str, sha256: str, key: str) -> bool:
+        """Whether a content may be tested with its group."""
+        return True
 
     def _groups(self, scorer: Scorer) -> list[PrefixTest]:
         name, card = label(scorer), scorer.card
@@ -75,7 +87,7 @@ class Verdicts:
         group, hidden = grouping(self._request.group), self._suppressed[name]
         content, seen = "", set[str]()
         for key, sha256, attributed, leak in self._ledger.judged(name, self.family.cut):
-            if sha256 in hidden:
+            if sha256 in hidden or not self._new(name, sha256, key):
                 continue
             if sha256 != content:
                 content, seen = sha256, set()
@@ -86,7 +98,7 @@ class Verdicts:
                 yield key, attributed, leak
 
     def _warning(self, name: str) -> str:
-        floor, fdr = self._scorers[name].p_floor, self._request.fdr
+        floor, fdr = self._scorers[name].p_floor, self.level
         together = needed_together(floor, self.family.count, fdr)
         if together == 1 or not self._reviews[name]:
             return ""
@@ -97,7 +109,7 @@ class Verdicts:
         )
         return (
             f"{name}: the calibration floor p = {floor:.2g} cannot reach "
-            f"FDR {fdr:g} for single images among {self.family.count}; {least}."
+            f"FDR {fdr:.3g} for single images among {self.family.count}; {least}."
         )
 
     def _asked(self, name: str) -> dict[str, str]:
@@ -117,8 +129,11 @@ class Verdicts:
             hidden = self._suppressed[name]
             for row in self._ledger.rows("scored", name, suspects=suspects):
                 why = hidden.get(row.sha256, "") if row.attributed else ""
-                p = row.p if row.p is not None else 1.0
-                q = self.family.q_beside(p) if why else self.family.q(p)
-                count = self.family.count + bool(why)
-                found = judge(row, q, fdr=self._request.fdr, floor=scorer.p_floor, count=count)
+                found = self._judged(row, scorer.p_floor, bool(why))
                 yield replace(found, suppressed=why) if why else found
+
+    def _judged(self, row: Row, floor: float, beside: bool) -> Finding:
+        """The verdict of a row; `beside` the family if it is suppressed."""
+        p = row.p if row.p is not None else 1.0
+        q = self.family.q_beside(p) if beside else self.family.q(p)
+        return judge(row, q, fdr=self.level, floor=floor, count=self.family.count + beside)

@@ -6,10 +6,9 @@ from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
 from flipad_ops.scanning.decisions.groups import said_of
-from flipad_ops.scanning.decisions.power import power_said
 from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outcome.summary import coverage_said
+from flipad_ops.scanning.outcome.summary import coverage_said, sentences, summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
 
@@ -20,8 +19,7 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
     helps no CI server.
     """
     stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flipadops scan">\n')
-    power = power_said(outcome.floors, outcome.tests, outcome.request.fdr)
-    said = f"{coverage_said(outcome)}. {power}"
+    said = sentences(summarise(outcome)).removesuffix(".")
     for name in outcome.cards:
         cases = list[str]()
         clear = 0
@@ -48,10 +46,10 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
             if row.attributor == name:
                 counts["error"] += 1
                 cases.append(_case(name, row.key, "error", row.reason))
-        for text in outcome.broken:
+        for text in [*outcome.broken, *_unseen(outcome)]:
             counts["error"] += 1
             cases.append(_case(name, "the scan itself", "error", text))
-        cases.append(_case(name, f"{clear} images are clear; {said}", "", ""))
+        cases.append(_case(name, f"{clear} scored images are clear; {said}", "", ""))
         stream.write(
             f'  <testsuite name={_quoted(name)} tests="{len(cases)}" '
             f'failures="{counts["failure"]}" errors="{counts["error"]}" '
@@ -61,6 +59,13 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
         stream.writelines(cases)
         stream.write("  </testsuite>\n")
     stream.write("</testsuites>\n")
+
+
+def _unseen(outcome: ScanOutcome) -> list[str]:
+    """Why a scan that went well is incomplete all the same."""
+    if outcome.findings and outcome.covered:
+        return []
+    return [f"Incomplete: {coverage_said(outcome)}."]
 
 
 def _case(suite: str, name: str, kind: str, message: str) -> str:

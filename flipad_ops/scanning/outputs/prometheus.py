@@ -27,12 +27,21 @@ def write_prometheus(outcome: ScanOutcome, stream: TextIO) -> None:
     images = gauge("images", "Objects by what became of them.", "outcome")
     for kind in ("scored", "skipped", "failed", "reused"):
         images.labels(targets, models, kind).set(facts[kind])
+    seen = gauge("coverage", "Images by whether the scan has looked at them, or why not.", "kind")
+    for kind, count in {
+        "scanned": outcome.seen.scanned, "failed": outcome.seen.failed, **outcome.seen.skipped
+    }.items():  # fmt: skip
+        seen.labels(targets, models, kind).set(count)
     findings = gauge("findings", "Scored images by verdict.", "verdict")
     for verdict in ("leak", "review", "clear", "suppressed"):
         findings.labels(targets, models, verdict).set(facts[verdict])
     gauge("groups_called", "Groups called as a whole.").labels(targets, models).set(facts["groups"])
     for name, text, value in (
-        ("complete", "Whether everything listed was read.", facts["complete"]),
+        (
+            "complete",
+            "Whether all that was listed is read, and not too much skipped.",
+            facts["complete"],
+        ),
         ("duration_seconds", "How long it took.", facts["seconds"]),
         ("end_timestamp_seconds", "When it ended.", round(ended)),
     ):

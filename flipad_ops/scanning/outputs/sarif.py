@@ -11,7 +11,7 @@ from flipad_ops.scanning.decisions.groups import grouping, said_of
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.witnesses import printable
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.outcome.summary import sentences, summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -30,8 +30,8 @@ def write_sarif(outcome: ScanOutcome, stream: TextIO) -> None:
     ]
     failed += [{"level": "error", "message": {"text": text}} for text in outcome.broken]
     facts = summarise(outcome)
-    notes = f"{facts['coverage_said']}. {facts['power']}."
-    failed.append({"level": "note", "message": {"text": notes}})
+    level = "note" if outcome.findings and outcome.covered else "error"
+    failed.append({"level": level, "message": {"text": sentences(facts)}})
     rules = [
         {
             "id": name,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, TextIO
 
-from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Row
+from flipad_ops.scanning.decisions.records import SAVED_FORMAT, WITHOUT_BATCHES, Row
 from flipad_ops.scanning.outcome.cards import card_to_dict
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
@@ -35,6 +35,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row whose testimony is spread over columns, as far as a table has use for it."""
     plain, said = dict(row), row.get("testimony")
     plain.pop("testimony", None)
+    plain.pop("batch", None)
     if said is not None:
         plain |= {
             "witnesses": said["witnesses"],
@@ -59,7 +60,9 @@ def write_jsonl(outcome: ScanOutcome, stream: TextIO) -> None:
     for name, card in outcome.cards.items():
         line = {"type": "attributor", "name": name, "card": card_to_dict(card)}
         stream.write(json.dumps(line, allow_nan=False) + "\n")
-    last = {"type": "summary", "format": SAVED_FORMAT, **summarise(outcome)}
+    batches = outcome.over_time is not None
+    form = SAVED_FORMAT if batches else WITHOUT_BATCHES
+    last = {"type": "summary", "format": form, **summarise(outcome)}
     stream.write(json.dumps(last, allow_nan=False) + "\n")
 
 

@@ -8,7 +8,7 @@ from flipad_ops.common.text_columns import write_columns
 from flipad_ops.scanning.decisions.groups import most_telling
 from flipad_ops.scanning.decisions.witnesses import printable, spoke
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-from flipad_ops.scanning.outcome.summary import reviews, summarise
+from flipad_ops.scanning.outcome.summary import reviews, sentences, summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
 #: More findings than this are counted, not listed.
@@ -62,7 +62,7 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
         f"{summary['clear']} clear; {summary['suppressed']} suppressed, "
         f"{summary['skipped']} skipped, {summary['failed']} failed; "
         f"complete: {str(summary['complete']).lower()}\n"
-        f"{summary['coverage_said']}. {summary['power']}.\n"
+        f"{sentences(summary)}\n"
     )
 
 

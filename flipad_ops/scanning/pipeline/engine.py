@@ -35,7 +35,7 @@ def local_engine(task: Task) -> Iterator[tuple[Source, Work]]:
     """Threads that read, processes that decode, and scores in this thread."""
     request, scorers = task.request, task.scorers
     spaces = sample_spaces(scorers)
-    picked = request.selection.pick(request.targets)
+    picked = request.pick()
     decoders = make_decoders(request, spaces)
     sizes = plumbing(request, spaces, request.targets)
     with Pipeline(picked, task.ledger.reader(), decoders, sizes) as pipeline:

@@ -12,6 +12,7 @@ from flipad_ops.common.errors import EngineError, NothingToScan, StateError
 from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
+from flipad_ops.scanning.outcome.carried_verdicts import CarriedVerdicts
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
 from flipad_ops.scanning.outcome.verdicts import Verdicts
 from flipad_ops.scanning.pipeline.engine import Engine, local_engine
@@ -80,7 +81,7 @@ def run_scan(
         if source.listing_error is not None:
             raise source.listing_error
         raise NothingToScan(f"Nothing to scan in {', '.join(t.uri for t in request.targets)}.")
-    outcome = conclude(request, scorers, ledger)
+    outcome = conclude(request, scorers, ledger, ended)
     outcome.started, outcome.seconds = started, time.perf_counter() - clock
     outcome.signal, outcome.reused = ended, work.reused
     outcome.screened = sum(lane.screened for lane in work.lanes)
@@ -94,9 +95,16 @@ def run_scan(
     return outcome
 
 
-def conclude(request: ScanPlan, scorers: Sequence[Scorer], ledger: Ledger) -> ScanOutcome:
-    """Decide over the rows of the ledger's current run."""
-    verdicts = Verdicts(request, scorers, ledger)
+def conclude(
+    request: ScanPlan, scorers: Sequence[Scorer], ledger: Ledger, ended: int = 0
+) -> ScanOutcome:
+    """Decide over the rows of the ledger's current run; `ended`: the signal that cut it short."""
+    over_time, batches = None, ledger.batches if request.yearly else None
+    if batches is None:
+        verdicts = Verdicts(request, scorers, ledger)
+    else:
+        verdicts = CarriedVerdicts(request, scorers, ledger, batches, ended)
+        over_time = verdicts.over_time
     counts = ledger.counts()
     outcome = ScanOutcome(
         request=request,
@@ -107,6 +115,8 @@ def conclude(request: ScanPlan, scorers: Sequence[Scorer], ledger: Ledger) -> Sc
         unconverged=counts["unconverged"],
         coverage=Coverage.of(*ledger.objects()),
         tests=verdicts.family.tests,
+        listed=request.listed["objects"] if request.selection.sample is not None else 0,
+        over_time=over_time,
         cards={label(scorer): scorer.card for scorer in scorers},
         prefixes=verdicts.prefix_tests(),
         floors={label(scorer): scorer.p_floor for scorer in scorers},

@@ -17,7 +17,9 @@ def preview(
     scorers: Sequence[Scorer],
     progress: Callable[[int, int], None] = lambda done, found: None,
 ) -> dict[str, Any]:
-    """Counts, bytes and what the calibration can decide; lists, reads nothing.
+    """Counts of objects, be they images or not, bytes, and what the calibration can decide.
+
+    It lists and reads nothing.
 
     Raises
     ------
@@ -25,7 +27,7 @@ def preview(
     NothingToScan
     """
     objects = size = large = 0
-    for _, item in request.selection.pick(request.targets):
+    for _, item in request.pick():
         objects += 1
         size += item.size
         large += item.size > request.limits.max_bytes
@@ -50,14 +52,17 @@ def write_preview(facts: dict[str, Any], as_json: bool, stream: TextIO) -> None:
     if as_json:
         stream.write(json.dumps(facts, indent=2) + "\n")
         return
-    stream.write(f"{facts['objects']} objects, {facts['bytes']} bytes; nothing was read\n")
+    stream.write(
+        f"{facts['objects']} objects, {facts['bytes']} bytes; nothing was read, so it is not known "
+        "how many of them are images that the scan can take\n"
+    )
     if facts["over_max_object_size"]:
         stream.write(f"{facts['over_max_object_size']} are over --max-object-size\n")
     for name, about in facts["attributors"].items():
         stream.write(
             f"{name}: generator {about['generator']}, images {about['image']}, threshold "
             f"{about['threshold']:.4g}, smallest p {about['p_floor']:.2g}; at FDR {facts['fdr']:g} "
-            f"a leak needs {about['needed_together']} equally strong images\n"
+            f"a leak needs {about['needed_together']} equally strong images if all are images\n"
         )
 
 

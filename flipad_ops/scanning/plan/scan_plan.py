@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from flipad_ops.samples.size_rule import SizeRule
 from flipad_ops.scanning.decisions.coverage import MOST_SKIPPED
 from flipad_ops.scanning.decisions.groups import grouping
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.storage.selection import Selection
+from flipad_ops.storage.selection import Picked, Selection
 from flipad_ops.storage.target import Target
 
 #: Why an attributed row does not count, or ""; asked once of a content, whose copies share it.
@@ -46,6 +47,11 @@ class ScanPlan:
         Says of an attributed row why its content does not count, or "".
     group : str
         Regular expression over keys: what is tested together; "" for folders.
+    yearly : float
+        P(any false call in a year of scans without an own image), which the ledger's scans share;
+        0 decides every scan by itself.
+    listed : Counter
+        "objects": those that passed the filters so far, of which `selection` draws a sample.
     """
 
     targets: Sequence[Target]
@@ -60,6 +66,8 @@ class ScanPlan:
     decode_seconds: float = 20.0
     suppress: Suppress = lambda row: ""
     group: str = ""
+    yearly: float = 0.0
+    listed: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         uris = [target.uri for target in self.targets]
@@ -75,6 +83,11 @@ class ScanPlan:
         if self.workers is None:
             return min(8, len(os.sched_getaffinity(0)))
         return self.workers
+
+    def pick(self) -> Iterator[Picked]:
+        """The chosen objects in listing order. Raises what `Target.list` raises."""
+        self.listed.clear()
+        return self.selection.pick(self.targets, self.listed)
 
     def fingerprint(self, attributors: dict[str, str]) -> dict[str, Any]:
         """What a ledger's rows depend on; `attributors` maps name/version to file hash."""

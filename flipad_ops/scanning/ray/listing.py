@@ -21,7 +21,7 @@ class Listing(threading.Thread):
         self._crash: BaseException | None = None
         self._parts: queue.Queue[Listed | None] = queue.Queue(4)
         request = task.request
-        self._source = looked_up(request.selection.pick(request.targets), task.ledger.reader())
+        self._source = looked_up(request.pick(), task.ledger.reader())
 
     def run(self) -> None:
         """Until the end of the listing, or of the scan."""

@@ -16,7 +16,7 @@ from flipad_ops.scanning.decisions.groups import most_telling, said_of
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.witnesses import spoke
 from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
-from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.outcome.summary import sentences, summarise
 from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
 from flipad_ops.scanning.report.heat import bar_uri, heat_uri
@@ -43,8 +43,10 @@ def render(outcome: ScanOutcome) -> str:
     scale = _scale(outcome.exhibits)
     two_witnesses = any(card.second_witness for card in outcome.cards.values())
     unconfirmed, more_unconfirmed = _unconfirmed(outcome) if two_witnesses else ([], 0)
+    summary = summarise(outcome)
     return template.render(
-        summary=summarise(outcome),
+        summary=summary,
+        said=sentences(summary),
         sections=[_section(outcome, name) for name in outcome.cards],
         exhibits=[_exhibit(outcome, exhibit, scale) for exhibit in outcome.exhibits],
         reference=None if outcome.reference is None else _pictures(*outcome.reference, scale),

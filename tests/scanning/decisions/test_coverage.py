@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import hypergeom
 
 from flipad_ops.common.errors import ImageError
 from flipad_ops.samples.decode import DecodeLimits, decode
 from flipad_ops.samples.png import encode_png
 from flipad_ops.samples.size_rule import placed
-from flipad_ops.scanning.decisions.coverage import Coverage
+from flipad_ops.scanning.decisions.coverage import Coverage, at_most, beyond_sample
 from flipad_ops.storage.target import GONE
 
 
@@ -58,3 +61,33 @@ def test_what_is_said() -> None:
     assert Coverage(1).said(0.5) == "1 of 1 image scanned"
     assert Coverage(2, 1).said(0.5, "row") == "2 of 3 rows scanned; 1 failed"
     assert Coverage().share_skipped == 0.0
+
+
+@given(st.integers(1, 400), st.data())
+def test_what_a_sample_says_of_all_is_the_largest_number_that_fits(
+    listed: int, data: st.DataObject
+) -> None:
+    scanned = data.draw(st.integers(1, listed))
+    found = data.draw(st.integers(0, scanned))
+    most = at_most(found, scanned, listed)
+    assert found <= most <= listed - (scanned - found)
+    assert hypergeom.cdf(found, listed, most, scanned) > 0.05 or most == found
+    if most < listed - (scanned - found):
+        assert hypergeom.cdf(found, listed, most + 1, scanned) <= 0.05 + 1e-9
+    if scanned == listed:
+        assert most == found
+
+
+def test_a_bound_from_a_sample_holds_19_times_in_20() -> None:
+    source, listed, scanned = np.random.default_rng(0), 2000, 100
+    for truly in (3, 40, 500):
+        seen = source.hypergeometric(truly, listed - truly, scanned, size=400)
+        held = np.mean([at_most(int(k), scanned, listed) >= truly for k in seen])
+        assert held >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_a_sample_in_words() -> None:
+    assert beyond_sample(0, 100, 10_000) == (
+        "0 of a sample of 100 are attributed: of all 10000 objects at most 293 would be (2.9%, "
+        "with 95% confidence)"
+    )

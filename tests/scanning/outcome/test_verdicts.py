@@ -125,6 +125,7 @@ def test_the_summary_to_the_last_field(tmp_path: Path) -> None:
         "skipped_by_reason": {}, "failed": 0, "not_converged": 0, "broken": [], "fdr": 0.01,
         "coverage": {"scanned": 6, "failed": 0, "skipped": {}, "no_images": 0},
         "coverage_said": "6 of 6 images scanned", "tests": {name: 6}, "max_skipped": 0.5,
+            "listed": 0, "sample_said": "", "over_time": None, "over_time_said": "",
         "power": "The fewest leaks that this scan could have called are 1 (6 tests, smallest p "
         "0.001, FDR 0.01)",
         "max_errors": 0, "size_rule": "reject", "selection": outcome.request.selection.describe(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from PIL import Image
 
 from flipad_ops.common.errors import NothingToScan, TargetError, UsageError
 from flipad_ops.scanning.decisions.coverage import Coverage
+from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.summary import exit_code, summarise, summary_line, verdict
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
 from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanPlan, run_scan
 from flipad_ops.storage import Content, Item, LocalTarget, open_target
+from flipad_ops.storage.selection import Selection
 from tests.scanning.fakes import DarkIsOurs
 
 
@@ -85,6 +88,55 @@ def test_exit_codes(folder: Path, tmp_path: Path) -> None:
     only_junk.mkdir()
     (only_junk / "a.png").write_bytes(b"nothing")
     assert exit_code(scan(only_junk)) == 5
+
+
+def test_what_is_not_clean_is_not_complete_either(tmp_path: Path) -> None:
+    """A scan of nothing but other sizes said `complete: true` beside INCOMPLETE."""
+    for index in range(4):
+        save(tmp_path / f"{index}.png", 0.7, size=9)
+    outcome = scan(tmp_path)
+    facts = summarise(outcome)
+    assert (facts["verdict"], facts["complete"], exit_code(outcome)) == ("incomplete", False, 5)
+    assert exit_code(scan(tmp_path, max_skipped=1.0)) == 5
+    assert not scan(tmp_path, max_skipped=1.0).complete
+
+
+def test_machines_are_told_that_a_scan_is_incomplete(tmp_path: Path) -> None:
+    save(tmp_path / "one.png", 0.7)
+    for index in range(60):
+        save(tmp_path / f"{index}.png", 0.7, size=9)
+    said = "1 of 61 images scanned; 60 skipped for their size"
+    text = {}
+    for how in ("junit", "sarif", "prometheus"):
+        stream = io.StringIO()
+        output_format(how).write(scan(tmp_path), stream)
+        text[how] = stream.getvalue()
+    suite = ET.fromstring(text["junit"])[0]
+    (error,) = suite.iter("error")
+    assert error.attrib["message"].startswith(f"Incomplete: {said}")
+    assert suite.attrib["errors"] == "1"
+    (invocation,) = json.loads(text["sarif"])["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is False
+    (note,) = invocation["toolExecutionNotifications"]
+    assert (note["level"], said in note["message"]["text"]) == ("error", True)
+    assert 'kind="scanned"' in text["prometheus"]
+    (skipped,) = [line for line in text["prometheus"].splitlines() if "for their size" in line]
+    assert skipped.startswith("flipad_scan_coverage{")
+    assert skipped.endswith(" 60.0")
+
+
+def test_a_sample_says_what_may_be_there(tmp_path: Path) -> None:
+    for index in range(40):
+        save(tmp_path / f"{index}.png", 0.7 + index / 1000)
+    outcome = scan(tmp_path, selection=Selection(sample=10))
+    assert outcome.listed == 40
+    said = "0 of a sample of 10 are attributed: of all 40 objects at most 9 would be (22%"
+    assert said in summary_line(outcome)
+    path = tmp_path / "run.jsonl"
+    with path.open("w") as stream:
+        output_format("jsonl").write(outcome, stream)
+    assert said in summary_line(load_outcome(path))
+    assert "sample" not in summary_line(scan(tmp_path, selection=Selection(limit=10)))
 
 
 def test_clean_is_not_said_of_what_was_skipped(tmp_path: Path) -> None:

@@ -87,6 +87,11 @@ class DeltaLedger(SqliteLedger):
         super().begin(shared)
         self._db.executescript(_OUTBOX)
 
+    @property
+    def batches(self) -> None:
+        """None: scans at once would spend the same level."""
+        return
+
     def add(self, row: Row, position: int) -> None:
         """See `Ledger.add`."""
         super().add(row, position)
