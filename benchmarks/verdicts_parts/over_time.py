@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from flipad_ops.detection.calibration import Rate, conformal_p
+from flipad_ops.detection.calibration import Rate
+from flipad_ops.detection.null import Null as Calibrated
 from flipad_ops.scanning.decisions.family import Family
 from flipad_ops.scanning.decisions.over_time import YEARLY_IN_FDR, Batch, next_batch
 
@@ -67,7 +68,7 @@ def from_scores(scores: Array, calibration: int, alike: int = 1) -> Null:
 
         def draw(count: int) -> Array:
             shown = source.choice(rest, size=-(-count // alike))
-            return np.repeat(conformal_p(shown, {"foreign": null}), alike)[:count]
+            return np.repeat(Calibrated({"foreign": null}).p(shown), alike)[:count]
 
         return draw
 
