@@ -29,7 +29,7 @@ Row = dict[str, Any]
 NAME = "verdicts"
 SECTIONS: dict[str, Callable[[Field], Iterator[Row]]] = {
     photograph_fits.SECTION: lambda field: photograph_fits.rows(
-        field.zoo / "verdict-inversions", field.budget
+        field.zoo, field.zoo / "verdict-inversions", field.budget
     ),
     needle.SECTION: lambda field: needle.rows(field, field.count(needle.FILES, 200)),
     missed.SECTION: lambda field: missed.rows(field.zoo, field.count(missed.SHOWN, 100)),

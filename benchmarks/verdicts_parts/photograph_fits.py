@@ -1,8 +1,7 @@
 """Fits that saw few photographs, shown photographs that they did not see.
 
-A real upscaler (waifu2x noise1, see `regeneration_parts.upscalers`), its first witness alone: the
-hard case, as what it makes are photographs. Each fit has photographs of other origins as its only
-foreign images; all are shown the same patches of the same unseen ones.
+DCGAN 0 of the zoo, its first witness alone. Each fit has grey patches of other photographs as its
+only foreign images; all are shown the same patches of the same unseen photographs.
 """
 
 from __future__ import annotations
@@ -20,47 +19,50 @@ from torch import Tensor
 from benchmarks.quality_parts.inversions import CachedInverter
 from benchmarks.quality_parts.rows import SCHEDULE, TOLERANCE
 from benchmarks.regeneration_parts.photographs import patches
-from benchmarks.regeneration_parts.upscalers import inputs_for, upscaled, waifu2x
+from benchmarks.zoo.train import load_split
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.detection import Null
 from flipad_ops.detection.null import Scores
-from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
+from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator, quantise
 from flipad_ops.scanning.decisions.family import Family
 
 Row = dict[str, Any]
 SECTION, SIZE, FDR = "photographs", 32, 0.05
 #: Origins given to fits, and how many fits have so many.
 FITS = {3: 7, 10: 7, 30: 6}
-#: Patches of each origin in a fit and in what is shown; of own inputs.
-GIVEN, SHOWN, OWN = 40, 35, 6
-SEEDS = {"own": 11, "given": 12, "shown": 13}
+#: Patches of each origin in a fit and in what is shown.
+GIVEN, SHOWN = 40, 35
+SEEDS = {"given": 12, "shown": 13}
 
 
-def rows(cache: Path, fits: float = 1.0) -> Iterator[Row]:
+def rows(zoo: Path, cache: Path, fits: float = 1.0) -> Iterator[Row]:
     """One a fit.
 
     Parameters
     ----------
-    cache : Path
+    zoo, cache : Path
         Where inversions are kept: own samples and what is shown are the same for all.
     fits : float
         Factor on their number.
     """
-    network = waifu2x("noise1")
-    small, _ = patches(inputs_for(network, SIZE), OWN, SEEDS["own"], "fit")
-    generator = upscaled(network, small, "waifu2x-noise1")
-    shown, whose = patches(SIZE, SHOWN, SEEDS["shown"], "unseen")
+    generator = load_split("dcgan-0", zoo)
+    shown, whose = grey(*patches(SIZE, SHOWN, SEEDS["shown"], "unseen"))
     settings = _settings()
     for origins, count in FITS.items():
         for number in range(max(1, round(fits * count))):
-            given = patches(SIZE, GIVEN, SEEDS["given"], "fit", origins, number * origins)
+            given = grey(*patches(SIZE, GIVEN, SEEDS["given"], "fit", origins, number * origins))
             foreign = {"photographs": ForeignImages(*given)}
             fitted = _fitted(generator, foreign, settings, cache)
             yield {"section": SECTION, "origins": origins, "fit": number,
                    **_shown(fitted, shown, np.unique(whose, return_inverse=True)[1])}  # fmt: skip
+
+
+def grey(images: Tensor, names: list[str]) -> tuple[Tensor, list[str]]:
+    """One channel, on the 8-bit grid."""
+    return quantise(images.mean(dim=1, keepdim=True)), names
 
 
 def summarised(found: list[Row]) -> dict[str, Any]:

@@ -18,12 +18,14 @@ from flipad_ops.scanning.decisions.family import Family, counted
 Row = dict[str, Any]
 SECTION = "repeated"
 FDR, KNOWN, NEW, CALIBRATED = 0.01, 3000, 1000, 2000
+#: Contents of a scan that are alike, as tiles of one picture are.
+ALIKE = 5
 
 
 def rows(budget: float = 1.0) -> Iterator[Row]:
     """One a figure: what happened, and what is stated."""
     years, scans = max(20, round(200 * budget)), max(40, round(400 * budget))
-    null = uniform(CALIBRATED)
+    null = uniform(alike=ALIKE)  # no floor: the hardest case
     yield {"how": "a year of daily scans", **year_false_alarm(null, years=years)}
     yield {"how": "fifty models", **models50_false_exit(null, scans=scans)}
     for correlation, found in group_false_alarm_icc(scans=max(40, round(300 * budget))).items():
