@@ -17,6 +17,7 @@ def main() -> int:
     for name, default in (
         ("negatives", ""),
         ("negatives-models", ""),
+        ("registry", "true"),
         ("recipe", "default"),
         ("settings", ""),
         ("seed", "0"),
@@ -33,6 +34,7 @@ def main() -> int:
         uri=given.model_uri,
         negatives=items(given.negatives),
         negatives_models=items(given.negatives_models),
+        registry=flag("registry", given.registry),
         recipe=given.recipe,
         settings=read_settings(given.settings) if given.settings else None,
         seed=whole("seed", given.seed),

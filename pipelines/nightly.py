@@ -19,7 +19,7 @@ def main() -> int:
     """Fit, scan, log to MLflow; the scan's code, or 4 where a fit failed and nothing was found."""
     parser = argparse.ArgumentParser(prog="pipelines/nightly.py")
     parser.add_argument("--target", required=True, help="folders or s3://..., by commas")
-    parser.add_argument("--negatives", default="", help="the same; none: the other versions")
+    parser.add_argument("--negatives", default="", help="the same, besides the other versions")
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--settings", help="JSON file of fit settings in place of a recipe")
     parser.add_argument("--state", help="ledger, so that unchanged objects are read once")

@@ -123,6 +123,8 @@ def _parameters(settings: HookSettings, uri: str, folder: Path) -> dict[str, Any
         "device": request.device,
         "allow_pickle": str(request.allow_pickle).lower(),
     }
+    if not request.registry:
+        parameters["registry"] = "false"
     if settings.needs_file():
         path = folder / "settings.json"
         path.write_text(json.dumps(request.fit_settings().to_dict()), encoding="utf-8")

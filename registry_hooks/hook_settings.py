@@ -31,6 +31,7 @@ _FIT = frozenset(
         "fnr",
         "negatives",
         "negatives_models",
+        "registry",
         "device",
         "allow_pickle",
         "experiment",

@@ -30,6 +30,7 @@ def fit(
     all_missing: opt.AllMissing = False,
     negatives: opt.Negatives = None,
     negatives_model: opt.NegativesModel = None,
+    no_registry: opt.NoRegistry = False,
     recipe: opt.Recipe = opt.RecipeChoice.default,
     settings: opt.Settings = None,
     seed: opt.Seed = 0,
@@ -47,7 +48,7 @@ def fit(
 ) -> None:
     """Fit, validate, calibrate and register the attributor of a generator version.
 
-    Foreign images come from --negatives and --negatives-model; with neither, from the other
+    Foreign images come from --negatives, --negatives-model and, without --no-registry, from other
     registered versions that give images of the same size.
 
     Exit codes: 0 fitted (or there already), 2 it cannot be, 4 the time limit passed; with
@@ -66,6 +67,7 @@ def fit(
         uri="",
         negatives=tuple(negatives or ()),
         negatives_models=tuple(negatives_model or ()),
+        registry=not no_registry,
         recipe=recipe.value,
         settings=None if settings is None else read_settings(settings),
         seed=seed,

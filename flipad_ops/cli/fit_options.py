@@ -34,6 +34,10 @@ NegativesModel = Annotated[
     list[str] | None,
     typer.Option(help="Registered generator to sample, NAME or NAME/VERSION; repeatable."),
 ]
+NoRegistry = Annotated[
+    bool,
+    typer.Option("--no-registry", help="Sample no other registered version than those named."),
+]
 Recipe = Annotated[RecipeChoice, typer.Option(help="Named settings.")]
 Settings = Annotated[
     Path | None, typer.Option(help="JSON file of settings; overrides recipe, seed and fnr.")

@@ -208,6 +208,7 @@ def _named(request: FitRequest, config: str) -> dict[str, Any]:
         "recipe": request.recipe,
         "negatives": ", ".join(request.negatives),
         "negatives_models": ", ".join(request.negatives_models),
+        "registry": str(request.registry).lower(),
         "device": request.device,
         "config_sha256": config,
     }

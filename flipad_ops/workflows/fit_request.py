@@ -29,7 +29,9 @@ class FitRequest:
         images give patches. For rows of a table, .csv or .parquet files.
     negatives_models : tuple of str
         Registered generators to sample foreign images from, `NAME` or `NAME/VERSION`.
-        With neither, the other registered versions that give images of the same size.
+    registry : bool
+        Whether up to six other registered versions that give images of the same size are sampled
+        as well: this model's newest first, then other models'.
     recipe, seed, fnr
         See `flipad_ops.attribution.fit_settings`; `settings` overrides all three.
     force : bool
@@ -40,6 +42,7 @@ class FitRequest:
     uri: str
     negatives: tuple[str, ...] = ()
     negatives_models: tuple[str, ...] = ()
+    registry: bool = True
     recipe: str = "default"
     seed: int = 0
     fnr: float | None = None
@@ -60,14 +63,19 @@ class FitRequest:
         return recipe(self.recipe, **changes)
 
     def config_sha256(self) -> str:
-        """What makes two fits of one version the same: settings and named negatives."""
+        """What makes two fits of one version the same: settings and named negatives.
+
+        What the registry holds besides is no part of it: a new version does not make all fits old.
+        """
         # With a setting that is gone, off: a fit of before it went still counts as the same.
         settings = {"immunised": 0.0, **self.fit_settings().to_dict()}
-        fields = {
+        fields: dict[str, Any] = {
             "settings": settings,
             "negatives": sorted(self.negatives),
             "negatives_models": sorted(self.negatives_models),
         }
+        if not self.registry:
+            fields["registry"] = False
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
