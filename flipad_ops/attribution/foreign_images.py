@@ -12,6 +12,9 @@ from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.common.errors import DataError, NegativesTooFew
 
+#: The stratum of `flipad_ops.attribution.relatives`; no source may be called so, nor "own".
+SELF_MADE = "self-made relatives"
+RESERVED = ("own", SELF_MADE)
 #: Shares of a source for training, null calibration and test.
 SHARES = (0.5, 0.25, 0.25)
 #: A source with fewer images than this cannot fill its three parts.
@@ -29,11 +32,14 @@ class ForeignImages:
         Which images belong together (patches of one photograph); a group is never split.
     sibling : bool
         Whether they are samples of another version of the same model.
+    generated : bool
+        Whether they are samples of a generator; so are a sibling's.
     """
 
     images: Tensor
     groups: Sequence[str] | None = None
     sibling: bool = False
+    generated: bool = False
 
     def __post_init__(self) -> None:
         if self.groups is not None and len(self.groups) != len(self.images):
@@ -52,6 +58,7 @@ class ForeignSplit:
     test: Tensor
     grouped: bool
     sibling: bool = False
+    generated: bool = False
 
 
 def gather_foreign(
@@ -62,11 +69,12 @@ def gather_foreign(
     Raises
     ------
     DataError
-        Images of another shape than `shape` or another range, or a source called "own".
+        Images of another shape than `shape` or another range, or a source of a reserved name.
     NegativesTooFew
     """
-    if "own" in foreign:
-        raise DataError("A source of foreign images cannot be called 'own'.")
+    for name in RESERVED:
+        if name in foreign:
+            raise DataError(f"A source of foreign images cannot be called {name!r}.")
     for name, source in foreign.items():
         images = source.images
         if tuple(images.shape[1:]) != shape:
@@ -156,4 +164,6 @@ def _split(source: ForeignImages, cap: int, extra: int, seed: int) -> ForeignSpl
         spare = [index for index in spare if groups[index] not in taken]
     parts[1].extend(spare[:extra])
     train, calibration, test = (source.images[part] for part in parts)
-    return ForeignSplit(train, calibration, test, grouped or groups is None, source.sibling)
+    return ForeignSplit(
+        train, calibration, test, grouped or groups is None, source.sibling, source.generated
+    )

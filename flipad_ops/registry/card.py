@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.judgement import Calibration
+from flipad_ops.attribution.words_of_rates import lacking
 from flipad_ops.common.version import __version__
 from flipad_ops.detection import missed_at_most
 
@@ -59,6 +60,8 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "|---|---|---|---|",
         *rows,
         "",
+        lacking(attributor.evaluation),
+        "",
         "#### Provenance",
         "",
         "| what | value |",
@@ -92,7 +95,7 @@ def _rates(attributor: Attributor) -> list[str]:
         kinds.append((", altered", evaluation["altered"], calibration.remade_null))
     return [
         f"| {name}{kind} | {_rate(stratum['fpr'])} | {stratum['auc']:.4f} "
-        f"| {len(null[name + kind])} |"
+        f"| {len(null[name + kind]) if name + kind in null else 'none, for the test alone'} |"
         for kind, figures, null in kinds
         for name, stratum in sorted(figures["strata"].items())
     ]

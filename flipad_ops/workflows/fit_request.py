@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.words_of_rates import lacking
 from flipad_ops.common.errors import UsageError
 from flipad_ops.common.untrusted_json import parse
 
@@ -154,6 +155,8 @@ class FitOutcome:
             lines.append(f"  altered, recognised     {_rate(altered['tpr'])}")
             for name, stratum in sorted(altered["strata"].items()):
                 lines.append(f"  altered, wrongly        {_rate(stratum['fpr'])}  {name}")
+        if told := lacking(self.evaluation):
+            lines.append(f"  {told}")
         if self.evaluation.get("no_second_witness"):
             lines.append(f"  {self.evaluation['no_second_witness']}")
         lines.append(f"  threshold               {self.threshold:8.4g}")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.attribution.fit_settings import FitSettings
-from flipad_ops.attribution.foreign_images import MIN_PER_SOURCE
+from flipad_ops.attribution.foreign_images import MIN_PER_SOURCE, RESERVED
 from flipad_ops.attribution.inversion_runs import Progress
 from flipad_ops.common.errors import (
     DataError,
@@ -222,12 +222,12 @@ def _sample(
     if distinct < MIN_PER_SOURCE and not named:  # no reason to refuse this model's fit
         found.notes.append(f"{name} left out: it gives {distinct} different images")
         return
-    found.add(_unused(found, name), f"models:/{name}", images, None, sibling)
+    found.add(_unused(found, name), f"models:/{name}", images, None, sibling, generated=True)
 
 
 def _unused(found: Gathered, name: str) -> str:
     base = re.sub(r"[^\w./ -]+", "-", name).strip() or "folder"
-    if base == "own":
-        base = "own-folder"  # "own" is the generator itself in every table
+    if base in RESERVED:
+        base = f"{base}-folder"  # "own" is the generator itself in every table
     candidates = (base if n == 1 else f"{base}-{n}" for n in range(1, 10_000))
     return next(name for name in candidates if name not in found.images)
