@@ -21,6 +21,7 @@ Stream = Literal[
     "foreign augmented",
     "near misses",
     "student",
+    "relatives: fine-tune",
     "relatives: all weights",
     "relatives: last layer",
     "relatives: student",

@@ -15,8 +15,10 @@ from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import SELF_MADE, ForeignImages, ForeignSplit
 from flipad_ops.attribution.own_samples import draw_own
 from flipad_ops.attribution.relatives import (
-    COPIES,
+    MOVED,
+    _tuned,
     disturbed_copies,
+    fine_tunes,
     held_out_relatives,
     not_among,
 )
@@ -41,31 +43,65 @@ def test_three_kinds_of_which_training_sees_none(
     found = held_out_relatives(toy_split, own, splits, toy_settings)
     assert found.images.shape == (24, 3, 16, 16)
     assert torch.equal(found.images, quantise(found.images))
-    for words in ("8 with all weights disturbed", "8 with another last layer", "8 of a student"):
+    for words in ("8 of fine-tunes", "8 with another last layer", "8 of a student"):
         assert words in found.told
     again = held_out_relatives(toy_split, own, splits, toy_settings)
     assert torch.equal(found.images, again.images)
     trained = training_set(toy_split, own.training, splits, toy_settings).inverted
     for image in found.images:
         assert float((trained - image).abs().flatten(1).mean(dim=1).min()) > 0
-    # Kinds in turn: the first three are one of each, and none is an own image.
     others = held_out_relatives(toy_split, own, splits, replace(toy_settings, seed=1))
     assert not any(torch.equal(a, b) for a, b in zip(found.images, others.images, strict=True))
 
 
+@pytest.mark.parametrize("kind", ["fine-tunes", "disturbed"])
 def test_copies_differ_from_their_original_and_leave_it_alone(
-    toy_split: SplitGenerator, toy_settings: FitSettings
+    toy_split: SplitGenerator, toy_settings: FitSettings, kind: str
 ) -> None:
     assert isinstance(toy_split.forward, nn.Module)
     before = {name: value.clone() for name, value in toy_split.forward.state_dict().items()}
-    made = disturbed_copies(toy_split, 10, toy_settings)
+    own = toy_split.sample(200, seed=3)
+    if kind == "fine-tunes":
+        made = fine_tunes(toy_split, own, 10, toy_settings)
+    else:
+        made = disturbed_copies(toy_split, 10, toy_settings)
     assert made.shape == (10, 3, 16, 16)
-    assert COPIES > 1
+    assert not made.requires_grad
     for name, value in toy_split.forward.state_dict().items():
         assert torch.equal(before[name], value)
-    own = toy_split.sample(200, seed=3)
+    assert all(each.requires_grad for each in toy_split.forward.parameters())
     nearest = [float((own - image).abs().flatten(1).mean(dim=1).min()) for image in made]
     assert min(nearest) > 0
+
+
+def test_fine_tunes_move_the_weights_as_far_as_stated(
+    toy_split: SplitGenerator, toy_settings: FitSettings
+) -> None:
+    tuned = _tuned(toy_split, toy_split.sample(60, seed=1), 16, seed=0)
+    assert isinstance(tuned.forward, nn.Module)
+    assert isinstance(toy_split.forward, nn.Module)
+    after, before = (
+        torch.cat([each.detach().flatten() for each in module.parameters() if each.dim() > 1])
+        for module in (tuned.forward, toy_split.forward)
+    )
+    moved = float((after - before).norm() / before.norm())
+    assert MOVED < moved < 2 * MOVED
+
+
+class WithoutGradient(nn.Sequential):
+    @torch.no_grad()
+    def forward(self, latents: Tensor) -> Tensor:
+        return super().forward(latents)  # type: ignore[no-any-return]
+
+
+def test_where_no_gradient_reaches_the_weights_they_are_disturbed(
+    toy_split: SplitGenerator, toy_settings: FitSettings
+) -> None:
+    assert isinstance(toy_split.forward, nn.Sequential)
+    blocked = split_generator(WithoutGradient(*toy_split.forward), {"latent": {"shape": [4, 1, 1]}})
+    found = held_out_relatives(blocked, draw_own(blocked, toy_settings), {}, toy_settings)
+    assert "8 with all weights disturbed" in found.told
+    assert "fine-tunes" not in found.told
 
 
 class NoCopy(nn.Sequential):
@@ -85,6 +121,7 @@ def test_a_generator_that_cannot_be_copied_has_the_other_kinds(
         found = held_out_relatives(other, draw_own(other, toy_settings), {}, toy_settings)
         assert len(found.images) == 16
         assert "weights" not in found.told
+        assert "fine-tunes" not in found.told
 
 
 def test_a_fit_without_students_trains_none_for_the_test(
