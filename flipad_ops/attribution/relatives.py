@@ -1,19 +1,17 @@
 """Self-made relatives for the test of a fit that was given none.
 
 A fit that saw photographs alone states no rate for what is hardest, another version of the same
-model. Three kinds stand in for one, each held out for the test; training sees none of them:
+model. Two kinds stand in for one, each held out for the test; training sees none of them:
 
 - *fine-tunes*: copies of the generator trained further on its own samples, until the weights have
-  moved by 8%; where no gradient reaches them, or it would take too long, copies *with all weights
-  disturbed*;
-- its own activations behind *another last layer*;
-- the samples of a *student* (`flipad_ops.attribution.students`): another network, like content;
-  in fits that train students at all, since it takes as long as theirs.
+  moved by 8%;
+- the samples of a *student* (`flipad_ops.attribution.students`): another network, like content; in
+  fits that train students at all, since it takes as long as theirs.
 
 A fine-tune that moves the last layer's weights by less than some 4% cannot be told apart
-(docs/quality.md): those made here lie at twice that. Noise takes directions that training does not,
-in which images hardly differ, and needs more. Real relatives may come nearer than all three: a rate
-for self-made ones is no bound for theirs.
+(docs/quality.md): those made here lie at twice that. Noise on weights makes no relative: it takes
+directions that training does not, in which images are copies of own ones with noise. Real relatives
+may come nearer than both kinds: a rate for self-made ones is no bound for theirs.
 """
 
 from __future__ import annotations
@@ -30,7 +28,6 @@ from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import SELF_MADE, ForeignSplit
 from flipad_ops.attribution.own_samples import OwnSamples
 from flipad_ops.attribution.seeds import stream
-from flipad_ops.attribution.self_made import near_misses
 from flipad_ops.attribution.students import can_have_students, discriminator_of, student_samples
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.generators.adversarial import train_pair
@@ -42,12 +39,11 @@ MOST = 120
 #: Fine-tunes, one in a fit without students; by how much of their norm weights are to move, in
 #: rounds of so many steps and at most so many rounds.
 TUNED, MOVED, ROUND, ROUNDS = 2, 0.08, 10, 10
+NO_WEIGHTS = (
+    "no gradient reaches the generator's weights, or a step of training would take too much"
+)
 #: Images a step, the fewest that are worth it, and bytes of activations that a step may hold.
-BATCH, LEAST_BATCH, BATCH_BYTES = 32, 8, 2**26
-#: Copies with disturbed weights, each with a disturbance of its own.
-COPIES = 4
-#: Noise on weights, in standard deviations of each layer's: with less, images hardly differ.
-NOISE = (0.2, 0.6)
+BATCH, LEAST_BATCH, BATCH_BYTES = 32, 4, 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,28 +78,24 @@ def held_out_relatives(
         return Relatives(none, "Relatives are not applicable: samples alone make none.")
     if len(generator.sample_shape) != 3:
         return Relatives(none, "Relatives are not applicable: these samples are no images.")
-    each = max(1, min(MOST, len(own.test)) // 3)
-    made = {"of fine-tunes": fine_tunes(generator, own.training, each, settings)}
-    if not len(made["of fine-tunes"]):
-        made["with all weights disturbed"] = disturbed_copies(generator, each, settings)
-    seed = stream(settings.seed, "relatives: last layer")
-    made["with another last layer"] = near_misses(generator, each, seed, NOISE)
-    if settings.students and can_have_students(generator):
-        made["of a student"] = student_samples(
-            generator,
-            own.training,
-            each,
-            steps=settings.student_steps,
-            seed=stream(settings.seed, "relatives: student"),
-            report=report,
+    copies = TUNED if settings.students else 1
+    student = bool(settings.students) and can_have_students(generator)
+    each = max(1, min(MOST, len(own.test)) // (copies + student))
+    made = fine_tunes(generator, own.training, copies, each, settings)
+    kinds = f"{len(made)} fine-tune{'s' if len(made) > 1 else ''}" if made else ""
+    if student:
+        seed, steps = stream(settings.seed, "relatives: student"), settings.student_steps
+        made.append(
+            student_samples(generator, own.training, each, steps=steps, seed=seed, report=report)
         )
-    made = {kind: images for kind, images in made.items() if len(images)}
-    turns = [images[n] for n in range(each) for images in made.values() if n < len(images)]
-    kinds = ", ".join(f"{len(images)} {kind}" for kind, images in made.items())
+        kinds = f"{kinds} and a student" if kinds else "a student"
+    if not made:
+        return Relatives(none, f"No relative was given, and none could be made: {NO_WEIGHTS}.")
+    turns = [images[n] for n in range(each) for images in made if n < len(images)]
     return Relatives(
         torch.stack(turns),
-        f"No relative was given; {SELF_MADE} stand in for one in the test, of which training saw "
-        f"none: {kinds}.",
+        f"No relative was given; {len(turns)} images of {kinds} stand in for one in the test "
+        f"({SELF_MADE}), and training saw none of them.",
     )
 
 
@@ -115,30 +107,28 @@ def not_among(splits: Mapping[str, ForeignSplit]) -> list[str]:
 
 
 def fine_tunes(
-    generator: SplitGenerator, images: Tensor, count: int, settings: FitSettings
-) -> Tensor:
+    generator: SplitGenerator, images: Tensor, copies: int, count: int, settings: FitSettings
+) -> list[Tensor]:
     """Samples of copies trained against a critic that tells them from the generator's `images`.
 
     Returns
     -------
-    Tensor, float32, (count, *sample_shape) in [0, 1]
-        None where no gradient reaches the weights, or a step takes too much.
+    list of Tensor, float32, (count at most, *sample_shape) in [0, 1]
+        One a copy; none where no gradient reaches the weights, or a step would take too much.
     """
     batch = min(BATCH, BATCH_BYTES // (4 * math.prod(generator.layer.input_shape)))
-    batch = generator.latent.at_most(batch)
+    batch, count = generator.latent.at_most(batch), generator.latent.at_most(count)
     if not generator.batched or batch < LEAST_BATCH:
-        return images[:0]
-    made, copies = [images[:0]], TUNED if settings.students else 1
+        return []
+    made = []
     for number in range(copies):
         seed = stream(settings.seed, "relatives: fine-tune", number)
-        some = generator.latent.at_most(len(range(number, count, copies)))
-        if not some:
-            continue
         try:
-            made.append(_tuned(generator, images, batch, seed).sample(some, seed))
+            found = _tuned(generator, images, batch, seed).sample(count, seed)
         except Exception:  # another's code, whose weights nobody may have trained here before
-            return images[:0]
-    return _finite(torch.cat(made))
+            return []
+        made.append(found[found.flatten(1).isfinite().all(dim=1)])
+    return made
 
 
 def _tuned(generator: SplitGenerator, images: Tensor, batch: int, seed: int) -> SplitGenerator:
@@ -175,45 +165,3 @@ def _tuned(generator: SplitGenerator, images: Tensor, batch: int, seed: int) -> 
 def _in_a_row(weights: list[nn.Parameter]) -> Tensor:
     """All weights of linear layers in a row; scales of normalisation would outweigh them."""
     return torch.cat([each.detach().flatten() for each in weights if each.dim() > 1])
-
-
-def disturbed_copies(generator: SplitGenerator, count: int, settings: FitSettings) -> Tensor:
-    """Samples of copies of the generator whose weights all have noise.
-
-    Returns
-    -------
-    Tensor, float32, (count, *sample_shape) in [0, 1]
-        None where the generator is no torch module, or one that cannot be copied.
-    """
-    none = torch.empty(0, *generator.sample_shape)
-    if not isinstance(generator.forward, nn.Module):
-        return none
-    made = []
-    for number in range(COPIES):
-        seed = stream(settings.seed, "relatives: all weights", number)
-        some = len(range(number, count, COPIES))
-        try:
-            with torch.no_grad():
-                copy = _disturbed(deepcopy(generator.forward), seed)
-                some = generator.latent.at_most(some)
-                images = replace(generator, forward=copy).sample(some, seed) if some else none
-        except Exception:  # another's code, which nobody may have copied before
-            return none
-        made.append(images)
-    return _finite(torch.cat(made))
-
-
-def _finite(images: Tensor) -> Tensor:
-    return images[images.flatten(1).isfinite().all(dim=1)]
-
-
-def _disturbed(module: nn.Module, seed: int) -> nn.Module:
-    """The module with noise on each weight."""
-    source = torch.Generator().manual_seed(seed)
-    low, high = NOISE
-    size = low + (high - low) * float(torch.rand((), generator=source))
-    for weight in module.parameters():
-        if weight.dim() > 1 and weight.is_floating_point():
-            noise = torch.randn(weight.shape, generator=source)
-            weight.add_(size * weight.std() * noise.to(weight))
-    return module.eval()

@@ -22,8 +22,6 @@ Stream = Literal[
     "near misses",
     "student",
     "relatives: fine-tune",
-    "relatives: all weights",
-    "relatives: last layer",
     "relatives: student",
     "detector",
     "lossy calibration",

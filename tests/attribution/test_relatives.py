@@ -17,7 +17,6 @@ from flipad_ops.attribution.own_samples import draw_own
 from flipad_ops.attribution.relatives import (
     MOVED,
     _tuned,
-    disturbed_copies,
     fine_tunes,
     held_out_relatives,
     not_among,
@@ -35,7 +34,7 @@ def a_split(**kinds: bool) -> ForeignSplit:
     return ForeignSplit(noise_images(8, 0), NONE, NONE, grouped=True, **kinds)
 
 
-def test_three_kinds_of_which_training_sees_none(
+def test_two_kinds_of_which_training_sees_none(
     toy_split: SplitGenerator, toy_settings: FitSettings
 ) -> None:
     own = draw_own(toy_split, toy_settings)
@@ -43,8 +42,7 @@ def test_three_kinds_of_which_training_sees_none(
     found = held_out_relatives(toy_split, own, splits, toy_settings)
     assert found.images.shape == (24, 3, 16, 16)
     assert torch.equal(found.images, quantise(found.images))
-    for words in ("8 of fine-tunes", "8 with another last layer", "8 of a student"):
-        assert words in found.told
+    assert "24 images of 2 fine-tunes and a student" in found.told
     again = held_out_relatives(toy_split, own, splits, toy_settings)
     assert torch.equal(found.images, again.images)
     trained = training_set(toy_split, own.training, splits, toy_settings).inverted
@@ -54,24 +52,22 @@ def test_three_kinds_of_which_training_sees_none(
     assert not any(torch.equal(a, b) for a, b in zip(found.images, others.images, strict=True))
 
 
-@pytest.mark.parametrize("kind", ["fine-tunes", "disturbed"])
-def test_copies_differ_from_their_original_and_leave_it_alone(
-    toy_split: SplitGenerator, toy_settings: FitSettings, kind: str
+def test_fine_tunes_differ_from_their_original_and_leave_it_alone(
+    toy_split: SplitGenerator, toy_settings: FitSettings
 ) -> None:
     assert isinstance(toy_split.forward, nn.Module)
     before = {name: value.clone() for name, value in toy_split.forward.state_dict().items()}
     own = toy_split.sample(200, seed=3)
-    if kind == "fine-tunes":
-        made = fine_tunes(toy_split, own, 10, toy_settings)
-    else:
-        made = disturbed_copies(toy_split, 10, toy_settings)
-    assert made.shape == (10, 3, 16, 16)
-    assert not made.requires_grad
+    first, second = fine_tunes(toy_split, own, 2, 10, toy_settings)
+    assert first.shape == (10, 3, 16, 16)
+    assert not first.requires_grad
+    assert not torch.equal(first, second)
     for name, value in toy_split.forward.state_dict().items():
         assert torch.equal(before[name], value)
     assert all(each.requires_grad for each in toy_split.forward.parameters())
-    nearest = [float((own - image).abs().flatten(1).mean(dim=1).min()) for image in made]
-    assert min(nearest) > 0
+    for made in (first, second):
+        nearest = [float((own - image).abs().flatten(1).mean(dim=1).min()) for image in made]
+        assert min(nearest) > 0
 
 
 def test_fine_tunes_move_the_weights_as_far_as_stated(
@@ -94,34 +90,30 @@ class WithoutGradient(nn.Sequential):
         return super().forward(latents)  # type: ignore[no-any-return]
 
 
-def test_where_no_gradient_reaches_the_weights_they_are_disturbed(
-    toy_split: SplitGenerator, toy_settings: FitSettings
-) -> None:
-    assert isinstance(toy_split.forward, nn.Sequential)
-    blocked = split_generator(WithoutGradient(*toy_split.forward), {"latent": {"shape": [4, 1, 1]}})
-    found = held_out_relatives(blocked, draw_own(blocked, toy_settings), {}, toy_settings)
-    assert "8 with all weights disturbed" in found.told
-    assert "fine-tunes" not in found.told
-
-
 class NoCopy(nn.Sequential):
     def __deepcopy__(self, memo: object) -> NoCopy:
         raise TypeError("a handle that cannot be copied")
 
 
-def test_a_generator_that_cannot_be_copied_has_the_other_kinds(
-    toy_split: SplitGenerator, toy_settings: FitSettings
+@pytest.mark.parametrize("kind", ["function", "no copy", "no gradient"])
+def test_whose_weights_cannot_be_trained_has_a_student_alone(
+    toy_split: SplitGenerator, toy_settings: FitSettings, kind: str
 ) -> None:
-    def call(latents: Tensor) -> Tensor:
-        return toy_split.forward(latents)  # type: ignore[no-any-return]
-
-    assert isinstance(toy_split.forward, nn.Sequential)
-    for forward in (call, NoCopy(*toy_split.forward)):
-        other = split_generator(forward, {"latent": {"shape": [4, 1, 1]}})
-        found = held_out_relatives(other, draw_own(other, toy_settings), {}, toy_settings)
-        assert len(found.images) == 16
-        assert "weights" not in found.told
-        assert "fine-tunes" not in found.told
+    layers = toy_split.forward
+    assert isinstance(layers, nn.Sequential)
+    forward = {
+        "function": lambda latents: layers(latents),
+        "no copy": NoCopy(*layers),
+        "no gradient": WithoutGradient(*layers),
+    }[kind]
+    other = split_generator(forward, {"latent": {"shape": [4, 1, 1]}})
+    own = draw_own(other, toy_settings)
+    found = held_out_relatives(other, own, {}, toy_settings)
+    assert "8 images of a student" in found.told
+    assert len(found.images) == 8
+    alone = held_out_relatives(other, own, {}, replace(toy_settings, students=0))
+    assert "none could be made" in alone.told
+    assert len(alone.images) == 0
 
 
 def test_a_fit_without_students_trains_none_for_the_test(
@@ -129,7 +121,7 @@ def test_a_fit_without_students_trains_none_for_the_test(
 ) -> None:
     settings = replace(toy_settings, students=0)
     found = held_out_relatives(toy_split, draw_own(toy_split, settings), {}, settings)
-    assert "student" not in found.told
+    assert "24 images of 1 fine-tune stand in" in found.told
 
 
 def test_none_where_they_mean_nothing(toy_split: SplitGenerator, toy_settings: FitSettings) -> None:
