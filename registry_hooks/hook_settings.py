@@ -32,6 +32,7 @@ _FIT = frozenset(
         "negatives",
         "negatives_models",
         "registry",
+        "accept_weak",
         "device",
         "allow_pickle",
         "experiment",

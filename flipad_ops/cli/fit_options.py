@@ -49,6 +49,14 @@ Fnr = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Fit again and let the new attributor take over.")
 ]
+AcceptWeak = Annotated[
+    str,
+    typer.Option(
+        help="Publish an attributor that attributes held-out foreign images all the same; the "
+        "reason is recorded.",
+        metavar="REASON",
+    ),
+]
 Experiment = Annotated[str, typer.Option(help="MLflow experiment of the run.")]
 TimeLimit = Annotated[
     float | None,

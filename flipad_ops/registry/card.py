@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.attribution.attributor import Attributor
@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 
-def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, Any]) -> str:
+def model_card(
+    result: FitResult,
+    generator: ModelVersion,
+    notes: Mapping[str, Any],
+    said: Sequence[str] = (),
+) -> str:
     """Markdown for the description of an attributor version.
 
     Parameters
     ----------
     notes : mapping
         Further rows of the provenance table.
+    said : sequence of str
+        Paragraphs before the rates.
     """
     attributor = result.attributor
     calibration, settings = attributor.calibration, attributor.settings
@@ -50,6 +57,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "score (low means *ours*), a p-value of *not ours* (small means *ours*) "
         "and `attributed` (score at or below the threshold).",
         "",
+        *said,
         f"Own images recognised (held out): **{_rate(tpr)}** of {tpr['count']}.",
         _altered(altered["tpr"]) if altered is not None else "",
         _flat(attributor.evaluation.get("flat", 0.0)),

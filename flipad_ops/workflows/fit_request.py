@@ -37,7 +37,11 @@ class FitRequest:
         See `flipad_ops.attribution.fit_settings`; `settings` overrides all three.
     force : bool
         Fit although this version has an attributor of this configuration, and let the new one
-        take the aliases whatever its validation says.
+        take the aliases though the current one is better.
+    accept_weak : str
+        Why an attributor is to be published although it attributes held-out foreign images, see
+        `flipad_ops.attribution.words_of_rates`; without a reason it is held back. No part of the
+        configuration.
     """
 
     uri: str
@@ -50,6 +54,7 @@ class FitRequest:
     settings: FitSettings | None = None
     device: str = "cpu"
     force: bool = False
+    accept_weak: str = ""
     allow_pickle: bool = False
     tracking_uri: str | None = None
     experiment: str = "flipad"
@@ -115,6 +120,12 @@ class FitOutcome:
         Held-out figures, see `flipad_ops.attribution.evaluation`; empty unless fitted now.
     champion : bool
         Whether the aliases point at it.
+    weak : str
+        Why it is weak, a sentence; "" if it is not.
+    accepted : str
+        The reason for which a weak one is published.
+    compared : str
+        How it does beside the attributor that was current, or why nobody knows; a sentence.
     notes : tuple of str
         What the user should know: sources left out, images dropped.
     """
@@ -129,7 +140,15 @@ class FitOutcome:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     champion: bool = True
+    weak: str = ""
+    accepted: str = ""
+    compared: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def held_back(self) -> bool:
+        """Registered and not published, as it is weak and nobody said why to use it."""
+        return bool(self.weak) and not self.accepted
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -140,7 +159,8 @@ class FitOutcome:
         generator = f"models:/{self.generator}/{self.generator_version}"
         attributor = f"{self.attributor}/{self.version}"
         if self.status == "exists":
-            return f"{attributor} is the attributor of {generator} already; --force fits again\n"
+            known = f"{attributor} is the attributor of {generator} already; --force fits again\n"
+            return known + "".join(f"  {line}\n" for line in self._standing())
         if self.status == "reused":
             return (
                 f"{generator} shares its final layer with other versions and cannot be told apart "
@@ -160,9 +180,23 @@ class FitOutcome:
         if self.evaluation.get("no_second_witness"):
             lines.append(f"  {self.evaluation['no_second_witness']}")
         lines.append(f"  threshold               {self.threshold:8.4g}")
-        if not self.champion:
-            lines.append("  an earlier attributor of this version was better and stays current")
+        lines += [f"  {line}" for line in self._standing()]
         return "\n".join(lines) + "\n"
+
+    def _standing(self) -> list[str]:
+        """Whether it is used, and why."""
+        told = [self.compared] if self.compared else []
+        if self.held_back:
+            return [
+                *told,
+                f"WEAK, registered and not published: {self.weak} To use it as it is, state why: "
+                "--accept-weak REASON.",
+            ]
+        if self.weak:
+            told.append(f"WEAK, published all the same ({self.accepted}): {self.weak}")
+        if not self.champion:
+            told.append("an earlier attributor of this version was better and stays current")
+        return told
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

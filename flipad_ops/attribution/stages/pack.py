@@ -66,12 +66,14 @@ def pack(
     )
     if heard is not None:
         attributor.bring(generator)
-    examples = {name: images[:EXAMPLES] for name, images in held_out_foreign(plan).items()}
+    foreign = held_out_foreign(plan)
+    examples = {name: images[:EXAMPLES] for name, images in foreign.items()}
     return FitResult(
         attributor=attributor,
         losses=trained.losses,
         test_scores=evaluated.scores,
         examples={"own": test[:EXAMPLES], **examples},
+        held_out_foreign=foreign,
         mean_activations=trained.means,
         timings=timings,
         unconverged=run.share_unconverged,
