@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from typer.testing import CliRunner
 
 from flipad_ops.attribution import words_of_rates
+from flipad_ops.cli.app import app
 from flipad_ops.common.errors import AttributorMissing
+from flipad_ops.common.exit_codes import ATTRIBUTOR, OK
 from flipad_ops.registry import tags
 from flipad_ops.registry.champions import compared
 from flipad_ops.registry.inventory import inventory, missing_attributors
@@ -20,6 +24,7 @@ from flipad_ops.workflows.challenge import seen_by
 from flipad_ops.workflows.fit import FitRequest, fit
 from tests.registry.tiny import tiny_settings
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -84,6 +89,30 @@ def test_a_weak_fit_is_registered_and_not_published(registered: str, photos: Pat
     assert generator.tags[tags.STATUS] == tags.FITTED
     assert not generator.tags.get(tags.REASON)
     assert fit(asked).champion
+
+
+@pytest.mark.usefixtures("strict")
+def test_the_exit_code_says_that_nothing_was_published(
+    fitted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(tiny_settings(seed=1).to_dict()))
+    words = ["fit", "tiny/1", "--settings", str(path), "--tracking-uri", fitted, "-q"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == ATTRIBUTOR
+    assert "--accept-weak REASON" in done.stdout
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert (found["status"], found["champion"], found["accepted"]) == ("exists", False, "")
+    assert found["weak"]
+    # The project's entry point ends likewise, and passes a reason on.
+    entry = runpy.run_path(str(ROOT / "mlproject" / "fit.py"))["main"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", fitted)
+    arguments = ["fit.py", "--model-uri", "tiny/1", "--settings", str(path)]
+    for reason, code in (("", ATTRIBUTOR), ("for a test", OK)):
+        monkeypatch.setattr("sys.argv", [*arguments, "--accept-weak", reason])
+        assert entry() == code
+    assert "published all the same (for a test)" in capsys.readouterr().out
+    assert CliRunner().invoke(app, words).exit_code == OK
 
 
 def test_an_earlier_attributor_goes_on_serving(fitted: str, monkeypatch: Any) -> None:
