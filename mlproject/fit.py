@@ -5,23 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 
-from flipad_ops.common.exit_codes import end_process
+from flipad_ops.common.exit_codes import ATTRIBUTOR, OK, end_process
 from flipad_ops.common.parameters import flag, items, whole
 from flipad_ops.common.progress import stages
 
 
 def main() -> int:
-    """Read the parameters, fit, print the outcome."""
+    """Read the parameters, fit, print the outcome; the code of `flipadops fit`."""
     parser = argparse.ArgumentParser(prog="mlproject/fit.py")
     parser.add_argument("--model-uri", required=True)
     for name, default in (
         ("negatives", ""),
         ("negatives-models", ""),
+        ("registry", "true"),
         ("recipe", "default"),
         ("settings", ""),
         ("seed", "0"),
         ("device", "cpu"),
         ("force", "false"),
+        ("accept-weak", ""),
         ("allow-pickle", "false"),
     ):
         parser.add_argument(f"--{name}", default=default)
@@ -33,17 +35,19 @@ def main() -> int:
         uri=given.model_uri,
         negatives=items(given.negatives),
         negatives_models=items(given.negatives_models),
+        registry=flag("registry", given.registry),
         recipe=given.recipe,
         settings=read_settings(given.settings) if given.settings else None,
         seed=whole("seed", given.seed),
         device=given.device,
         force=flag("force", given.force),
+        accept_weak=given.accept_weak.strip(),
         allow_pickle=flag("allow_pickle", given.allow_pickle),
     )
     with stages() as progress:
         outcome = fit(request, progress)
     sys.stdout.write(outcome.text())
-    return 0
+    return ATTRIBUTOR if outcome.held_back else OK
 
 
 if __name__ == "__main__":

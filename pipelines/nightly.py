@@ -16,10 +16,11 @@ from flipad_ops.common.progress import counter, stages
 
 
 def main() -> int:
-    """Fit, scan, log to MLflow; the scan's code, or 4 where a fit failed and nothing was found."""
+    """Fit, scan, log to MLflow; the scan's code, or 4 where a fit failed or is weak and nothing
+    was found."""
     parser = argparse.ArgumentParser(prog="pipelines/nightly.py")
     parser.add_argument("--target", required=True, help="folders or s3://..., by commas")
-    parser.add_argument("--negatives", default="", help="the same; none: the other versions")
+    parser.add_argument("--negatives", default="", help="the same, besides the other versions")
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--settings", help="JSON file of fit settings in place of a recipe")
     parser.add_argument("--state", help="ledger, so that unchanged objects are read once")
@@ -34,7 +35,9 @@ def main() -> int:
     for uri in missing_attributors():
         try:
             with stages() as progress:
-                sys.stdout.write(fit(replace(order, uri=uri), progress).text())
+                fitted = fit(replace(order, uri=uri), progress)
+            sys.stdout.write(fitted.text())
+            failed += fitted.held_back
         except FlipadError as error:
             failed += 1
             sys.stderr.write(f"{uri}: {error}\n")

@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 from flipad_ops import FitRequest, ScanRequest, fit, scan
-from flipad_ops.common.exit_codes import end_process
+from flipad_ops.common.exit_codes import ATTRIBUTOR, end_process
 from flipad_ops.common.parameters import items, numbers
 from flipad_ops.common.progress import counter, stages
 from flipad_ops.workflows.register import RegisterRequest, register
 
 
 def main() -> int:
-    """Register, fit, scan; the code of `flipadops scan`."""
+    """Register, fit, scan; the code of `flipadops scan`, or 6 where the attributor is weak."""
     parser = argparse.ArgumentParser(prog="pipelines/register_fit_scan.py")
     parser.add_argument("name")
     parser.add_argument("--factory", required=True)
@@ -41,6 +41,8 @@ def main() -> int:
     with stages() as progress:
         fitted = fit(order, progress)
     sys.stdout.write(fitted.text())
+    if fitted.held_back:  # there is nothing to scan with
+        return ATTRIBUTOR
     outputs = ("table", f"html={given.report}")
     job = ScanRequest(items(given.target), models=(given.name,), outputs=outputs)
     with counter("images") as counted:

@@ -72,7 +72,14 @@ def _run_here(settings: HookSettings, uri: str) -> dict[str, Any]:
     with stages() as shown, fit_span(shown, model=uri) as progress:
         outcome = fit(settings.request(uri), progress)
     sys.stdout.write(outcome.text())
+    if outcome.held_back:
+        return _weak(f"{outcome.attributor}/{outcome.version}", outcome.weak)
     return {"attributor": f"{outcome.attributor}/{outcome.version}", "status": outcome.status}
+
+
+def _weak(attributor: str, why: str) -> dict[str, Any]:
+    """Registered and not published: nothing to try again, and something for a person to look at."""
+    return {"error": "WeakFit", "message": f"{attributor} is weak and not published. {why}"}
 
 
 def _run_project(settings: HookSettings, uri: str) -> dict[str, Any]:
@@ -80,6 +87,7 @@ def _run_project(settings: HookSettings, uri: str) -> dict[str, Any]:
     from mlflow.exceptions import ExecutionException
 
     from flipad_ops.registry import tags
+    from flipad_ops.registry.attributors import find_attributor
     from flipad_ops.registry.store import tracking
     from flipad_ops.registry.uris import parse_model, resolve
 
@@ -100,7 +108,11 @@ def _run_project(settings: HookSettings, uri: str) -> dict[str, Any]:
                 env_manager="local" if settings.backend == "local" else None,
             )
         except ExecutionException as error:
-            failed = resolve(client, parse_model(uri)).tags
+            version = resolve(client, parse_model(uri))
+            weak = find_attributor(client, version, settings.config_sha256())
+            if weak is not None and (why := tags.held_back(weak.tags)):
+                return _weak(f"{weak.name}/{weak.version}", why)
+            failed = version.tags
             lost = failed.get(tags.STATUS) == tags.UNATTRIBUTABLE
             return {
                 "error": "NotAttributable" if lost else "ProjectFailed",
@@ -123,6 +135,10 @@ def _parameters(settings: HookSettings, uri: str, folder: Path) -> dict[str, Any
         "device": request.device,
         "allow_pickle": str(request.allow_pickle).lower(),
     }
+    if not request.registry:
+        parameters["registry"] = "false"
+    if request.accept_weak:
+        parameters["accept_weak"] = request.accept_weak
     if settings.needs_file():
         path = folder / "settings.json"
         path.write_text(json.dumps(request.fit_settings().to_dict()), encoding="utf-8")

@@ -39,7 +39,14 @@ logger = logging.getLogger("flipad.hooks")
 
 #: Another try gives the same answer until the model, its tags or the settings change.
 PERMANENT = frozenset(
-    {"NotAttributable", "PickleRefused", "LatentUnknown", "NegativesTooFew", "GateFailed"}
+    {
+        "NotAttributable",
+        "PickleRefused",
+        "LatentUnknown",
+        "NegativesTooFew",
+        "GateFailed",
+        "WeakFit",
+    }
 )
 #: Seconds between the request to stop and the kill: a fit leaves its reason in the registry.
 GRACE = 15.0

@@ -31,6 +31,8 @@ _FIT = frozenset(
         "fnr",
         "negatives",
         "negatives_models",
+        "registry",
+        "accept_weak",
         "device",
         "allow_pickle",
         "experiment",

@@ -152,6 +152,8 @@ def _survey(versions: Iterable[ModelVersion], settings: HookSettings) -> _Regist
                 version.tags.get(t) for t in (tags.GENERATOR, tags.GENERATOR_VERSION, tags.CONFIG)
             ]
             model, number, config = stated
+            if tags.held_back(version.tags):
+                continue  # it serves nobody
             if model and number and config and number.isdigit():
                 registry.fitted[model, int(number), config] = name
         elif settings.wants(version.name) and _PROMPT not in version.tags:

@@ -24,6 +24,8 @@ class FitResult:
         Held-out scores behind `attributor.evaluation`.
     examples : mapping of "own" and each stratum to Tensor
         A few test images each, (k, *sample_shape).
+    held_out_foreign : mapping of stratum to Tensor, (n, *sample_shape)
+        All foreign test images.
     mean_activations : mapping of "own", "foreign" to Tensor, (*layer.input_shape)
     timings : mapping of stage to seconds
     unconverged : float
@@ -36,6 +38,7 @@ class FitResult:
     losses: list[float]
     test_scores: dict[str, NDArray[np.float64]]
     examples: dict[str, Tensor]
+    held_out_foreign: dict[str, Tensor]
     mean_activations: dict[str, Tensor]
     timings: dict[str, float]
     unconverged: float

@@ -13,6 +13,7 @@ from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignImages, gather_foreign
 from flipad_ops.attribution.inversion_runs import Clock, Inversions, Progress, silent
 from flipad_ops.attribution.own_samples import OwnSamples, draw_own
+from flipad_ops.attribution.relatives import held_out_relatives
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.calibrate import calibrate
 from flipad_ops.attribution.stages.held_out import evaluate
@@ -80,10 +81,13 @@ def fit_attributor(
     inverter = make_inverter(layer, generator.output_map, anchor, settings, device)
     with clock.stage("sample"):
         own = own or draw_own(generator, settings)
-        plan = Plan(generator, settings, device, anchor, own, splits)
         training = training_set(
             generator, own.training, splits, settings, lambda *done: progress("students", *done)
         )
+        relatives = held_out_relatives(
+            generator, own, splits, settings, lambda *done: progress("relatives", *done)
+        )
+        plan = Plan(generator, settings, device, anchor, own, splits, relatives)
     run = Inversions(inverter, layer.output_shape, progress, generator.grid.step)
     with clock.stage("invert"):
         run.begin("invert", len(training.inverted))

@@ -14,6 +14,9 @@ from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.common.errors import DataError, NegativesTooFew
 
+#: The stratum of `flipad_ops.attribution.relatives`; no source may be called so, nor "own".
+SELF_MADE = "self-made relatives"
+RESERVED = ("own", SELF_MADE)
 #: Shares of a source for training, null calibration and test.
 SHARES = (0.5, 0.25, 0.25)
 #: A source with fewer images than this cannot fill its three parts.
@@ -31,11 +34,14 @@ class ForeignImages:
         Which images belong together (patches of one photograph); a group is never split.
     sibling : bool
         Whether they are samples of another version of the same model.
+    generated : bool
+        Whether they are samples of a generator; so are a sibling's.
     """
 
     images: Tensor
     groups: Sequence[str] | None = None
     sibling: bool = False
+    generated: bool = False
 
     def __post_init__(self) -> None:
         if self.groups is not None and len(self.groups) != len(self.images):
@@ -67,6 +73,7 @@ class ForeignSplit:
     test: Tensor
     grouped: bool
     sibling: bool
+    generated: bool
     calibration_origins: NDArray[np.int64]
     test_origins: NDArray[np.int64]
     origins: int
@@ -80,11 +87,12 @@ def gather_foreign(
     Raises
     ------
     DataError
-        Images of another shape than `shape` or another range, or a source called "own".
+        Images of another shape than `shape` or another range, or a source of a reserved name.
     NegativesTooFew
     """
-    if "own" in foreign:
-        raise DataError("A source of foreign images cannot be called 'own'.")
+    for name in RESERVED:
+        if name in foreign:
+            raise DataError(f"A source of foreign images cannot be called {name!r}.")
     for name, source in foreign.items():
         images = source.images
         if tuple(images.shape[1:]) != shape:
@@ -185,6 +193,7 @@ def _split(
         test,
         grouped,
         source.sibling,
+        source.generated,
         origins[parts[1]],
         origins[parts[2]],
         len(np.unique(origins[np.concatenate(parts)])),

@@ -21,6 +21,8 @@ Stream = Literal[
     "foreign augmented",
     "near misses",
     "student",
+    "relatives: fine-tune",
+    "relatives: student",
     "detector",
     "lossy calibration",
     "lossy test",
@@ -33,6 +35,7 @@ Stream = Literal[
     "witness sieve",
     "witness null",
     "witness test",
+    "champion",
 ]
 
 

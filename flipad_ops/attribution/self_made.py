@@ -47,8 +47,8 @@ def recompressed(images: Tensor, seed: int) -> Tensor:
     return through_file(images, "JPEG", (75, 99), torch.Generator().manual_seed(seed))
 
 
-def widen(images: Tensor, count: int, seed: int, grid: Grid = EIGHT_BIT) -> Tensor:
-    """`count` variants of foreign images.
+def widen(images: Tensor, count: int, seed: int, grid: Grid = EIGHT_BIT) -> tuple[Tensor, Tensor]:
+    """`count` variants of foreign images, each drawn at random.
 
     Parameters
     ----------
@@ -57,12 +57,15 @@ def widen(images: Tensor, count: int, seed: int, grid: Grid = EIGHT_BIT) -> Tens
     Returns
     -------
     Tensor, float32, (count, channels, height, width) in [0, 1], on the grid
+    Tensor, int64, (count,)
+        The row of `images` that each stems from: whose relative that is, the variant is too.
     """
     source = torch.Generator().manual_seed(seed)
     height, width = images.shape[2:]
-    made = []
+    made, origins = [], []
     for _ in range(count):
-        image = images[int(torch.randint(len(images), (), generator=source))]
+        origins.append(int(torch.randint(len(images), (), generator=source)))
+        image = images[origins[-1]]
         draw = torch.rand(6, generator=source).tolist()
         zoom = 1.0 + 7.0 * draw[0] ** 1.5
         rows, columns = (max(MIN_SIDE, int(side / zoom)) for side in (height, width))
@@ -74,7 +77,8 @@ def widen(images: Tensor, count: int, seed: int, grid: Grid = EIGHT_BIT) -> Tens
         if draw[5] < 0.3:
             crop = crop.mean(dim=0, keepdim=True).expand_as(crop)
         made.append(grid.round(crop))
-    return torch.stack(made) if made else images[:0]
+    stacked = torch.stack(made) if made else images[:0]
+    return stacked, torch.tensor(origins, dtype=torch.int64)
 
 
 def near_misses(

@@ -104,7 +104,7 @@ def student_samples(
         for module in student.modules():
             if isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, 0.0, 0.02)
-        discriminator = _discriminator(generator.sample_shape)
+        discriminator = discriminator_of(generator.sample_shape)
 
         def draw(step: int) -> tuple[Tensor, Tensor]:
             real = 2 * images[torch.randint(len(images), (BATCH,))] - 1
@@ -125,7 +125,8 @@ def _pixels(output_map: OutputMap, output: Tensor) -> Tensor:
     return (output - output_map.low) / (output_map.high - output_map.low)
 
 
-def _discriminator(shape: tuple[int, ...]) -> nn.Sequential:
+def discriminator_of(shape: tuple[int, ...]) -> nn.Sequential:
+    """A small critic of samples (batch, *shape) in [-1, 1]."""
     channels, *sides = shape
     layers, width, left = halvings(channels, DISCRIMINATOR_WIDTH, tuple(sides))
     return nn.Sequential(*layers, nn.Flatten(1), nn.Linear(width * math.prod(left), 1))

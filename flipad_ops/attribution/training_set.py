@@ -64,7 +64,7 @@ def _augmented(
         return own[:0], own[:0]
     seed = settings.seed
     # Widened ones are cheap here, as nothing of them is inverted.
-    wider = widen(unrelated, len(own) // 2, stream(seed, "foreign widened for pixels"))
+    wider, _ = widen(unrelated, len(own) // 2, stream(seed, "foreign widened for pixels"))
     both = torch.cat([unrelated, wider])
     return (
         mixture(_copies(own, count), stream(seed, "own augmented"), EVERYTHING),
@@ -81,22 +81,31 @@ def _foreign(
 ) -> tuple[Tensor, Tensor, Tensor, int]:
     """Foreign images, their sources, which are unrelated, and how many were given."""
     parts = [split.train for split in splits.values()]
-    related = [split.sibling for split in splits.values()]
+    related = [_all(split.train, split.sibling) for split in splits.values()]
     given, seed, count = torch.cat(parts), settings.seed, len(own)
     if len(generator.sample_shape) == 3:
-        wider = round(settings.widened * count)
-        parts.append(widen(given, wider, stream(seed, "foreign widened"), generator.grid))
+        wider, origins = widen(
+            given, round(settings.widened * count), stream(seed, "foreign widened"), generator.grid
+        )
+        parts.append(wider)
+        # A sibling's image stays a sibling's when it is zoomed into.
+        related.append(torch.cat(related)[origins])
+        made = []
         if generator.layer.inverts:
             misses = round(settings.near_misses * count)
-            parts.append(near_misses(generator, misses, stream(seed, "near misses")))
-        if settings.students and not any(related) and can_have_students(generator):
-            parts += _students(generator, own, settings, report)
-    # Widened images are the only ones made that stem from unrelated ones.
-    related += [number > 0 for number in range(len(parts) - len(related))]
+            made.append(near_misses(generator, misses, stream(seed, "near misses")))
+        siblings = any(split.sibling for split in splits.values())
+        if settings.students and not siblings and can_have_students(generator):
+            made += _students(generator, own, settings, report)
+        parts += made
+        related += [_all(images, True) for images in made]
     sizes = torch.tensor([len(part) for part in parts])
     sources = torch.repeat_interleave(torch.arange(len(parts)), sizes)
-    unrelated = ~torch.repeat_interleave(torch.tensor(related), sizes)
-    return torch.cat(parts), sources, unrelated, len(given)
+    return torch.cat(parts), sources, ~torch.cat(related), len(given)
+
+
+def _all(images: Tensor, value: bool) -> Tensor:
+    return torch.full((len(images),), value)
 
 
 def near_source(splits: Mapping[str, ForeignSplit]) -> int:

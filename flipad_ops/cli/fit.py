@@ -30,12 +30,14 @@ def fit(
     all_missing: opt.AllMissing = False,
     negatives: opt.Negatives = None,
     negatives_model: opt.NegativesModel = None,
+    no_registry: opt.NoRegistry = False,
     recipe: opt.Recipe = opt.RecipeChoice.default,
     settings: opt.Settings = None,
     seed: opt.Seed = 0,
     fnr: opt.Fnr = None,
     device: Device = "cpu",
     force: opt.Force = False,
+    accept_weak: opt.AcceptWeak = "",
     allow_pickle: AllowPickle = False,
     experiment: opt.Experiment = "flipad",
     tracking_uri: TrackingUri = None,
@@ -47,15 +49,15 @@ def fit(
 ) -> None:
     """Fit, validate, calibrate and register the attributor of a generator version.
 
-    Foreign images come from --negatives and --negatives-model; with neither, from the other
+    Foreign images come from --negatives, --negatives-model and, without --no-registry, from other
     registered versions that give images of the same size.
 
-    Exit codes: 0 fitted (or there already), 2 it cannot be, 4 the time limit passed; with
-    --all-missing 4 if any cannot.
+    Exit codes: 0 fitted (or there already), 2 it cannot be, 4 the time limit passed, 6 fitted, but
+    weak and not published; with --all-missing 4 if any cannot, else 6 if any is weak.
     """
     from flipad_ops.common.child_process import limit_memory
     from flipad_ops.common.errors import FlipadError, UsageError
-    from flipad_ops.common.exit_codes import INCOMPLETE
+    from flipad_ops.common.exit_codes import ATTRIBUTOR, INCOMPLETE
     from flipad_ops.registry.inventory import missing_attributors
     from flipad_ops.workflows.fit_request import FitRequest, read_settings
 
@@ -66,18 +68,20 @@ def fit(
         uri="",
         negatives=tuple(negatives or ()),
         negatives_models=tuple(negatives_model or ()),
+        registry=not no_registry,
         recipe=recipe.value,
         settings=None if settings is None else read_settings(settings),
         seed=seed,
         fnr=fnr,
         device=device,
         force=force,
+        accept_weak=accept_weak.strip(),
         allow_pickle=allow_pickle,
         experiment=experiment,
         tracking_uri=tracking_uri,
     )
     limit_memory(memory_limit)
-    failed = 0
+    failed = weak = 0
     for position, each in enumerate(uris):
         context(model=each)
         if all_missing and not quiet:
@@ -90,18 +94,21 @@ def fit(
             failed += 1
             sys.stderr.write(f"flipadops: {each}: {error}\n")
             continue
+        weak += outcome.held_back
         for note in outcome.notes:
             sys.stderr.write(f"note: {note}\n")
         # One object per line with --all-missing, so that a reader need not wait for the last.
-        indent = None if all_missing else 2
-        text = json.dumps(outcome.to_dict(), indent=indent) + "\n" if as_json else outcome.text()
-        sys.stdout.write(text)
+        sys.stdout.write(_text(outcome, as_json, None if all_missing else 2))
     if all_missing:
         context(model=None)
-        done = len(uris) - failed
+        done = len(uris) - failed - weak
         sys.stderr.write(f"{done} of {len(uris)} versions without an attributor fitted\n")
-    if failed:
-        raise typer.Exit(INCOMPLETE)
+    if failed or weak:
+        raise typer.Exit(INCOMPLETE if failed else ATTRIBUTOR)
+
+
+def _text(outcome: FitOutcome, as_json: bool, indent: int | None) -> str:
+    return json.dumps(outcome.to_dict(), indent=indent) + "\n" if as_json else outcome.text()
 
 
 def _fit_one(request: FitRequest, quiet: bool, time_limit: float | None) -> FitOutcome:

@@ -34,6 +34,10 @@ NegativesModel = Annotated[
     list[str] | None,
     typer.Option(help="Registered generator to sample, NAME or NAME/VERSION; repeatable."),
 ]
+NoRegistry = Annotated[
+    bool,
+    typer.Option("--no-registry", help="Sample no other registered version than those named."),
+]
 Recipe = Annotated[RecipeChoice, typer.Option(help="Named settings.")]
 Settings = Annotated[
     Path | None, typer.Option(help="JSON file of settings; overrides recipe, seed and fnr.")
@@ -44,6 +48,14 @@ Fnr = Annotated[
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Fit again and let the new attributor take over.")
+]
+AcceptWeak = Annotated[
+    str,
+    typer.Option(
+        help="Publish an attributor that attributes held-out foreign images all the same; the "
+        "reason is recorded.",
+        metavar="REASON",
+    ),
 ]
 Experiment = Annotated[str, typer.Option(help="MLflow experiment of the run.")]
 TimeLimit = Annotated[

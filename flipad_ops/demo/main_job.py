@@ -135,6 +135,7 @@ def _fit(plan: DemoPlan, progress: Progress) -> tuple[FitOutcome, ...]:
             negatives=("negatives",),
             negatives_models=(f"{MODEL}/{other}",),
             settings=replace(plan.settings, seed=plan.seed),
+            accept_weak="a demonstration",  # what it prints says how weak
         )
         fits.append(fit(request, _prefixed(progress, f"fit version {version}: ")))
     return tuple(fits)

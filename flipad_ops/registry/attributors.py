@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.attribution.fitting import FitResult
+from flipad_ops.attribution.foreign_images import SELF_MADE
 from flipad_ops.attribution.serialisation import attributor_sha256, save_attributor
 from flipad_ops.common.version import __version__
 from flipad_ops.registry import tags
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-#: A new fit of the same generator version takes the aliases unless its held-out balanced
-#: accuracy is lower than the champion's by more than this.
-WORSE_BY = 0.005
-
 
 def log_attributor(
     client: MlflowClient,
@@ -34,8 +31,12 @@ def log_attributor(
     config_sha256: str,
     run_id: str,
     notes: Mapping[str, Any] | None = None,
+    lines: Sequence[str] = (),
+    further: Mapping[str, str] | None = None,
 ) -> ModelVersion:
-    """Log `result` in the active run and register it; `publish` comes next.
+    """Log `result` in the active run and register it; `champions.publish` comes next.
+
+    `notes` are rows and `lines` paragraphs of the card, `further` are tags.
 
     The version is created with all of its tags in one request, after everything that can fail:
     there is no moment at which a half-described version exists.
@@ -54,13 +55,14 @@ def log_attributor(
             tags={tags.GENERATOR: generator.name},
             description=f"Attributors of the versions of model {generator.name}, by flipad_ops.",
         )
-        card = model_card(result, generator, notes or {})
+        card = model_card(result, generator, notes or {}, lines)
+        facts = _tags(result, generator, config_sha256, attributor_sha256(folder))
         client.set_tag(run_id, "mlflow.note.content", card)  # the run's description in the UI
         return client.create_model_version(
             name,
             f"models:/{model_id}",
             run_id=run_id,
-            tags=_tags(result, generator, config_sha256, attributor_sha256(folder)),
+            tags={**facts, **(further or {})},
             description=card,
             model_id=model_id,
         )
@@ -78,52 +80,6 @@ def find_attributor(
             order_by=["version_number DESC"],
         )
     return found[0] if found else None
-
-
-def publish(
-    client: MlflowClient, version: ModelVersion, generator: ModelVersion, *, force: bool
-) -> bool:
-    """Point aliases and the generator's tags at an attributor version; safe to repeat.
-
-    `generator-vN` goes to the best fit of generator version N; `current` to that of the newest
-    generator version. Returns False when an earlier, better fit kept them.
-    """
-    with registry_errors(version.name):
-        own = tags.version_alias(str(generator.version))
-        champion = by_alias(client, version.name, own)
-        if champion is not None and not force and is_worse(version, champion):
-            return False
-        client.set_registered_model_alias(version.name, own, str(version.version))
-        current = by_alias(client, version.name, tags.CURRENT)
-        newest = -1 if current is None else int(current.tags.get(tags.GENERATOR_VERSION, -1))
-        if int(generator.version) >= newest:
-            client.set_registered_model_alias(version.name, tags.CURRENT, str(version.version))
-    with registry_errors(generator.name):
-        mark(
-            client,
-            generator,
-            {
-                tags.STATUS: tags.FITTED,
-                tags.ATTRIBUTOR: f"{version.name}/{version.version}",
-                tags.LAYER: version.tags[tags.LAYER],
-                tags.DECODER: version.tags[tags.DECODER],
-                tags.CONFIG: version.tags[tags.CONFIG],
-                tags.REASON: None,
-            },
-        )
-    return True
-
-
-def is_worse(new: ModelVersion, old: ModelVersion) -> bool:
-    """Whether `new` was validated clearly worse than `old` (both carry their figures as tags)."""
-    return _accuracy(new) < _accuracy(old) - WORSE_BY
-
-
-def _accuracy(version: ModelVersion) -> float:
-    try:
-        return (float(version.tags[tags.TPR]) + 1 - float(version.tags[tags.FPR])) / 2
-    except (KeyError, ValueError):
-        return 0.0
 
 
 def mark(client: MlflowClient, version: ModelVersion, values: Mapping[str, str | None]) -> None:
@@ -223,7 +179,8 @@ def _tags(
     result: FitResult, generator: ModelVersion, config_sha256: str, files_sha256: str
 ) -> dict[str, str]:
     facts, evaluation = result.attributor.generator, result.attributor.evaluation
-    fprs = [stratum["fpr"]["value"] for stratum in evaluation["strata"].values()]
+    fprs = {name: stratum["fpr"]["value"] for name, stratum in evaluation["strata"].items()}
+    given = [fpr for name, fpr in fprs.items() if name != SELF_MADE]
     return {
         tags.GENERATOR: generator.name,
         tags.GENERATOR_VERSION: str(generator.version),
@@ -233,5 +190,6 @@ def _tags(
         tags.CLASS: ", ".join(facts["equivalence_class"])[: tags.TAG_LENGTH],
         tags.FILES: files_sha256,
         tags.TPR: f"{evaluation['tpr']['value']:.6f}",
-        tags.FPR: f"{max(fprs):.6f}",
+        tags.FPR: f"{max(fprs.values()):.6f}",
+        tags.FPR_GIVEN: f"{max(given):.6f}",
     }

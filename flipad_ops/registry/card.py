@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.judgement import Calibration
-from flipad_ops.attribution.rate_words import counted, held_out, rate_said
+from flipad_ops.attribution.words_of_rates import counted, held_out, lacking, rate_said
 from flipad_ops.common.version import __version__
 from flipad_ops.detection import missed_at_most
 
@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 
-def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, Any]) -> str:
+def model_card(
+    result: FitResult,
+    generator: ModelVersion,
+    notes: Mapping[str, Any],
+    said: Sequence[str] = (),
+) -> str:
     """Markdown for the description of an attributor version.
 
     Parameters
     ----------
     notes : mapping
         Further rows of the provenance table.
+    said : sequence of str
+        Paragraphs before the rates.
     """
     attributor = result.attributor
     calibration, settings = attributor.calibration, attributor.settings
@@ -50,6 +57,7 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "score (low means *ours*), a p-value of *not ours* (small means *ours*) "
         "and `attributed` (score at or below the threshold).",
         "",
+        *said,
         f"Own images recognised (held out): **{rate_said(tpr)}** of {tpr['count']}.",
         _altered(altered["tpr"]) if altered is not None else "",
         _conventions(attributor.evaluation.get("conventions", {})),
@@ -60,6 +68,8 @@ def model_card(result: FitResult, generator: ModelVersion, notes: Mapping[str, A
         "| foreign source | wrongly attributed (95% interval) | of | AUC | calibrated with |",
         "|---|---|---|---|---|",
         *rows,
+        "",
+        lacking(attributor.evaluation),
         "",
         "#### Provenance",
         "",
@@ -94,11 +104,16 @@ def _rates(attributor: Attributor) -> list[str]:
         kinds.append((", altered", evaluation["altered"], calibration.remade_null))
     return [
         f"| {name}{kind} | {rate_said(stratum['fpr'])} | {held_out(stratum['fpr'])} "
-        f"| {stratum['auc']:.4f} "
-        f"| {counted(len(null[name + kind]), calibration.origins_of(name + kind))} |"
+        f"| {stratum['auc']:.4f} | {_calibrated(calibration, null, name + kind)} |"
         for kind, figures, null in kinds
         for name, stratum in sorted(figures["strata"].items())
     ]
+
+
+def _calibrated(calibration: Calibration, null: Mapping[str, Any], stratum: str) -> str:
+    if stratum not in null:
+        return "none, for the test alone"
+    return counted(len(null[stratum]), calibration.origins_of(stratum))
 
 
 def _altered(tpr: Mapping[str, Any]) -> str:

@@ -24,7 +24,8 @@ class Entry:
     Parameters
     ----------
     status : str
-        "fitted", "reused", "failed", "unattributable", "fitting" or "missing".
+        "fitted", "reused", "failed", "unattributable", "fitting", "weak" (fitted, and held back) or
+        "missing".
     attributor : str
         "NAME-attributor/3", or empty.
     current : bool
@@ -36,7 +37,7 @@ class Entry:
     created : int
         Milliseconds since the epoch at which the version was registered.
     reason : str
-        Why the last fit failed.
+        Why the last fit failed, or is weak.
     """
 
     name: str

@@ -244,6 +244,11 @@ def _resolve(client: MlflowClient, ref: ModelRef, missing: str) -> ModelVersion:
 
 def _why_missing(generator: ModelVersion, where: str) -> str:
     status, reason = generator.tags.get(tags.STATUS), generator.tags.get(tags.REASON, "")
+    if status == tags.WEAK_FIT and reason:
+        return (
+            f"{where} has no published attributor: {reason} To use it as it is: flipadops fit "
+            f"{where} --accept-weak REASON."
+        )
     if status in (tags.FAILED, tags.UNATTRIBUTABLE) and reason:
         return f"{where} has no attributor, its fit failed: {reason}"
     if status == tags.FITTING:

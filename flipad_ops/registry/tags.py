@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 SUFFIX = "-attributor"
 
 #: On both sides.
@@ -25,13 +27,21 @@ ALLOW_PICKLE = "flipad.allow_pickle"
 FILES = "flipad.attributor_sha256"
 TPR = "flipad.tpr"
 FPR = "flipad.fpr"
+#: The same without relatives that the fit made itself.
+FPR_GIVEN = "flipad.fpr_given"
+#: Why it is weak, and why it is published all the same.
+WEAK = "flipad.weak"
+ACCEPTED = "flipad.accepted_weak"
+#: How it compares with the attributor that was current, JSON.
+COMPARED = "flipad.compared"
 
-FITTING, FITTED, FAILED, UNATTRIBUTABLE, REUSED = (
+FITTING, FITTED, FAILED, UNATTRIBUTABLE, REUSED, WEAK_FIT = (
     "fitting",
     "fitted",
     "failed",
     "unattributable",
     "reused",
+    "weak",
 )
 
 CURRENT = "current"
@@ -47,6 +57,12 @@ def attributor_name(generator: str) -> str:
 def is_attributor(name: str) -> bool:
     """Whether a registered model's name is that of an attributor."""
     return name.endswith(SUFFIX)
+
+
+def held_back(attributor: Mapping[str, str]) -> str:
+    """Why an attributor version with these tags is weak and not published; "" if it is fine, or
+    accepted as it is."""
+    return "" if attributor.get(ACCEPTED) else attributor.get(WEAK, "")
 
 
 def version_alias(generator_version: str) -> str:

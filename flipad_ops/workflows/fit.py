@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.attribution.fitting import FitResult, fit_attributor
+from flipad_ops.attribution.foreign_images import gather_foreign
 from flipad_ops.attribution.inversion_runs import Progress, silent
 from flipad_ops.attribution.own_samples import draw_own
 from flipad_ops.common.devices import check_device
@@ -22,8 +23,8 @@ from flipad_ops.registry.attributors import (
     link,
     log_attributor,
     mark,
-    publish,
 )
+from flipad_ops.registry.champions import Standing
 from flipad_ops.registry.classes import (
     class_members,
     name_class,
@@ -35,12 +36,14 @@ from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 from flipad_ops.storage import open_target
 from flipad_ops.storage.table_files import SUFFIXES
+from flipad_ops.workflows.challenge import log_seen
 from flipad_ops.workflows.data_quality import OWN_CHECKED, build_manifest, check_manifest, require
 from flipad_ops.workflows.earlier_runs import close_killed, finish
 from flipad_ops.workflows.fit_evidence import log_data, log_request, log_result
 from flipad_ops.workflows.fit_request import FitOutcome, FitRequest
 from flipad_ops.workflows.fit_run import fit_run
 from flipad_ops.workflows.foreign_sources import check_samples, gather
+from flipad_ops.workflows.publishing import publish_unless_weak, stand
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,7 +75,7 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
             raise UsageError(f"{version.name} is an attributor; name the generator.")
         found = None if request.force else find_attributor(client, version, config)
         if found is not None:
-            champion = publish(client, found, version, force=False)
+            found, champion = publish_unless_weak(client, found, version, request, force=False)
             _name_class(client, version, found)
             finish(client, found.run_id)
             return _outcome("exists", version, found, champion=champion)
@@ -108,10 +111,13 @@ class _Fit:
         if reused is not None:
             return _outcome("reused", version, reused, run_id=self.run_id)
         result = self._fit(generator, members)
+        standing = stand(client, request, version, result, generator, self.progress)
         self.progress("register", 0, 0)
-        attributor = self._register(result)
+        attributor = self._register(result, standing)
         self.progress("publish", 0, 0)
-        champion = publish(client, attributor, version, force=request.force)
+        attributor, champion = publish_unless_weak(
+            client, attributor, version, request, force=request.force
+        )
         self.notes += _name_class(client, version, attributor)
         return _outcome(
             "fitted",
@@ -122,6 +128,7 @@ class _Fit:
             evaluation=result.attributor.evaluation,
             timings=result.timings,
             champion=champion,
+            compared=standing.told,
             notes=tuple(self.notes),
         )
 
@@ -163,10 +170,11 @@ class _Fit:
             )
             self.progress("log", 0, 0)
             log_result(result, folder)
+            log_seen(gather_foreign(gathered.images, generator.sample_shape, settings))
         self.notes += gathered.notes
         return result
 
-    def _register(self, result: FitResult) -> ModelVersion:
+    def _register(self, result: FitResult, standing: Standing) -> ModelVersion:
         sources = ", ".join(
             f"{name} ({len(scores)} test images)"
             for name, scores in result.test_scores.items()
@@ -184,6 +192,8 @@ class _Fit:
                 "recipe": recipe,
                 "left out": "; ".join(self.notes) or "nothing",
             },
+            lines=standing.lines(),
+            further=standing.tags(),
         )
 
 
@@ -208,6 +218,7 @@ def _named(request: FitRequest, config: str) -> dict[str, Any]:
         "recipe": request.recipe,
         "negatives": ", ".join(request.negatives),
         "negatives_models": ", ".join(request.negatives_models),
+        "registry": str(request.registry).lower(),
         "device": request.device,
         "config_sha256": config,
     }
@@ -222,5 +233,7 @@ def _outcome(
         generator_version=str(generator.version),
         attributor=attributor.name,
         version=str(attributor.version),
+        weak=attributor.tags.get(tags.WEAK, ""),
+        accepted=attributor.tags.get(tags.ACCEPTED, ""),
         **fields,
     )

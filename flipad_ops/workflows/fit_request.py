@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
-from flipad_ops.attribution.rate_words import held_out
+from flipad_ops.attribution.words_of_rates import held_out, lacking
 from flipad_ops.common.errors import UsageError
 from flipad_ops.common.untrusted_json import parse
 
@@ -30,23 +30,31 @@ class FitRequest:
         images give patches. For rows of a table, .csv or .parquet files.
     negatives_models : tuple of str
         Registered generators to sample foreign images from, `NAME` or `NAME/VERSION`.
-        With neither, the other registered versions that give images of the same size.
+    registry : bool
+        Whether up to six other registered versions that give images of the same size are sampled
+        as well: this model's newest first, then other models'.
     recipe, seed, fnr
         See `flipad_ops.attribution.fit_settings`; `settings` overrides all three.
     force : bool
         Fit although this version has an attributor of this configuration, and let the new one
-        take the aliases whatever its validation says.
+        take the aliases though the current one is better.
+    accept_weak : str
+        Why an attributor is to be published although it attributes held-out foreign images, see
+        `flipad_ops.attribution.words_of_rates`; without a reason it is held back. No part of the
+        configuration.
     """
 
     uri: str
     negatives: tuple[str, ...] = ()
     negatives_models: tuple[str, ...] = ()
+    registry: bool = True
     recipe: str = "default"
     seed: int = 0
     fnr: float | None = None
     settings: FitSettings | None = None
     device: str = "cpu"
     force: bool = False
+    accept_weak: str = ""
     allow_pickle: bool = False
     tracking_uri: str | None = None
     experiment: str = "flipad"
@@ -61,14 +69,19 @@ class FitRequest:
         return recipe(self.recipe, **changes)
 
     def config_sha256(self) -> str:
-        """What makes two fits of one version the same: settings and named negatives."""
+        """What makes two fits of one version the same: settings and named negatives.
+
+        What the registry holds besides is no part of it: a new version does not make all fits old.
+        """
         # With a setting that is gone, off: a fit of before it went still counts as the same.
         settings = {"immunised": 0.0, **self.fit_settings().to_dict()}
-        fields = {
+        fields: dict[str, Any] = {
             "settings": settings,
             "negatives": sorted(self.negatives),
             "negatives_models": sorted(self.negatives_models),
         }
+        if not self.registry:
+            fields["registry"] = False
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
@@ -107,6 +120,12 @@ class FitOutcome:
         Held-out figures, see `flipad_ops.attribution.evaluation`; empty unless fitted now.
     champion : bool
         Whether the aliases point at it.
+    weak : str
+        Why it is weak, a sentence; "" if it is not.
+    accepted : str
+        The reason for which a weak one is published.
+    compared : str
+        How it does beside the attributor that was current, or why nobody knows; a sentence.
     notes : tuple of str
         What the user should know: sources left out, images dropped.
     """
@@ -121,7 +140,15 @@ class FitOutcome:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     champion: bool = True
+    weak: str = ""
+    accepted: str = ""
+    compared: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def held_back(self) -> bool:
+        """Registered and not published, as it is weak and nobody said why to use it."""
+        return bool(self.weak) and not self.accepted
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -132,7 +159,8 @@ class FitOutcome:
         generator = f"models:/{self.generator}/{self.generator_version}"
         attributor = f"{self.attributor}/{self.version}"
         if self.status == "exists":
-            return f"{attributor} is the attributor of {generator} already; --force fits again\n"
+            known = f"{attributor} is the attributor of {generator} already; --force fits again\n"
+            return known + "".join(f"  {line}\n" for line in self._standing())
         if self.status == "reused":
             return (
                 f"{generator} shares its final layer with other versions and cannot be told apart "
@@ -149,12 +177,28 @@ class FitOutcome:
             lines.append(f"  altered, recognised     {_rate(altered['tpr'])}")
             for name, stratum in sorted(altered["strata"].items()):
                 lines.append(f"  altered, wrongly        {_rate(stratum['fpr'])}  {name}")
+        if told := lacking(self.evaluation):
+            lines.append(f"  {told}")
         if self.evaluation.get("no_second_witness"):
             lines.append(f"  {self.evaluation['no_second_witness']}")
         lines.append(f"  threshold               {self.threshold:8.4g}")
-        if not self.champion:
-            lines.append("  an earlier attributor of this version was better and stays current")
+        lines += [f"  {line}" for line in self._standing()]
         return "\n".join(lines) + "\n"
+
+    def _standing(self) -> list[str]:
+        """Whether it is used, and why."""
+        told = [self.compared] if self.compared else []
+        if self.held_back:
+            return [
+                *told,
+                f"WEAK, registered and not published: {self.weak} To use it as it is, state why: "
+                "--accept-weak REASON.",
+            ]
+        if self.weak:
+            told.append(f"WEAK, published all the same ({self.accepted}): {self.weak}")
+        if not self.champion:
+            told.append("an earlier attributor of this version was better and stays current")
+        return told
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.attribution.fit_settings import FitSettings
-from flipad_ops.attribution.foreign_images import MIN_PER_SOURCE
+from flipad_ops.attribution.foreign_images import MIN_PER_SOURCE, RESERVED
 from flipad_ops.attribution.inversion_runs import Progress
 from flipad_ops.common.errors import (
     DataError,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-#: Registered versions sampled when no negatives are named.
+#: Registered versions sampled besides those that are named.
 MAX_VERSIONS = 6
 #: Images beyond `max_negatives` are gathered as long as all of them fit in here.
 MAX_BYTES = 2 << 30
@@ -53,6 +53,9 @@ def gather(
     progress: Progress,
 ) -> Gathered:
     """Collect foreign images for a fit, none of them among its `own` (n, *sample_shape).
+
+    What is named, and other versions of the registry unless the request leaves them out: a fit
+    that saw photographs alone takes most images of a relative for its own.
 
     Raises
     ------
@@ -72,14 +75,19 @@ def gather(
             read(found, place, generator, settings)
         progress("negatives", len(found.images), 0)
     named = [resolve(client, parse_model(text)) for text in request.negatives_models]
-    others = named
-    if not request.negatives and not named:
-        others = other_versions(client, generator.name, generator.version)
+    others = [(version, True) for version in named]
+    if request.registry:
+        known = {(version.name, str(version.version)) for version in named}
+        others += [
+            (version, False)
+            for version in other_versions(client, generator.name, generator.version)
+            if (version.name, str(version.version)) not in known
+        ]
     count = math.ceil(
         most_images(generator, settings) / max(len(request.negatives) + len(others), 1)
     )
-    for position, version in enumerate(others):
-        _sample(client, found, generator, version, max(count, MIN_PER_SOURCE), request, bool(named))
+    for position, (version, wanted) in enumerate(others):
+        _sample(client, found, generator, version, max(count, MIN_PER_SOURCE), request, wanted)
         progress("negatives", len(request.negatives) + position + 1, 0)
     found.drop(set(pixel_hashes(own)))
     if not found.images:
@@ -92,7 +100,7 @@ def gather(
 
 
 def other_versions(client: MlflowClient, name: str, version: str) -> list[ModelVersion]:
-    """Versions to sample when none is named: this model's newest others, then other models'."""
+    """Versions to sample unnamed: this model's newest others, then other models' newest."""
     with registry_errors():
         mine = client.search_model_versions(
             f"name = '{quoted(name)}'", order_by=["version_number DESC"], max_results=50
@@ -206,17 +214,20 @@ def _sample(
     if reason:
         found.notes.append(f"{name} left out: {reason}")
         return
-    key = _unused(found, name)
     # Another seed than the fit's own, so that two versions never share latents.
     seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
     sibling = version.name == generator.name
     images = other.sample(other.latent.at_most(count), seed)
-    found.add(key, f"models:/{name}", images, None, sibling)
+    distinct = len(set(pixel_hashes(images)))
+    if distinct < MIN_PER_SOURCE and not named:  # no reason to refuse this model's fit
+        found.notes.append(f"{name} left out: it gives {distinct} different images")
+        return
+    found.add(_unused(found, name), f"models:/{name}", images, None, sibling, generated=True)
 
 
 def _unused(found: Gathered, name: str) -> str:
     base = re.sub(r"[^\w./ -]+", "-", name).strip() or "folder"
-    if base == "own":
-        base = "own-folder"  # "own" is the generator itself in every table
+    if base in RESERVED:
+        base = f"{base}-folder"  # "own" is the generator itself in every table
     candidates = (base if n == 1 else f"{base}-{n}" for n in range(1, 10_000))
     return next(name for name in candidates if name not in found.images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ class Gathered:
         images: Tensor,
         groups: list[str] | None,
         sibling: bool = False,
+        generated: bool = False,
     ) -> None:
         """Enter a source; repeated images stay out, and groups that are tiles of one picture or
         copies become one."""
@@ -56,7 +57,8 @@ class Gathered:
                     f"{name}: {known} files count as {left} origins, as some are tiles of one "
                     "picture or copies"
                 )
-        self._store(name, images, groups, hashes, keep, sibling)
+        source = ForeignImages(images, groups, sibling, generated)
+        self._store(name, source, hashes, keep)
         self.origins[name] = origin
 
     def drop(self, own: set[str]) -> None:
@@ -67,22 +69,13 @@ class Gathered:
             if len(keep) == len(hashes):
                 continue
             self.notes.append(f"{name}: {len(hashes) - len(keep)} own samples left out")
-            groups = None if source.groups is None else list(source.groups)
-            self._store(name, source.images, groups, hashes, keep, source.sibling)
+            self._store(name, source, hashes, keep)
             if not keep:
                 del self.images[name], self.hashes[name], self.origins[name]
 
-    def _store(
-        self,
-        name: str,
-        images: Tensor,
-        groups: list[str] | None,
-        hashes: list[str],
-        keep: list[int],
-        sibling: bool,
-    ) -> None:
-        kept_groups = None if groups is None else [groups[index] for index in keep]
-        self.images[name] = ForeignImages(images[keep], kept_groups, sibling)
+    def _store(self, name: str, source: ForeignImages, hashes: list[str], keep: list[int]) -> None:
+        groups = None if source.groups is None else [source.groups[index] for index in keep]
+        self.images[name] = replace(source, images=source.images[keep], groups=groups)
         self.hashes[name] = [hashes[index] for index in keep]
 
 

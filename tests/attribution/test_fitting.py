@@ -13,7 +13,7 @@ from torch import nn
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import FitResult, fit_attributor
-from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.attribution.foreign_images import SELF_MADE, ForeignImages
 from flipad_ops.common.errors import DataError, NegativesTooFew
 from flipad_ops.detection import auc, threshold_at_fnr
 from flipad_ops.generators import SplitGenerator, split_generator
@@ -49,10 +49,11 @@ def test_calibration_and_evaluation_follow_from_the_scores(
     assert len(own) == toy_settings.own_test
     expected = evaluate_scores(own, scores, calibration.threshold)
     evaluation = dict(toy_fit.attributor.evaluation)
-    assert set(evaluation.pop("recompressed")["strata"]) == set(scores)
+    assert set(evaluation.pop("recompressed")["strata"]) == {"noise", "sibling"}
     assert set(evaluation.pop("conventions")) == {"truncated", "times 256"}
-    assert evaluation == expected
-    assert set(expected["strata"]) == {"noise", "sibling"}
+    assert {key: evaluation[key] for key in expected} == expected
+    assert set(evaluation) - set(expected) == {"not_among", "relatives"}
+    assert set(expected["strata"]) == {"noise", "sibling", SELF_MADE}
 
 
 def test_what_a_reviewer_sees(
@@ -64,6 +65,7 @@ def test_what_a_reviewer_sees(
         "own": 8,
         "noise": 8,
         "sibling": 8,
+        SELF_MADE: 8,
     }
     assert list(toy_fit.timings) == STAGES
     assert all(m.shape == toy_split.layer.input_shape for m in toy_fit.mean_activations.values())
@@ -104,9 +106,9 @@ def test_equal_seeds_give_equal_attributors(
     assert first.evaluation == second.evaluation
 
     assert [s for i, (s, _, _) in enumerate(stages) if i == 0 or stages[i - 1][0] != s] == [
-        *STAGES[:2], "students", *STAGES[2:],
+        *STAGES[:2], "students", "relatives", *STAGES[2:],
     ]  # fmt: skip
-    own, foreign = (60, 40, 24), (50, 24, 26)
+    own, foreign = (60, 40, 24), (50, 24, 26 + 24)
     more = 30 + 15 + 18, 0, 2 * 24  # made for training; own ones as others write them
     for place, stage in enumerate(("invert", "calibrate", "evaluate")):
         done = [(d, total) for name, d, total in stages if name == stage and total]
@@ -130,12 +132,13 @@ def test_other_final_layers(kind: str, toy_settings: FitSettings) -> None:
     ("name", "images", "message"),
     [
         ("own", noise_images(40, 0), "cannot be called 'own'"),
+        (SELF_MADE, noise_images(40, 0), "cannot be called 'self-made relatives'"),
         ("a", noise_images(40, 0).permute(0, 2, 3, 1), r"have shape \[16, 16, 3\]; the generator"),
         ("a", noise_images(40, 0) * 255, "not pixels between 0 and 1"),
         ("a", noise_images(40, 0) - 0.5, "not pixels between 0 and 1"),
         ("a", noise_images(40, 0) * torch.nan, "not pixels between 0 and 1"),
     ],
-    ids=["own", "channels last", "bytes", "negative", "nan"],
+    ids=["own", "relatives", "channels last", "bytes", "negative", "nan"],
 )
 def test_unusable_foreign_images(
     toy_split: SplitGenerator, toy_settings: FitSettings, name: str, images: Any, message: str

@@ -83,7 +83,7 @@ def test_p_is_that_among_recompressed_foreign_images(
 def test_threshold_and_evaluation(fitted: FitResult) -> None:
     attributor = fitted.attributor
     figures = attributor.evaluation["recompressed"]
-    assert set(figures["strata"]) == {"noise", "version 2"}
+    assert set(figures["strata"]) == {"noise"}
     assert figures["tpr"]["value"] > 0.8
     assert attributor.detector.lossy is not None
 
@@ -141,7 +141,8 @@ def test_a_view_that_its_null_shows_lenient_is_tightened_or_dropped(
     loose, few = calibrated(posing=2)
     tight, more = calibrated(posing=3)
     assert (few <= threshold).sum() <= 2
-    assert (more <= threshold).sum() == 2
+    # The third sets the threshold and lies a rounding above it.
+    assert (more <= threshold * (1 - 1e-9)).sum() == 2
     assert tight.lossy_scale < loose.lossy_scale
     detector, none = calibrated(posing=150)
     assert detector.lossy is None
@@ -152,8 +153,7 @@ def test_relatives_alone_give_no_such_view(
     toy_split: SplitGenerator, toy_settings: FitSettings
 ) -> None:
     sibling = ForeignImages(toy_split.sample(60, seed=5).flip(3), sibling=True)
-    settings = replace(toy_settings, widened=0)
-    attributor = fit_attributor(toy_split, {"version 2": sibling}, settings).attributor
+    attributor = fit_attributor(toy_split, {"version 2": sibling}, toy_settings).attributor
     assert attributor.detector.lossy is None
     result = attributor.score(lossy(toy_split.sample(6, seed=8)))
     assert np.isfinite(result.p).all()

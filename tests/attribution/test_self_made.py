@@ -11,11 +11,22 @@ from flipad_ops.generators import SplitGenerator, quantise
 
 def test_widened_images_are_stored_pixels_of_the_same_shape() -> None:
     images = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    made = widen(images, 40, seed=1)
+    made, origins = widen(images, 40, seed=1)
     assert made.shape == (40, 3, 16, 16)
     assert torch.equal(made, quantise(made))
-    assert torch.equal(made, widen(images, 40, seed=1))
-    assert not torch.equal(made, widen(images, 40, seed=2))
+    again, same = widen(images, 40, seed=1)
+    assert torch.equal(made, again)
+    assert torch.equal(origins, same)
+    assert not torch.equal(made, widen(images, 40, seed=2)[0])
+
+
+def test_widened_images_know_what_they_stem_from() -> None:
+    images = torch.full((4, 3, 16, 16), 0.5)
+    images[2] = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    made, origins = widen(images, 60, seed=3)
+    textured = made.flatten(1).std(dim=1) > 0.01
+    assert torch.equal(textured, origins == 2)
+    assert set(origins.tolist()) == {0, 1, 2, 3}
 
 
 def test_widening_reaches_smoother_images_than_it_was_given() -> None:
@@ -24,12 +35,12 @@ def test_widening_reaches_smoother_images_than_it_was_given() -> None:
     def roughness(batch: torch.Tensor) -> torch.Tensor:
         return batch.diff(dim=3).abs().mean(dim=(1, 2, 3))
 
-    made = roughness(widen(images, 60, seed=1))
+    made = roughness(widen(images, 60, seed=1)[0])
     assert float(made.min()) < 0.2 * float(roughness(images).min())
 
 
 def test_nothing_asked_gives_nothing(toy_split: SplitGenerator) -> None:
-    assert widen(torch.rand(2, 3, 16, 16), 0, seed=0).shape == (0, 3, 16, 16)
+    assert widen(torch.rand(2, 3, 16, 16), 0, seed=0)[0].shape == (0, 3, 16, 16)
     assert near_misses(toy_split, 0, seed=0).shape == (0, *toy_split.sample_shape)
 
 

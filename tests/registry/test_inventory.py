@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from flipad_ops.registry import inventory as module
 from flipad_ops.registry import tags
-from flipad_ops.registry.attributors import is_worse, publish
+from flipad_ops.registry.champions import is_worse, publish
 from flipad_ops.registry.diagnosis import diagnose
 from flipad_ops.registry.inventory import inventory, superseded
 from flipad_ops.registry.registering import ensure_model

@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from flipad_ops.registry import tags
+from flipad_ops.workflows.fit_request import FitOutcome, FitRequest
 from registry_hooks import fit_entry
 from registry_hooks.hook_settings import HookSettings
 
@@ -86,6 +87,39 @@ def test_a_project_tells_why_it_failed_through_the_registry(project: Path, store
     left = {tags.STATUS: tags.UNATTRIBUTABLE, tags.REASON: "No split was found."}
     outcome = fit(project, store, 2, **left)
     assert outcome == {"error": "NotAttributable", "message": "No split was found."}
+
+
+def test_a_weak_fit_of_a_project_is_told_as_such(
+    project: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HookSettings, "config_sha256", lambda self: "the same")
+    client = MlflowClient(store)
+    client.create_registered_model("gan-attributor")
+    client.create_model_version(
+        "gan-attributor",
+        "file:///nowhere",
+        tags={
+            tags.GENERATOR_VERSION: "2",
+            tags.CONFIG: "the same",
+            tags.WEAK: "It attributes 50%.",
+        },
+    )
+    outcome = fit(project, store, 2)
+    assert outcome == {
+        "error": "WeakFit",
+        "message": "gan-attributor/1 is weak and not published. It attributes 50%.",
+    }
+
+
+def test_a_weak_fit_leaves_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def weak(request: FitRequest, progress: object) -> FitOutcome:
+        return FitOutcome(
+            "exists", "gan", "1", "gan-attributor", "2", weak="It attributes 50%.", champion=False
+        )
+
+    monkeypatch.setattr("flipad_ops.workflows.fit.fit", weak)
+    order = {"settings": asdict(HookSettings()), "uri": "models:/gan/1"}
+    assert fit_entry._fit(order)["error"] == "WeakFit"
 
 
 def test_errors_keep_their_class(project: Path, store: str) -> None:

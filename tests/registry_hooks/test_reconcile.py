@@ -34,11 +34,11 @@ class Registry:
         version = self.client.create_model_version(name, "file:///nowhere", tags=version_tags)
         return int(version.version)
 
-    def add_attributor(self, name: str, version: int, config: str = CONFIG) -> str:
-        number = self.add(
-            f"{name}-attributor",
-            **{tags.GENERATOR: name, tags.GENERATOR_VERSION: str(version), tags.CONFIG: config},
-        )
+    def add_attributor(
+        self, name: str, version: int, config: str = CONFIG, **version_tags: str
+    ) -> str:
+        told = {tags.GENERATOR: name, tags.GENERATOR_VERSION: str(version), tags.CONFIG: config}
+        number = self.add(f"{name}-attributor", **told, **version_tags)
         return f"{name}-attributor/{number}"
 
     def search_model_versions(self, *arguments: Any, **named: Any) -> Any:
@@ -155,6 +155,24 @@ def test_a_fit_by_hand_settles_a_failed_row(registry: Registry, work: FitQueue) 
     assert claim is not None
     work.finish(claim, FAILED, reason="no")
     attributor = registry.add_attributor("gan", 1)
+    assert reconcile(registry.client, work, SETTINGS).served == ["gan/1"]
+    row = row_of(work, "gan")
+    assert (row.state, row.attributor, row.reason) == (DONE, attributor, None)
+
+
+def test_a_weak_fit_stays_failed_until_it_is_accepted(registry: Registry, work: FitQueue) -> None:
+    registry.add("gan")
+    reconcile(registry.client, work, SETTINGS)
+    claim = work.claim("a", CONFIG)
+    assert claim is not None
+    attributor = registry.add_attributor("gan", 1, **{tags.WEAK: "It attributes 50% of 'photos'."})
+    work.finish(claim, FAILED, reason="weak", error="WeakFit")
+    registry.add("second")  # not what it waits for
+    found = reconcile(registry.client, work, SETTINGS)
+    assert (found.served, found.revived) == ([], [])
+    assert row_of(work, "gan").state == FAILED
+    name, number = attributor.split("/")
+    registry.client.set_model_version_tag(name, number, tags.ACCEPTED, "for a test")
     assert reconcile(registry.client, work, SETTINGS).served == ["gan/1"]
     row = row_of(work, "gan")
     assert (row.state, row.attributor, row.reason) == (DONE, attributor, None)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from flipad_ops.attribution.foreign_images import SELF_MADE
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.common.errors import (
     AttributorMissing,
@@ -98,7 +99,13 @@ def test_folder_negatives(registered: str, photos: Path) -> None:
     (photos / "notes.txt").write_text("not an image")
     settings = tiny_settings(max_negatives=400)
     outcome = fit(request(registered, negatives=(str(photos),), settings=settings))
-    assert set(outcome.evaluation["strata"]) == {"photos"}
+    assert set(outcome.evaluation["strata"]) == {"photos", SELF_MADE}
+    said = "no other generator, no relative (another version of this model)"
+    assert said in outcome.text()
+    assert f"  {SELF_MADE}" in outcome.text()
+    card = attributors(registered)[0].description
+    assert said in card
+    assert "none, for the test alone" in card
     assert any("repeated images left out" in note for note in outcome.notes)
     assert "photos: 5 own samples left out" in outcome.notes
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from flipad_ops.attribution.conventions import found_rate, written_otherwise
 from flipad_ops.attribution.evaluation import evaluate_scores
+from flipad_ops.attribution.foreign_images import SELF_MADE
 from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.lossy_calibration import evaluate_lossy
 from flipad_ops.attribution.stages.plan import Plan
@@ -27,15 +29,23 @@ class Evaluated:
     scores: dict[str, NDArray[np.float64]]
 
 
+def held_out_foreign(plan: Plan) -> dict[str, Tensor]:
+    """The test images of each source, and the relatives made for the test if there are any."""
+    foreign = {name: split.test for name, split in plan.splits.items()}
+    if len(plan.relatives.images):
+        foreign[SELF_MADE] = plan.relatives.images
+    return foreign
+
+
 def evaluate(plan: Plan, scoring: Scoring, calibration: Calibration) -> Evaluated:
     """Score the test parts as the attributor would."""
     test, threshold = plan.own.test, calibration.threshold
+    foreign = held_out_foreign(plan)
     others = written_otherwise(plan.generator, plan.settings, OTHERWISE)
-    total = len(test) + sum(len(split.test) for split in plan.splits.values())
-    total += sum(map(len, others.values()))
+    total = len(test) + sum(map(len, foreign.values())) + sum(map(len, others.values()))
     scoring.run.begin("evaluate", total)
     ours = scoring.score(test)
-    strata = {name: scoring.score(split.test) for name, split in plan.splits.items()}
+    strata = {name: scoring.score(images) for name, images in foreign.items()}
     origins = {name: split.test_origins for name, split in plan.splits.items()}
     figures = evaluate_scores(ours, strata, threshold, origins)
     if calibration.recompressed_null_scores:

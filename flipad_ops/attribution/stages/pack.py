@@ -9,7 +9,8 @@ from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fit_result import FitResult
 from flipad_ops.attribution.inversion_runs import Inversions
 from flipad_ops.attribution.judgement import Calibration
-from flipad_ops.attribution.stages.held_out import Evaluated
+from flipad_ops.attribution.relatives import not_among
+from flipad_ops.attribution.stages.held_out import Evaluated, held_out_foreign
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.remake import SecondFitted, why_not_good
 from flipad_ops.attribution.stages.train import Trained
@@ -47,6 +48,7 @@ def pack(
             "conventions": heard.figures["conventions"],
             "first_witness": figures,
         }
+    about = {"not_among": not_among(plan.splits), "relatives": plan.relatives.told}
     attributor = Attributor(
         layer=generator.layer,
         output_map=generator.output_map,
@@ -57,7 +59,7 @@ def pack(
         calibration=calibration,
         settings=plan.settings,
         generator=describe(generator, equivalence_class),
-        evaluation=figures,
+        evaluation={**figures, **about},
         reference=generator.space.reference(test[0]),
         device=plan.device,
         inverter=run.inverter,
@@ -65,12 +67,14 @@ def pack(
     )
     if heard is not None:
         attributor.bring(generator)
-    examples = {name: split.test[:EXAMPLES] for name, split in plan.splits.items()}
+    foreign = held_out_foreign(plan)
+    examples = {name: images[:EXAMPLES] for name, images in foreign.items()}
     return FitResult(
         attributor=attributor,
         losses=trained.losses,
         test_scores=evaluated.scores,
         examples={"own": test[:EXAMPLES], **examples},
+        held_out_foreign=foreign,
         mean_activations=trained.means,
         timings=timings,
         unconverged=run.share_unconverged,

@@ -10,6 +10,7 @@ from torch import Tensor
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignSplit
 from flipad_ops.attribution.own_samples import OwnSamples
+from flipad_ops.attribution.relatives import Relatives
 from flipad_ops.generators import SplitGenerator
 
 
@@ -25,6 +26,8 @@ class Plan:
     anchor : Tensor, float32, (*layer.input_shape)
     own : OwnSamples
     splits : mapping of source to ForeignSplit
+    relatives : Relatives
+        For the test alone.
     """
 
     generator: SplitGenerator
@@ -33,3 +36,4 @@ class Plan:
     anchor: Tensor
     own: OwnSamples
     splits: Mapping[str, ForeignSplit]
+    relatives: Relatives

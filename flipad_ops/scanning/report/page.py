@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from flipad_ops.attribution.rate_words import counted
+from flipad_ops.attribution.words_of_rates import counted
 from flipad_ops.common.version import __version__
 from flipad_ops.samples.png import thumbnail_uri
 from flipad_ops.scanning.decisions.groups import most_telling, said_of
