@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -135,6 +136,8 @@ def test_dry_run_reads_nothing(
         (["scan", ".", "-m", "d", "--include", "*.none"], 5, "Nothing to scan"),
         (["scan", ".", "-m", "d", "--resume"], 2, "--state LEDGER"),
         (["scan", ".", "-m", "d", "--state", "none.db", "--resume"], 2, "no ledger"),
+        (["scan", ".", "-m", "d", "--yearly", "0.1"], 2, "--state FILE"),
+        (["scan", ".", "-m", "d", "--yearly", "0.1", "--state", "delta://x"], 2, "--state FILE"),
         (["scan", "ftp://x", "-m", "d"], 2, "Cannot read"),
         (["report", "none.jsonl"], 2, "none.jsonl"),
     ],
@@ -147,6 +150,32 @@ def test_errors_are_one_sentence_and_a_code(
     assert exit_code(result.exception) == code
     assert message in str(result.exception)
     assert result.stdout == ""
+
+
+def test_daily_scans_share_a_ledger(folder: Path, tmp_path: Path) -> None:
+    """A leak is told every day, new images are tested at their day's share, and all say so."""
+    options = ["scan", str(folder), "-m", "dark", "--state", "s.db", "-o", "json=out.json"]
+
+    def scan(*more: str) -> tuple[int, dict[str, Any], str]:
+        result = invoke([*options, *more], tmp_path)
+        summary = json.loads((tmp_path / "out.json").read_text())["summary"]
+        return result.exit_code, summary, result.stderr
+
+    code, first, said = scan()
+    assert (code, first["leak"], first["over_time"]["tests"]) == (3, 8, 40)
+    assert "Day 1 of this ledger: 40 new tests at level 0.01" in said
+    (folder / "second.png").write_bytes(png(0.05, 98))
+    _, second, said = scan()
+    assert (second["leak"], second["reused"]) == (9, 40)
+    assert "passed and so decided at FDR 0.01" in said
+    (folder / "third.png").write_bytes(png(0.05, 99))
+    code, third, said = scan()
+    assert (code, third["leak"], third["review"], third["reused"]) == (3, 9, 1, 41)
+    assert "1 new test at level 0.000" in said
+    assert "no number of new images alone could be called" in said
+    code, alone, said = scan("--yearly", "0")
+    assert (code, alone["leak"], alone["over_time"]) == (3, 10, None)
+    assert "Day 1" not in said
 
 
 def test_signals_save_a_checkpoint_to_resume_from(folder: Path, tmp_path: Path) -> None:

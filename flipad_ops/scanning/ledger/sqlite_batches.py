@@ -34,7 +34,11 @@ class SqliteBatches:
     def history(self) -> list[Batch]:
         """See `Batches.history`."""
         found = self._db.execute("SELECT id, at, level, tests, decided FROM batches ORDER BY id")
-        return [Batch(*record) for record in found]
+        kinds = (int, float, float, int, float)
+        try:
+            return [Batch(*(kind(v) for kind, v in zip(kinds, row, strict=True))) for row in found]
+        except (ValueError, TypeError) as error:
+            raise StateError(f"The ledger is damaged: a batch of it is none: {error}.") from error
 
     def untested(self, attributor: str) -> Iterator[tuple[str, float]]:
         """See `Batches.untested`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import StateError, UsageError
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Row
 from flipad_ops.scanning.ledger.open_ledger import open_ledger, yearly_level
 from flipad_ops.scanning.outcome.saved import load_outcome
@@ -183,6 +183,19 @@ def test_a_batch_is_recorded_whole_or_not_at_all(tmp_path: Path) -> None:
     found = day(tmp_path, rows)
     assert found.over_time is not None
     assert (found.over_time.batch, found.verdicts) == (1, {"own/a": "leak"})
+
+
+@pytest.mark.parametrize(
+    "damage", ["UPDATE batches SET level = 'x'", "UPDATE batches SET called = '[[1]]'"]
+)
+def test_a_damaged_batch_is_told_in_a_sentence(damage: str, tmp_path: Path) -> None:
+    day(tmp_path, foreign(5))
+    db = sqlite3.connect(tmp_path / "s.db")
+    db.execute(damage)
+    db.commit()
+    db.close()
+    with pytest.raises(StateError, match="The ledger is damaged"):
+        day(tmp_path, foreign(5))
 
 
 def test_suppressed_contents_are_no_tests_and_are_tested_once_they_count(tmp_path: Path) -> None:

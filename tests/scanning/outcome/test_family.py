@@ -180,6 +180,14 @@ def test_copies_of_one_false_alarm_make_no_group(tmp_path: Path) -> None:
     assert [(t.scanned, t.attributed) for t in outcome.prefixes["dark/1"]] == [(41, 1)]
 
 
+def test_groups_are_tested_at_the_upper_bound_of_the_worst_rate(tmp_path: Path) -> None:
+    """Not at the rate that was measured, which is 0 here."""
+    outcome = decide(tmp_path, foreign(40))
+    (test,) = outcome.prefixes["dark/1"]
+    _, _, high = outcome.cards["dark/1"].measured["photos"]
+    assert test.expected == pytest.approx(40 * high)
+
+
 class Named:
     """A target of rows made up."""
 
