@@ -96,7 +96,7 @@ def test_mlflow_run_fits(registered: str, photos: Path, tmp_path: Path, s3: S3Se
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "fit",
          "-P", "model_uri=models:/tiny/1", "-P", f"negatives={photos},s3://public/neg",
-         "-P", f"settings={settings}", "-P", "seed=7",
+         "-P", f"settings={settings}", "-P", "seed=7", "-P", "accept_weak=a toy, to be used",
          "--env-manager", "local", "--experiment-name", "project"],
         capture_output=True, text=True, cwd=tmp_path,
         env={**ENVIRONMENT, **s3.environment(), "MLFLOW_TRACKING_URI": registered},
