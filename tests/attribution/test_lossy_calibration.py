@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from flipad_ops.attribution.augmentation import through_file
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import FitResult, fit_attributor
-from flipad_ops.attribution.foreign_images import ForeignImages, ForeignSplit
+from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.attribution.lossy_calibration import calibrate_lossy
 from flipad_ops.attribution.serialisation import (
     JSON_NAME,
@@ -32,6 +32,7 @@ from flipad_ops.samples.png import encode_png, to_image, to_uint8
 from flipad_ops.scanning.pipeline.lanes import RECOMPRESSED
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
+from tests.attribution.splits import split_of
 from tests.conftest import noise_images
 
 
@@ -132,9 +133,7 @@ def test_a_view_that_its_null_shows_lenient_is_tightened_or_dropped(
     def calibrated(posing: int) -> tuple[Detector, np.ndarray]:
         detector = deepcopy(attributor.detector)
         images = torch.cat([noise_images(200 - posing, seed=21), toy_split.sample(posing, seed=22)])
-        split = ForeignSplit(
-            images[:0], images, images[:0], True, False, np.arange(200), np.arange(0), 200
-        )
+        split = split_of(images[:0], images, images[:0])
         null = calibrate_lossy(detector, own, {"photos": split}, attributor.settings, threshold)
         return detector, null.get("photos", np.empty(0))
 

@@ -24,6 +24,7 @@ from flipad_ops.attribution.relatives import (
 from flipad_ops.attribution.training_set import training_set
 from flipad_ops.generators import SplitGenerator, quantise, split_generator
 from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
+from tests.attribution.splits import split_of
 from tests.conftest import noise_images
 from tests.generators.toys import METADATA, toy
 
@@ -31,7 +32,7 @@ NONE = torch.empty(0, 3, 16, 16)
 
 
 def a_split(**kinds: bool) -> ForeignSplit:
-    return ForeignSplit(noise_images(8, 0), NONE, NONE, grouped=True, **kinds)
+    return split_of(noise_images(8, 0), NONE, NONE, **kinds)
 
 
 def test_two_kinds_of_which_training_sees_none(

@@ -11,10 +11,11 @@ from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignSplit
 from flipad_ops.attribution.training_set import _foreign
 from flipad_ops.generators import SplitGenerator
+from tests.attribution.splits import split_of
 
 
 def _split(images: torch.Tensor, sibling: bool) -> ForeignSplit:
-    return ForeignSplit(images, images[:0], images[:0], grouped=True, sibling=sibling)
+    return split_of(images, images[:0], images[:0], sibling=sibling)
 
 
 @pytest.mark.parametrize("sibling", [0, 1])
