@@ -1,7 +1,8 @@
 """Fits that saw few photographs, shown photographs that they did not see.
 
-DCGAN 0 of the zoo, its first witness alone. Each fit has grey patches of other photographs as its
-only foreign images; all are shown the same patches of the same unseen photographs.
+Two generators, their first witness alone: DCGAN 0 of the zoo, to which photographs are strange, and
+a real upscaler (waifu2x noise1), whose own images are photographs. Each fit has patches of other
+photographs as its only foreign images; all are shown the same patches of the same unseen ones.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 from benchmarks.quality_parts.inversions import CachedInverter
 from benchmarks.quality_parts.rows import SCHEDULE, TOLERANCE
 from benchmarks.regeneration_parts.photographs import patches
+from benchmarks.regeneration_parts.upscalers import inputs_for, upscaled, waifu2x
 from benchmarks.zoo.train import load_split
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
@@ -30,12 +32,12 @@ from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator, quantis
 from flipad_ops.scanning.decisions.family import Family
 
 Row = dict[str, Any]
-SECTION, SIZE, FDR = "photographs", 32, 0.05
-#: Origins given to fits, and how many fits have so many.
-FITS = {3: 7, 10: 7, 30: 6}
-#: Patches of each origin in a fit and in what is shown.
-GIVEN, SHOWN = 40, 35
-SEEDS = {"given": 100, "shown": 13}
+SECTION, FDR = "photographs", 0.05
+#: Origins given to fits, and how many fits of each generator have so many.
+FITS = {3: 4, 10: 3, 30: 3}
+#: Patches of each origin in a fit; of own inputs.
+GIVEN, OWN = 40, 6
+SEEDS = {"own": 11, "given": 100, "shown": 13}
 
 
 def rows(zoo: Path, cache: Path, fits: float = 1.0) -> Iterator[Row]:
@@ -48,21 +50,28 @@ def rows(zoo: Path, cache: Path, fits: float = 1.0) -> Iterator[Row]:
     fits : float
         Factor on their number.
     """
-    generator = load_split("dcgan-0", zoo)
-    shown, whose = grey(*patches(SIZE, SHOWN, SEEDS["shown"], "unseen"))
-    settings = _settings()
-    for origins, count in FITS.items():
-        for number in range(max(1, round(fits * count))):
-            given = grey(*patches(SIZE, GIVEN, SEEDS["given"] + number, "fit", origins))
-            foreign = {"photographs": ForeignImages(*given)}
-            fitted = _fitted(generator, foreign, settings, cache)
-            yield {"section": SECTION, "origins": origins, "fit": number,
-                   **_shown(fitted, shown, np.unique(whose, return_inverse=True)[1])}  # fmt: skip
+    settings, network = _settings(), waifu2x("noise1")
+    small, _ = patches(inputs_for(network, 64), OWN, SEEDS["own"], "fit")
+    generators = {
+        "dcgan-0": (load_split("dcgan-0", zoo), 35, grey),
+        "waifu2x-noise1": (upscaled(network, small, "waifu2x-noise1"), 12, quantise),
+    }
+    for name, (generator, each, seen) in generators.items():
+        size = generator.sample_shape[-1]
+        shown, whose = patches(size, each, SEEDS["shown"], "unseen")
+        of = np.unique(whose, return_inverse=True)[1]
+        for origins, count in FITS.items():
+            for number in range(max(1, round(fits * count))):
+                images, names = patches(size, GIVEN, SEEDS["given"] + number, "fit", origins)
+                foreign = {"photographs": ForeignImages(seen(images), names)}
+                fitted = _fitted(generator, foreign, settings, cache)
+                yield {"section": SECTION, "generator": name, "origins": origins, "fit": number,
+                       **_shown(fitted, seen(shown), of)}  # fmt: skip
 
 
-def grey(images: Tensor, names: list[str]) -> tuple[Tensor, list[str]]:
+def grey(images: Tensor) -> Tensor:
     """One channel, on the 8-bit grid."""
-    return quantise(images.mean(dim=1, keepdim=True)), names
+    return quantise(images.mean(dim=1, keepdim=True))
 
 
 def summarised(found: list[Row]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def fit(
     negatives: opt.Negatives = None,
     negatives_model: opt.NegativesModel = None,
     no_registry: opt.NoRegistry = False,
+    group: opt.Group = "",
     recipe: opt.Recipe = opt.RecipeChoice.default,
     settings: opt.Settings = None,
     seed: opt.Seed = 0,
@@ -56,19 +57,17 @@ def fit(
     weak and not published; with --all-missing 4 if any cannot, else 6 if any is weak.
     """
     from flipad_ops.common.child_process import limit_memory
-    from flipad_ops.common.errors import FlipadError, UsageError
+    from flipad_ops.common.errors import FlipadError
     from flipad_ops.common.exit_codes import ATTRIBUTOR, INCOMPLETE
-    from flipad_ops.registry.inventory import missing_attributors
     from flipad_ops.workflows.fit_request import FitRequest, read_settings
 
-    if (uri is None) != all_missing:
-        raise UsageError("Name one version, models:/NAME/VERSION, or use --all-missing.")
-    uris = [uri] if uri is not None else missing_attributors(tracking_uri)
+    uris = _uris(uri, all_missing, tracking_uri)
     request = FitRequest(
         uri="",
         negatives=tuple(negatives or ()),
         negatives_models=tuple(negatives_model or ()),
         registry=not no_registry,
+        group=group,
         recipe=recipe.value,
         settings=None if settings is None else read_settings(settings),
         seed=seed,
@@ -109,6 +108,15 @@ def fit(
 
 def _text(outcome: FitOutcome, as_json: bool, indent: int | None) -> str:
     return json.dumps(outcome.to_dict(), indent=indent) + "\n" if as_json else outcome.text()
+
+
+def _uris(uri: str | None, all_missing: bool, tracking_uri: str | None) -> list[str]:
+    from flipad_ops.common.errors import UsageError
+    from flipad_ops.registry.inventory import missing_attributors
+
+    if (uri is None) != all_missing:
+        raise UsageError("Name one version, models:/NAME/VERSION, or use --all-missing.")
+    return [uri] if uri is not None else missing_attributors(tracking_uri)
 
 
 def _fit_one(request: FitRequest, quiet: bool, time_limit: float | None) -> FitOutcome:

@@ -38,6 +38,13 @@ NoRegistry = Annotated[
     bool,
     typer.Option("--no-registry", help="Sample no other registered version than those named."),
 ]
+Group = Annotated[
+    str,
+    typer.Option(
+        help="Regular expression over file names of --negatives: files of which it finds the same "
+        "are of one origin (photograph, video)."
+    ),
+]
 Recipe = Annotated[RecipeChoice, typer.Option(help="Named settings.")]
 Settings = Annotated[
     Path | None, typer.Option(help="JSON file of settings; overrides recipe, seed and fnr.")

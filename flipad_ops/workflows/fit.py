@@ -34,6 +34,7 @@ from flipad_ops.registry.classes import (
 from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
+from flipad_ops.scanning.decisions.groups import grouping
 from flipad_ops.storage import open_target
 from flipad_ops.storage.table_files import SUFFIXES
 from flipad_ops.workflows.challenge import log_seen
@@ -206,6 +207,7 @@ def _name_class(client: MlflowClient, version: ModelVersion, attributor: ModelVe
 
 
 def _check_places(request: FitRequest) -> None:
+    grouping(request.group)
     for place in request.negatives:
         if "://" in place:
             open_target(place)
@@ -219,6 +221,7 @@ def _named(request: FitRequest, config: str) -> dict[str, Any]:
         "negatives": ", ".join(request.negatives),
         "negatives_models": ", ".join(request.negatives_models),
         "registry": str(request.registry).lower(),
+        "group": request.group,
         "device": request.device,
         "config_sha256": config,
     }

@@ -33,6 +33,9 @@ class FitRequest:
     registry : bool
         Whether up to six other registered versions that give images of the same size are sampled
         as well: this model's newest first, then other models'.
+    group : str
+        Regular expression over the file names of `negatives`: files of which it finds the same are
+        of one origin, as tiles or frames are; see `scanning.decisions.groups.grouping`.
     recipe, seed, fnr
         See `flipad_ops.attribution.fit_settings`; `settings` overrides all three.
     force : bool
@@ -48,6 +51,7 @@ class FitRequest:
     negatives: tuple[str, ...] = ()
     negatives_models: tuple[str, ...] = ()
     registry: bool = True
+    group: str = ""
     recipe: str = "default"
     seed: int = 0
     fnr: float | None = None
@@ -82,6 +86,8 @@ class FitRequest:
         }
         if not self.registry:
             fields["registry"] = False
+        if self.group:
+            fields["group"] = self.group
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

@@ -28,6 +28,7 @@ from flipad_ops.registry.generators import load_version
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.registry.uris import parse_model, quoted, resolve
 from flipad_ops.samples.row import write_row
+from flipad_ops.scanning.decisions.groups import grouping
 from flipad_ops.storage.image_folder import image_files, load_folder
 from flipad_ops.storage.table_files import SUFFIXES, blocks, header, missing
 from flipad_ops.workflows.bucket_images import load_prefix
@@ -66,7 +67,7 @@ def gather(
     NegativesTooFew
         Nothing was found at all.
     """
-    found = Gathered()
+    found = Gathered(group=grouping(request.group, str))
     for place in request.negatives:
         if generator.space.fields or ("://" not in place and Path(place).is_file()):
             _table(found, place, generator, settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,6 +26,8 @@ class Gathered:
     files : dict of source to (usable, unusable) files
     origins : dict of source to where it comes from
     notes : list of str
+    group : callable
+        From a known origin's name to the one that counts.
     """
 
     images: dict[str, ForeignImages] = field(default_factory=dict)
@@ -33,6 +35,7 @@ class Gathered:
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    group: Callable[[str], str] = str
 
     def add(
         self,
@@ -50,12 +53,13 @@ class Gathered:
         if len(keep) < len(hashes):
             self.notes.append(f"{name}: {len(hashes) - len(keep)} repeated images left out")
         if groups is not None:
+            groups = [self.group(name) for name in groups]
             known, groups = len(set(groups)), related(images, groups)
             left = len(set(groups))
             if left < known:
                 self.notes.append(
-                    f"{name}: {known} files count as {left} origins, as some are tiles of one "
-                    "picture or copies"
+                    f"{name}: {known} origins by their names count as {left}, as some are tiles "
+                    "of one picture or copies"
                 )
         source = ForeignImages(images, groups, sibling, generated)
         self._store(name, source, hashes, keep)

@@ -12,6 +12,7 @@ from torch import nn
 
 from flipad_ops.attribution.inversion_runs import silent
 from flipad_ops.registry.generators import load_generator, register_generator
+from flipad_ops.samples.png import save_png
 from flipad_ops.workflows.fit_request import FitRequest
 from flipad_ops.workflows.foreign_sources import gather, most_images
 from flipad_ops.workflows.gathered import Gathered
@@ -67,3 +68,25 @@ def test_the_configuration_names_what_was_asked_for_alone() -> None:
     assert plain.config_sha256() != less.config_sha256()
     # That of attributors from before there was the choice.
     assert plain.config_sha256() == FitRequest("b/7", registry=True).config_sha256()
+
+
+def test_files_of_one_origin_by_their_names(registered: str, tmp_path: Path) -> None:
+    """As tiles or frames are named; a name without a match is its own origin."""
+    source = torch.Generator().manual_seed(0)
+    generator = load_generator("tiny/1", tracking_uri=registered)
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(16):
+        image = torch.rand(generator.sample_shape, generator=source)
+        save_png(image, folder / (f"clip-{number % 5}_{number}.png" if number else "alone.png"))
+    place = {"negatives": (str(folder),), "registry": False}
+    by_file, by_clip = (
+        gathered(registered, **place, group=group).images["frames"].groups
+        for group in ("", r"^(.*)_\d+\.png$")
+    )
+    assert by_file is not None
+    assert by_clip is not None
+    assert len(set(by_file)) == 16
+    assert set(by_clip) == {"alone.png", *(f"clip-{number}" for number in range(5))}
+    grouped = FitRequest("a/1", group="x")
+    assert grouped.config_sha256() != FitRequest("a/1").config_sha256()

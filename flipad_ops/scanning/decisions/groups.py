@@ -86,18 +86,18 @@ def prefix_of(key: str) -> str:
     return key.rpartition("/")[0]
 
 
-def grouping(pattern: str) -> Callable[[str], str]:
+def grouping(pattern: str, otherwise: Callable[[str], str] = prefix_of) -> Callable[[str], str]:
     """How keys are grouped: by folder, or by what a regular expression finds in the key.
 
-    The expression's first group counts, or else all it matches; a key without a match stays with
-    its folder.
+    The expression's first group counts, or else all it matches; of a key without a match, and of
+    all without an expression, what `otherwise` says.
 
     Raises
     ------
     UsageError
     """
     if not pattern:
-        return prefix_of
+        return otherwise
     try:
         expression = re.compile(pattern)
     except re.error as error:
@@ -106,7 +106,7 @@ def grouping(pattern: str) -> Callable[[str], str]:
     def group(key: str) -> str:
         found = expression.search(key)
         if found is None:
-            return prefix_of(key)
+            return otherwise(key)
         return str(found[1] or "") if expression.groups else found[0]
 
     return group
