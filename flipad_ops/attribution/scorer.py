@@ -81,6 +81,8 @@ class AttributorCard:
     origins : mapping of stratum to how many origins its null scores have
         Empty in cards of earlier versions, as is the next.
     held_out : mapping of "tpr" and each stratum to (images, origins) that `measured` rests on
+    lacking : str
+        What was not among the foreign images, sentences; "" if nothing, or not recorded.
     """
 
     attributor_name: str
@@ -111,6 +113,7 @@ class AttributorCard:
     second_witness: str = ""
     origins: Mapping[str, int] = field(default_factory=dict)
     held_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    lacking: str = ""
 
 
 class Scorer(Protocol):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.scorer import LOCAL, AttributorCard
+from flipad_ops.attribution.words_of_rates import lacking
 from flipad_ops.registry import tags
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def spoken(card: AttributorCard, attributor: Attributor) -> AttributorCard:
         remade_own=tuple(map(float, attributor.remade_own)),
         remade_null={n: tuple(map(float, r)) for n, r in attributor.remade_null.items()},
         second_witness=attributor.second_witness,
+        lacking=lacking(attributor.evaluation),
         origins={name: calibration.origins_of(_source(name)) for name in null},
     )
 

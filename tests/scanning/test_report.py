@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
+from flipad_ops.scanning.outcome.cards import card_from_dict, card_to_dict
 from flipad_ops.scanning.outcome.exhibits import collect_exhibits, reference_exhibit
 from flipad_ops.scanning.outputs import write_outputs
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
@@ -47,6 +50,21 @@ def test_page_is_one_file_without_scripts_or_links(page: Path) -> None:
     assert "default-src 'none'" in text
     assert text.count('class="exhibit"') == 6
     assert page.stat().st_size < 10_000_000
+
+
+def test_page_says_how_many_origins_and_what_was_not_tested(tmp_path: Path) -> None:
+    save(tmp_path / "found" / "0.png", 0.05)
+    scorer = DarkIsOurs()
+    (stratum,) = scorer.card.strata
+    known = {stratum: 3}
+    scorer.card = replace(scorer.card, origins=known, lacking="Among the foreign: no relative.")
+    outcome = run_scan(ScanPlan(targets=[open_target(str(tmp_path / "found"))]), [scorer])
+    saved = card_from_dict(json.loads(json.dumps(card_to_dict(scorer.card))))
+    assert (saved.origins, saved.lacking) == (known, scorer.card.lacking)
+    write_outputs(outcome, [("html", tmp_path / "report.html")])
+    text = (tmp_path / "report.html").read_text()
+    assert f"{stratum}: {scorer.card.strata[stratum]} of 3 origins" in text
+    assert "no relative" in text
 
 
 def test_page_says_what_an_adversary_can_do(page: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from flipad_ops.attribution.scorer import AttributorCard
 
 #: Left out where empty: earlier versions refuse cards with fields they do not know.
-_OPTIONAL = ("remade_own", "remade_null", "second_witness", "origins", "held_out")
+_OPTIONAL = ("remade_own", "remade_null", "second_witness", "origins", "held_out", "lacking")
 
 
 def card_to_dict(card: AttributorCard) -> dict[str, Any]:
