@@ -19,7 +19,9 @@ SCORES = np.random.default_rng(5).lognormal(size=20_000)
 
 
 @pytest.mark.parametrize(
-    "null", [uniform(), uniform(19_999, alike=5), from_scores(SCORES, 19_000)], ids=str
+    "null",
+    [uniform(), uniform(19_999, alike=5), from_scores(SCORES, 19_000)],
+    ids=["uniform", "alike", "scores"],
 )
 def test_clean_years_stay_below_the_bound(null: Null) -> None:
     found = year_false_alarm(null, years=20, daily=50)
