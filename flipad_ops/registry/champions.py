@@ -12,6 +12,7 @@ from flipad_ops.attribution.words_of_rates import weakness
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import by_alias, mark
 from flipad_ops.registry.store import registry_errors
+from flipad_ops.registry.uris import quoted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -109,6 +110,9 @@ def champion_of(client: MlflowClient, generator: ModelVersion) -> ModelVersion |
     """The best attributor so far of a generator version, or of its class."""
     name = tags.attributor_name(generator.name)
     with registry_errors(name):
+        # A server with accounts denies the alias of a model that is not there yet.
+        if not client.search_registered_models(f"name = '{quoted(name)}'", max_results=1):
+            return None
         return by_alias(client, name, tags.version_alias(str(generator.version)))
 
 
