@@ -54,7 +54,7 @@ def main() -> None:
     torch.set_num_threads(1)
     path = options.out / f"{NAME}.json"
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    rows, seconds = list[Row](old.get("rows", [])), dict[str, int](old.get("seconds", {}))
+    rows, seconds = list[Row](old.get("rows", [])), dict[str, int](old.get("cpu_s", {}))
     field = Field(cache_folder(options.zoo), options.budget)
     for section in (options.only or ",".join(SECTIONS)).split(","):
         begun, mine = time.process_time(), list[Row]()

@@ -26,6 +26,7 @@ from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.attribution.words_of_rates import WEAK, weakness
 from flipad_ops.detection import Null
 from flipad_ops.detection.null import Scores
 from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator, quantise
@@ -79,7 +80,9 @@ def summarised(found: list[Row]) -> dict[str, Any]:
     mine = [row for row in found if row["section"] == SECTION]
     if not mine:
         return {}
+    wrong = [row for row in mine if row["rate"] > WEAK]
     return {
+        "weak_fit_refused": sum(row["weak"] for row in wrong) / max(1, len(wrong)),
         "unseen_photo_fpr": round(float(np.mean([row["rate"] for row in mine])), 4),
         "unseen_photo_fpr_max": max(row["rate"] for row in mine),
         "interval_coverage": round(float(np.mean([row["inside"] for row in mine])), 3),
@@ -131,6 +134,7 @@ def _shown(attributor: Attributor, images: Tensor, origins: NDArray[np.int64]) -
         "inside": stated["low"] <= rate <= stated["high"],
         "inside_by_images": by_images[0] <= rate <= by_images[1],
         "floor": round(attributor.p_floor, 5),
+        "weak": bool(weakness(attributor.evaluation)),
         "leaks": _leaks(p, attributed),
         "leaks_by_images": _leaks(Null(null).p(score), attributed),
     }  # fmt: skip

@@ -58,7 +58,8 @@ def weakness(evaluation: Mapping[str, Any]) -> str:
         )
         for name, stratum in figures.get("strata", {}).items()
     }
-    worst = [(rate["low"], name, rate) for name, rate in rates.items() if rate["low"] > WEAK]
+    # By images: that these pass is known, however few origins they have.
+    worst = [(_least(rate), name, rate) for name, rate in rates.items() if _least(rate) > WEAK]
     if not worst:
         return ""
     worst.sort(key=lambda each: each[:2], reverse=True)
@@ -72,3 +73,11 @@ def weakness(evaluation: Mapping[str, Any]) -> str:
         f"It attributes {told}, held-out foreign images, and more than {WEAK:.0%} is too much to "
         f"rely on: name more foreign images (--negatives, --negatives-model){more}."
     )
+
+
+def _least(rate: Mapping[str, Any]) -> float:
+    """Lower end of the 95% interval of a rate, by images (Clopper and Pearson)."""
+    from scipy.stats import beta
+
+    hits = round(rate["value"] * rate["count"]) if rate["count"] else 0
+    return float(beta.ppf(0.025, hits, rate["count"] - hits + 1)) if hits else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flipad_ops.attribution.words_of_rates import WEAK, lacking, weakness
@@ -31,6 +32,16 @@ def test_weak_is_what_lets_more_through_than_chance_explains(
         assert ("sibling" if kind == "as made" else f"sibling, {kind}") in told
         assert "--negatives" in told
         assert "second witness" in told
+
+
+def test_few_origins_do_not_excuse_a_fit() -> None:
+    """One photograph, all of whose patches pass: nobody knows the next, but this one does."""
+    hit = np.ones(40, bool)
+    rate = Rate.among(hit, np.zeros(40, np.int64))
+    assert rate.low < WEAK
+    assert weakness({"strata": {"photographs": {"fpr": asdict(rate)}}})
+    few = Rate.among(hit[:1], np.zeros(1, np.int64))
+    assert weakness({"strata": {"photographs": {"fpr": asdict(few)}}}) == ""
 
 
 def test_the_worst_come_first_and_few_are_named() -> None:
