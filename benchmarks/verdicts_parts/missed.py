@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.quality_parts.rows import SCHEDULE, TOLERANCE
+from benchmarks.verdicts_parts.first_witness import first_witness
 from benchmarks.zoo.data import fashion
 from benchmarks.zoo.train import load_split
-from flipad_ops.attribution.fit_settings import recipe
 from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.detection import Rate, missed_at_most
@@ -32,16 +30,10 @@ def rows(zoo: Path, shown: int = SHOWN) -> Iterator[Row]:
     foreign = {"real": ForeignImages(fashion("negatives", 800))}
     own = generator.sample(shown, SEED)
     for count, seed in itertools.product(CALIBRATED, range(FITS)):
-        settings = recipe(
-            "default", own_train=400, own_calibration=2 * count, own_test=60, students=0,
+        settings = first_witness(
+            own_train=400, own_calibration=2 * count, own_test=60, students=0,
             max_negatives=800, more_null=0, seed=seed,
         )  # fmt: skip
-        settings = replace(
-            settings,
-            regeneration=replace(settings.regeneration, encoder_steps=0),
-            inversion=replace(settings.inversion, tolerance=TOLERANCE),
-            detector=SCHEDULE,
-        )
         attributor = fit_attributor(generator, foreign, settings).attributor
         found = [attributor.score(some).attributed for some in torch.split(own, 256)]
         missed = int((~np.concatenate(found)).sum())

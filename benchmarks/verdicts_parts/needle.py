@@ -92,7 +92,7 @@ def decided(sets: dict[str, Tensor], attributor: Path, generator: SplitGenerator
             write(images, Path(folder), kind)
         outcome = scanned(Path(folder), attributor, generator)
         leaks = [f.row.key for f in outcome.findings if f.verdict == "leak"]
-        held = [f.row.key for f in outcome.findings if f.verdict == "leak" or accepted(f.row)]
+        held = [f.row.key for f in outcome.findings if f.verdict == "leak" or f.accepted]
         return {
             "images": {kind: len(images) for kind, images in sets.items()},
             "leaks": _by_kind(leaks, sets), "gated": _by_kind(held, sets),

@@ -8,7 +8,6 @@ photographs as its only foreign images; all are shown the same patches of the sa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.quality_parts.inversions import CachedInverter
-from benchmarks.quality_parts.rows import SCHEDULE, TOLERANCE
 from benchmarks.regeneration_parts.photographs import patches
 from benchmarks.regeneration_parts.upscalers import inputs_for, upscaled, waifu2x
+from benchmarks.verdicts_parts.first_witness import first_witness
 from benchmarks.zoo.train import load_split
 from flipad_ops.attribution.attributor import Attributor
-from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.attribution.words_of_rates import WEAK, weakness
-from flipad_ops.detection import Null
+from flipad_ops.detection import Null, Rate
 from flipad_ops.detection.null import Scores
 from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator, quantise
 from flipad_ops.scanning.decisions.family import Family
@@ -95,16 +94,10 @@ def summarised(found: list[Row]) -> dict[str, Any]:
 
 
 def _settings() -> FitSettings:
-    settings = recipe(
-        "default", own_train=240, own_calibration=240, own_test=60, anchor_samples=200,
+    return first_witness(
+        own_train=240, own_calibration=240, own_test=60, anchor_samples=200,
         min_negatives=24, more_null=2000, students=0,
     )  # fmt: skip
-    return replace(
-        settings,
-        regeneration=replace(settings.regeneration, encoder_steps=0),
-        inversion=replace(settings.inversion, tolerance=TOLERANCE),
-        detector=SCHEDULE,
-    )
 
 
 def _fitted(
@@ -141,8 +134,6 @@ def _shown(attributor: Attributor, images: Tensor, origins: NDArray[np.int64]) -
 
 
 def _by_images(stated: dict[str, float]) -> tuple[float, float]:
-    from flipad_ops.detection import Rate
-
     images = int(stated["count"])
     rate = Rate.of(round(stated["value"] * images), images)
     return rate.low, rate.high

@@ -79,6 +79,11 @@ class ForeignSplit:
     origins: int
 
 
+def held_out_origins(splits: Mapping[str, ForeignSplit]) -> dict[str, NDArray[np.int64]]:
+    """Whose the test images of each source are, in their order."""
+    return {name: split.test_origins for name, split in splits.items()}
+
+
 def gather_foreign(
     foreign: Mapping[str, ForeignImages], shape: tuple[int, ...], settings: FitSettings
 ) -> dict[str, ForeignSplit]:

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.attribution.words_of_rates import ALTERED
 from flipad_ops.detection import Null
 from flipad_ops.detection.null import LEAST_ALONE
 from flipad_ops.regeneration.remade_batch import Remade
-
-#: What a source's stratum is called where its images are altered.
-ALTERED = ", altered"
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from torch import Tensor
 from flipad_ops.attribution.augmentation import LOSSY, mixture
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.fit_settings import FitSettings
-from flipad_ops.attribution.foreign_images import ForeignSplit
+from flipad_ops.attribution.foreign_images import ForeignSplit, held_out_origins
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.detection import Detector, threshold_at_fnr
 
@@ -108,5 +108,4 @@ def evaluate_lossy(
 
     # Versions are not told apart here: they are in the null, and there is no rate to promise.
     strata = {name: score(split.test) for name, split in splits.items() if not split.sibling}
-    origins = {name: split.test_origins for name, split in splits.items()}
-    return evaluate_scores(score(own), strata, threshold, origins)
+    return evaluate_scores(score(own), strata, threshold, held_out_origins(splits))

@@ -8,6 +8,8 @@ from typing import Any
 #: A source of foreign images of which more than this share is attributed, with 95% confidence,
 #: makes an attributor weak: at the default FDR a scan is to be believed, not sorted by hand.
 WEAK = 0.05
+#: What a source's stratum is called where its images are altered, and out of lossy files.
+ALTERED, RECOMPRESSED = ", altered", ", recompressed"
 #: The words of `flipad_ops.attribution.relatives.not_among`, in full.
 _FULL = {
     "no other generator": "no other generator",
@@ -32,6 +34,20 @@ def held_out(rate: Mapping[str, Any]) -> str:
     return counted(rate["count"], rate.get("origins", rate["count"]))
 
 
+def stated(evaluation: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The false positive rate of each stratum: as made, altered, and out of lossy files."""
+    kinds = {
+        "": evaluation,
+        ALTERED: evaluation.get("altered", {}),
+        RECOMPRESSED: evaluation.get("recompressed", {}),
+    }
+    return {
+        name + end: stratum["fpr"]
+        for end, figures in kinds.items()
+        for name, stratum in figures.get("strata", {}).items()
+    }
+
+
 def lacking(evaluation: Mapping[str, Any]) -> str:
     """What was not among the foreign images of a fit, and what stood in for it; "" if nothing.
 
@@ -49,15 +65,7 @@ def weakness(evaluation: Mapping[str, Any]) -> str:
 
     Every rate counts that the card states: of images as made, altered, and out of lossy files.
     """
-    rates = {
-        name + suffix: stratum["fpr"]
-        for suffix, figures in (
-            ("", evaluation),
-            (", altered", evaluation.get("altered", {})),
-            (", recompressed", evaluation.get("recompressed", {})),
-        )
-        for name, stratum in figures.get("strata", {}).items()
-    }
+    rates = stated(evaluation)
     # By images: that these pass is known, however few origins they have.
     worst = [(_least(rate), name, rate) for name, rate in rates.items() if _least(rate) > WEAK]
     if not worst:
@@ -76,8 +84,8 @@ def weakness(evaluation: Mapping[str, Any]) -> str:
 
 
 def _least(rate: Mapping[str, Any]) -> float:
-    """Lower end of the 95% interval of a rate, by images (Clopper and Pearson)."""
-    from scipy.stats import beta
+    """Lower end of the 95% interval of a rate, by images."""
+    from flipad_ops.detection import Rate
 
-    hits = round(rate["value"] * rate["count"]) if rate["count"] else 0
-    return float(beta.ppf(0.025, hits, rate["count"] - hits + 1)) if hits else 0.0
+    count = rate["count"]
+    return Rate.of(round(rate["value"] * count) if count else 0, count).low

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.scorer import LOCAL, AttributorCard
-from flipad_ops.attribution.words_of_rates import lacking
+from flipad_ops.attribution.words_of_rates import RECOMPRESSED, lacking, stated
 from flipad_ops.registry import tags
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
-
-#: What a source's stratum is called where its images are out of lossy files.
-RECOMPRESSED = ", recompressed"
 
 
 def card_of(
@@ -65,11 +62,7 @@ def spoken(card: AttributorCard, attributor: Attributor) -> AttributorCard:
     if attributor.second is not None:
         own = attributor.second.own * calibration.threshold
         null = {n: s * calibration.threshold for n, s in calibration.remade_null.items()}
-    rates = {"tpr": evaluation["tpr"]}
-    rates |= {name: part["fpr"] for name, part in evaluation["strata"].items()}
-    for kind in ("altered", "recompressed"):
-        for name, part in evaluation.get(kind, {}).get("strata", {}).items():
-            rates[f"{name}, {kind}"] = part["fpr"]
+    rates = {"tpr": evaluation["tpr"], **stated(evaluation)}
     return replace(
         card,
         strata={name: len(scores) for name, scores in null.items()},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.judgement import Calibration
-from flipad_ops.attribution.words_of_rates import counted, held_out, lacking, rate_said
+from flipad_ops.attribution.words_of_rates import ALTERED, counted, held_out, lacking, rate_said
 from flipad_ops.common.version import __version__
 from flipad_ops.detection import missed_at_most
 
@@ -101,7 +101,7 @@ def _rates(attributor: Attributor) -> list[str]:
     calibration, evaluation = attributor.calibration, attributor.evaluation
     kinds = [("", evaluation, calibration.null_scores)]
     if "altered" in evaluation:
-        kinds.append((", altered", evaluation["altered"], calibration.remade_null))
+        kinds.append((ALTERED, evaluation["altered"], calibration.remade_null))
     return [
         f"| {name}{kind} | {rate_said(stratum['fpr'])} | {held_out(stratum['fpr'])} "
         f"| {stratum['auc']:.4f} | {_calibrated(calibration, null, name + kind)} |"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flipad_ops.attribution.conventions import found_rate, written_otherwise
 from flipad_ops.attribution.evaluation import evaluate_scores
-from flipad_ops.attribution.foreign_images import SELF_MADE
+from flipad_ops.attribution.foreign_images import SELF_MADE, held_out_origins
 from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.lossy_calibration import evaluate_lossy
 from flipad_ops.attribution.stages.plan import Plan
@@ -46,8 +46,7 @@ def evaluate(plan: Plan, scoring: Scoring, calibration: Calibration) -> Evaluate
     scoring.run.begin("evaluate", total)
     ours = scoring.score(test)
     strata = {name: scoring.score(images) for name, images in foreign.items()}
-    origins = {name: split.test_origins for name, split in plan.splits.items()}
-    figures = evaluate_scores(ours, strata, threshold, origins)
+    figures = evaluate_scores(ours, strata, threshold, held_out_origins(plan.splits))
     if calibration.recompressed_null_scores:
         figures["recompressed"] = evaluate_lossy(
             scoring.detector, test, plan.splits, plan.settings, threshold

@@ -16,9 +16,8 @@ from torch import Tensor
 from flipad_ops.attribution.augmentation import FILED, IN_PLACE, MOVED, can_perturb, mixture
 from flipad_ops.attribution.conventions import found_rate, written_otherwise
 from flipad_ops.attribution.evaluation import evaluate_scores
-from flipad_ops.attribution.foreign_images import SELF_MADE
+from flipad_ops.attribution.foreign_images import SELF_MADE, held_out_origins
 from flipad_ops.attribution.inversion_runs import Progress
-from flipad_ops.attribution.judgement import ALTERED
 from flipad_ops.attribution.own_samples import own_latents
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.self_made import RELATIVE, near_misses
@@ -26,6 +25,7 @@ from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.training_set import near_source
 from flipad_ops.attribution.two_witnesses import BATCH_BYTES, make_regenerator
+from flipad_ops.attribution.words_of_rates import ALTERED
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.guessing import Encoder, train_encoder
 from flipad_ops.regeneration.witness_fit import calibrate_witness
@@ -226,8 +226,7 @@ def _figures(
             shown = images if kind == "as made" else altered(images, seed)
             ratios[name] = both(shown)
         ours = ratios.pop("own")
-        origins = {name: split.test_origins for name, split in plan.splits.items()}
-        figures[kind] = evaluate_scores(ours, ratios, 1.0, origins)
+        figures[kind] = evaluate_scores(ours, ratios, 1.0, held_out_origins(plan.splits))
     return figures
 
 
