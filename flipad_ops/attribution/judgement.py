@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flipad_ops.attribution.joint_tail import JointTail
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.attribution.words_of_rates import ALTERED
 from flipad_ops.detection import Null
@@ -97,6 +98,8 @@ class Calibration:
     origins : mapping of source to (n,) int64
         Whose its calibration samples are, in their order; see `detection.null.Null`. A source that
         is missing has an origin for each.
+    joint_tail : JointTail or None
+        Of images as made, by both witnesses.
     """
 
     threshold: float
@@ -105,6 +108,7 @@ class Calibration:
     recompressed_null_scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     remade_null: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     origins: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    joint_tail: JointTail | None = None
 
     @cached_property
     def null(self) -> Null:

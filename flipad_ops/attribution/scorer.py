@@ -81,6 +81,8 @@ class AttributorCard:
     origins : mapping of stratum to how many origins its null scores have
         Empty in cards of earlier versions, as is the next.
     held_out : mapping of "tpr" and each stratum to (images, origins) that `measured` rests on
+    typical_p : float
+        p-value of the median own image by a model of the tail of both witnesses; 0 without one.
     lacking : str
         What was not among the foreign images, sentences; "" if nothing, or not recorded.
     """
@@ -114,6 +116,7 @@ class AttributorCard:
     origins: Mapping[str, int] = field(default_factory=dict)
     held_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     lacking: str = ""
+    typical_p: float = 0.0
 
 
 class Scorer(Protocol):

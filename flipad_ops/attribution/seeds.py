@@ -35,6 +35,7 @@ Stream = Literal[
     "witness sieve",
     "witness null",
     "witness test",
+    "tail",
     "champion",
 ]
 

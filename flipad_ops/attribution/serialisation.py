@@ -75,6 +75,8 @@ def save_attributor(attributor: Attributor, folder: str | Path) -> Path:
     if model is not None:
         fields["regeneration"] = model.config()
         fields["remade_strata"] = sorted(attributor.calibration.remade_null)
+        if attributor.calibration.joint_tail is not None:
+            fields["joint_tail"] = attributor.calibration.joint_tail.config()
     if views or model is not None:
         fields["views"] = views
     if extended or views or model is not None:

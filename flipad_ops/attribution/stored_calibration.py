@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flipad_ops.attribution.joint_tail import JointTail
 from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.common.errors import AttributorCorrupt, AttributorUncalibrated
 
 ORIGINS = "calibration.origins."
+TAIL = "calibration.tail."
 
 
 def calibration_tensors(calibration: Calibration) -> dict[str, Tensor]:
@@ -26,6 +28,9 @@ def calibration_tensors(calibration: Calibration) -> dict[str, Tensor]:
             tensors[f"calibration.{kind}.{name}"] = torch.tensor(np.asarray(scores))
     for name, origins in calibration.origins.items():
         tensors[ORIGINS + name] = torch.tensor(np.asarray(origins))
+    if calibration.joint_tail is not None:
+        parts = calibration.joint_tail.tensors()
+        tensors |= {TAIL + name: value for name, value in parts.items()}
     return tensors
 
 
@@ -57,4 +62,10 @@ def stored_calibration(fields: Mapping[str, Any], tensors: Mapping[str, Tensor])
     if any(name not in null or len(at) != len(null[name]) for name, at in origins.items()):
         raise AttributorCorrupt("The stored origins are not those of the calibration scores.")
     own = tensors["calibration.own"].numpy()
-    return Calibration(threshold, own, null, recompressed, remade, origins)
+    tail, config = None, fields.get("joint_tail")
+    if config is not None:
+        try:
+            tail = JointTail.stored(config, tensors[TAIL + "weights"], tensors[TAIL + "own"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise AttributorCorrupt("The stored tail of p-values is damaged.") from error
+    return Calibration(threshold, own, null, recompressed, remade, origins, tail)

@@ -61,6 +61,8 @@ class Testimony:
         foreign ones that are at least as near.
     witnesses : {"both", "first", "second", "neither"}
         Who accepts the image: the first looks at the last layer's input.
+    empirical_p : float or None
+        Where the p-value is by a model of the tail of both witnesses: the empirical one.
     """
 
     __test__ = False  # pytest takes the name for a test's
@@ -78,6 +80,7 @@ class Testimony:
     own_farther: float
     foreign_nearer: float
     witnesses: Witnesses
+    empirical_p: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -86,7 +89,10 @@ class Testimony:
             for name, (low, high) in BOUNDS.items()
         }
         plain = {"alteration": dict(self.alteration), "latent_shape": list(self.latent_shape)}
-        return {**vars(self), **numbers, **plain}
+        fields = {**vars(self), **numbers, **plain}
+        if self.empirical_p is None:
+            del fields["empirical_p"]
+        return fields
 
     @classmethod
     def from_dict(cls, fields: object) -> Testimony:
@@ -104,6 +110,10 @@ class Testimony:
                 raise RecordAltered(f"A recorded testimony has no valid {name!r}.")
         numbers = {name: float(fields[name]) for name in BOUNDS}
         chosen = {name: fields[name] for name in _RULES if name not in BOUNDS}
+        empirical = fields.get("empirical_p")
+        if empirical is not None and not _number(empirical, 0, 1):
+            raise RecordAltered("A recorded testimony has no valid 'empirical_p'.")
+        chosen["empirical_p"] = None if empirical is None else float(empirical)
         return cls(**{**chosen, **numbers, "latent_shape": tuple(fields["latent_shape"])})
 
     def latents(self) -> Tensor:

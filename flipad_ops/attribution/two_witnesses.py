@@ -5,13 +5,15 @@ again, altered or not. Images that it finds near enough are accepted; of the dou
 small share of own images are, those that the first accepts too. The first, which looks at the last
 layer's input, can be led by a few grey levels and knows no altered image, but its null is long: of
 an attributed image p is twice the smaller of both p-values (Bonferroni), of any other that of the
-second alone, doubled as well, so that the choice is paid for.
+second alone, doubled as well, so that the choice is paid for. Where both accept an image as it was
+made, and the fit saw enough for a model of the tail of both, p is the model's if that is smaller;
+the empirical p-value stays beside it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flipad_ops.attribution.alteration_words import alteration_of, words
+from flipad_ops.attribution.joint_tail import both
 from flipad_ops.attribution.judgement import Attribution, Calibration, Screening
 from flipad_ops.attribution.testimony import Testimony, Witnesses, pack_latent
 from flipad_ops.common.errors import AttributorError
@@ -106,6 +109,12 @@ class SecondWitness:
             "gradient steps refine it, as it is and with zoom, shift and filter."
         )
 
+    @property
+    def typical_p(self) -> float:
+        """p-value of the median own image, as made, by the tail's model; 0 without one."""
+        tail = self.calibration.joint_tail
+        return 0.0 if tail is None else tail.typical
+
     def promising(self, pixels: Tensor) -> NDArray[np.bool_]:
         """Which (n, channels, height, width) pixels are worth a search."""
         kept: NDArray[np.bool_] = self.regenerator.promising(pixels.to(self.device)).cpu().numpy()
@@ -129,8 +138,12 @@ class SecondWitness:
         support = np.where(first.recompressed, np.inf, first.score / threshold)
         ratio = remade.supported(torch.from_numpy(support)).cpu().numpy()
         accepts = ratio <= 1
-        p = self.p(ratio, np.where(first.recompressed, 1.0, first.p))
-        told = self._testimonies(pixels, remade, ratio, first.attributed)
+        counted = self.p(ratio, np.where(first.recompressed, 1.0, first.p))
+        p = np.minimum(counted, self.modelled(remade, support, accepts & first.attributed))
+        empirical = [
+            c if m < c else None for c, m in zip(counted.tolist(), p.tolist(), strict=True)
+        ]
+        told = self._testimonies(pixels, remade, ratio, first.attributed, empirical)
         return replace(
             first,
             score=ratio * threshold,
@@ -144,17 +157,28 @@ class SecondWitness:
         """p-values (n,) of both, see the top of this file."""
         assert self.calibration.second_null is not None
         second = self.calibration.second_null.p(ratio)
-        both = np.where(ratio <= 1, np.minimum(first, second), second)
-        doubled: NDArray[np.float64] = np.minimum(1.0, 2 * both)
+        either = np.where(ratio <= 1, np.minimum(first, second), second)
+        doubled: NDArray[np.float64] = np.minimum(1.0, 2 * either)
         return doubled
+
+    def modelled(
+        self, remade: Remade, support: NDArray[np.float64], accepted: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """p-values (n,) by the tail's model; 1 where it does not apply."""
+        tail, beyond = self.calibration.joint_tail, remade.beyond.cpu().numpy()
+        p = np.ones(len(support))
+        known = accepted & np.isfinite(support) & np.isfinite(beyond)
+        if tail is not None and known.any():
+            p[known] = tail.p(both(support[known], beyond[known]))
+        return p
 
     def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """The recorded latent's image, (height, width, channels), as made and as altered."""
         made = self._made(testimony)
-        both = (made, self._altered(made, testimony.alteration))
+        shown = (made, self._altered(made, testimony.alteration))
         first, second = (
             (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-            for image in both
+            for image in shown
         )
         return first, second
 
@@ -188,6 +212,7 @@ class SecondWitness:
         remade: Remade,
         ratio: NDArray[np.float64],
         first: NDArray[np.bool_],
+        empirical: Sequence[float | None],
     ) -> tuple[Testimony, ...]:
         accepts = ratio <= 1
         quality = np.zeros(len(pixels), np.int64)
@@ -216,6 +241,7 @@ class SecondWitness:
                     own_farther=above / max(1, len(self.own)),
                     foreign_nearer=below / max(1, len(self._foreign)),
                     witnesses=_who(bool(first[row]), kept),
+                    empirical_p=empirical[row],
                 )
             )
         return tuple(told)

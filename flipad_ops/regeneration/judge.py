@@ -170,8 +170,12 @@ class Judge(nn.Module):
         """How far from acceptance, (n,) float64; at most 0 is accepted."""
         near = torch.exp(-GAMMA * torch.cdist(self._terms(measured), self.supports).square())
         above = self.accept - (near @ self.dual + self.bias)
-        beyond = measured[:, 0] - self._expected(measured) - self.limit
+        beyond = self.beyond(measured) - self.limit
         return torch.where(beyond > 0, torch.maximum(above, beyond), above)
+
+    def beyond(self, measured: Tensor) -> Tensor:
+        """dB by which remade images are farther than own ones of such detail, (n,) float64."""
+        return measured[:, 0] - self.detail[0] - shown(measured) @ self.detail[1:]
 
     def fit(self, own: Tensor, foreign: Tensor, level: Level) -> Tensor:
         """Fit to measures (n, MEASURES) of own and of other images.
@@ -216,9 +220,6 @@ class Judge(nn.Module):
         model = Ridge(RIDGE).fit(x, y)
         self.detail.copy_(torch.from_numpy(np.concatenate([[model.intercept_], model.coef_])))
         return rest
-
-    def _expected(self, measured: Tensor) -> Tensor:
-        return self.detail[0] + shown(measured) @ self.detail[1:]
 
     def _terms(self, measured: Tensor) -> Tensor:
         within = torch.minimum(torch.maximum(terms(measured), self.low), self.high)

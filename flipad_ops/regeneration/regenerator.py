@@ -92,7 +92,10 @@ class Regenerator:
                 self.resize(trail, left)
             self.follow(trail, way, left, self.steps)
             rows = left.nonzero()[:, 0]
-            trail.excess[way, rows] = self.model.judge(way)(self.measured(trail, way, left))
+            measured = self.measured(trail, way, left)
+            trail.excess[way, rows] = self.model.judge(way)(measured)
+            if way == PLAIN:
+                trail.beyond[rows] = self.model.judge(way).beyond(measured)
         return self.concluded(trail, hopeless)
 
     def begin(self, pixels: Tensor) -> Trail:
@@ -114,7 +117,8 @@ class Regenerator:
         parts = torch.split(rows, self.search.batch)
         soft = torch.cat([blurred(pixels[part], observed(part)) for part in parts])
         excess = torch.full((2, len(pixels)), torch.inf, dtype=torch.float64, device=pixels.device)
-        return Trail(pixels, quality, soft, [plain, placed], excess, torch.zeros_like(rows))
+        steps, beyond = torch.zeros_like(rows), torch.full_like(excess[0], torch.inf)
+        return Trail(pixels, quality, soft, [plain, placed], excess, steps, beyond)
 
     def keep(self, trail: Trail, way: int, stage: int, chosen: Tensor) -> Tensor:
         """Which of the chosen images, (n,) bool, may yet get there; of the others the trail says
@@ -195,6 +199,7 @@ class Regenerator:
             converged=best.converged,
             steps=trail.steps,
             hopeless=hopeless,
+            beyond=torch.where(first, trail.beyond, torch.inf),
         )
 
     def placed(self, way: int) -> bool:

@@ -36,6 +36,9 @@ class Remade:
         Gradient steps spent.
     hopeless : Tensor, bool, (n,)
         Dropped at the guess.
+    beyond : Tensor, float64, (n,)
+        dB by which the image made again without zoom, shift and filter is farther than own images
+        of such detail are; infinite where another one is nearer, or the search did not end.
     """
 
     excess: Tensor
@@ -49,6 +52,7 @@ class Remade:
     converged: Tensor
     steps: Tensor
     hopeless: Tensor
+    beyond: Tensor
 
     @classmethod
     def hopeless_ones(cls, count: int, shape: tuple[int, ...], device: torch.device) -> Remade:
@@ -67,6 +71,7 @@ class Remade:
             converged=~no.bool(),
             steps=no,
             hopeless=~no.bool(),
+            beyond=none + torch.inf,
         )
 
     def put(self, rows: Tensor, other: Remade) -> Remade:

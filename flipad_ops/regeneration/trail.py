@@ -27,6 +27,8 @@ class Trail:
     excess : Tensor, float64, (2, n)
         The judges' word, each way; of images that were dropped, by how far they were off.
     steps : Tensor, int64, (n,)
+    beyond : Tensor, float64, (n,)
+        `Judge.beyond` at the end of the plain search; infinite before.
     """
 
     pixels: Tensor
@@ -35,6 +37,7 @@ class Trail:
     guesses: list[Guess]
     excess: Tensor
     steps: Tensor
+    beyond: Tensor
 
     def may_go(self, way: int, rich: bool) -> Tensor:
         """Which images, (n,) bool, are searched this way."""

@@ -76,6 +76,7 @@ def spoken(card: AttributorCard, attributor: Attributor) -> AttributorCard:
         remade_own=tuple(map(float, attributor.remade_own)),
         remade_null={n: tuple(map(float, r)) for n, r in attributor.remade_null.items()},
         second_witness=attributor.second_witness,
+        typical_p=0.0 if attributor.second is None else attributor.second.typical_p,
         lacking=lacking(attributor.evaluation),
         origins={name: calibration.origins_of(_source(name)) for name in null},
     )

@@ -35,6 +35,14 @@ def test_a_record_gives_the_testimony_and_the_latent_to_the_bit() -> None:
     assert from_text(None) is None
 
 
+def test_an_empirical_p_is_kept_where_there_is_one() -> None:
+    assert "empirical_p" not in said().to_dict()
+    assert from_text(to_text(said(empirical_p=1e-3))) == said(empirical_p=1e-3)
+    for value in (-1, 2, "0.1", math.nan, True):
+        with pytest.raises(RecordAltered, match="no valid 'empirical_p'"):
+            Testimony.from_dict({**said().to_dict(), "empirical_p": value})
+
+
 def test_infinite_numbers_are_written_as_bounds() -> None:
     written = said(ratio=math.inf, psnr=math.inf).to_dict()
     assert (written["ratio"], written["psnr"]) == (1e9, 1e3)

@@ -35,7 +35,7 @@ SETTINGS = FitSettings(
     min_negatives=50,
     max_negatives=240,
     regeneration=RegenerationSettings(
-        encoder_steps=200, encoder_batch=16, first_steps=30, steps=60, batch=8, own=50, foreign=16
+        encoder_steps=200, encoder_batch=16, first_steps=30, steps=60, batch=8, own=50, foreign=45
     ),
 )
 
@@ -90,12 +90,35 @@ def test_one_score_p_and_decision(attributor: Attributor, split: SplitGenerator)
     assert (result.p <= np.minimum(1, 2 * second) + 1e-12).all()
     refused = ~result.attributed
     np.testing.assert_allclose(result.p[refused], np.minimum(1, 2 * second[refused]))
-    assert result.p.min() >= attributor.p_floor
+    counted = [p if t.empirical_p is None else t.empirical_p
+               for p, t in zip(result.p, told, strict=True)]  # fmt: skip
+    assert min(counted) >= attributor.p_floor
     for each, accepted in zip(told, result.attributed, strict=True):
         assert bool(each.latent) is bool(accepted)
         assert (each.witnesses in ("both", "second")) is bool(accepted)
     assert result.stages is not None
     assert result.stages["remake"][0] == 16
+
+
+def test_what_both_accept_as_made_has_a_p_beyond_the_floor_and_it_is_marked(
+    attributor: Attributor, split: SplitGenerator
+) -> None:
+    tail = attributor.calibration.joint_tail
+    assert tail is not None
+    result = attributor.score(torch.cat([_found(split, 12), images(generator(7), 12, 46)[1]]))
+    assert result.testimony is not None
+    marked = np.array([t is not None and t.empirical_p is not None for t in result.testimony])
+    assert marked[:12].sum() >= 8
+    for row in np.flatnonzero(marked):
+        told = result.testimony[row]
+        assert told is not None
+        assert told.witnesses == "both"
+        assert told.words.startswith("as made")
+        assert told.empirical_p is not None
+        assert result.p[row] < told.empirical_p
+    assert (result.p[~marked] >= attributor.p_floor).all()
+    assert attributor.second is not None
+    assert 0 < attributor.second.typical_p < attributor.p_floor
 
 
 def test_hopeless_images_are_not_inverted(attributor: Attributor) -> None:

@@ -39,7 +39,7 @@ def pack(
     if unheard:
         figures = {**figures, "no_second_witness": unheard}
     if heard is not None:
-        calibration = replace(calibration, remade_null=heard.null)
+        calibration = replace(calibration, remade_null=heard.null, joint_tail=heard.tail)
         # What the first says alone stays true of a scan whose generator is not at hand.
         figures = {
             **heard.figures["as made"],

@@ -18,11 +18,14 @@ from flipad_ops.attribution.conventions import found_rate, written_otherwise
 from flipad_ops.attribution.evaluation import evaluate_scores
 from flipad_ops.attribution.foreign_images import SELF_MADE, held_out_origins
 from flipad_ops.attribution.inversion_runs import Progress
+from flipad_ops.attribution.joint_tail import JointTail
 from flipad_ops.attribution.own_samples import own_latents
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.self_made import RELATIVE, near_misses
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
+from flipad_ops.attribution.stages.tail import OWN as TAIL_OWN
+from flipad_ops.attribution.stages.tail import fit_tail
 from flipad_ops.attribution.training_set import near_source
 from flipad_ops.attribution.two_witnesses import BATCH_BYTES, make_regenerator
 from flipad_ops.attribution.words_of_rates import ALTERED
@@ -54,11 +57,13 @@ class SecondFitted:
     figures : dict
         Held-out rates, as they are and "altered"; see `evaluate_scores`. "flat": the share of own
         images that have too little detail to be told; "conventions": own ones, see `conventions`.
+    tail : JointTail or None
     """
 
     model: WitnessModel
     null: Mapping[str, Ratios]
     figures: dict[str, Any]
+    tail: JointTail | None = None
 
 
 def why_none(generator: SplitGenerator) -> str:
@@ -148,7 +153,8 @@ def fit_second(
         images = split.calibration[: chosen.foreign]
         null[name] = both(images)
         null[name + ALTERED] = both(altered(images, stream(seed, "witness null")))
-    return SecondFitted(model, null, _figures(plan, both, regenerator.flat))
+    tail = fit_tail(plan, scoring, regenerator, threshold)
+    return SecondFitted(model, null, _figures(plan, both, regenerator.flat), tail)
 
 
 def _others(plan: Plan, strange: Tensor, sources: Tensor, half: int, rich: bool) -> Tensor:
@@ -188,7 +194,7 @@ def estimated_minutes(plan: Plan) -> float:
         torch.autograd.grad(generator.pixels(at).sum(), at)
         clock = time.perf_counter() - clock
     # Own images go all the way; of the others in null and test, most are dropped early.
-    images = 4 * chosen.own + 2 * chosen.foreign * (1 + len(plan.splits) // 2)
+    images = 4 * chosen.own + 2 * chosen.foreign * (1 + len(plan.splits)) + TAIL_OWN
     steps = images * (chosen.first_steps + chosen.steps)
     steps += 0 if generator.encode is not None else chosen.encoder_steps * chosen.encoder_batch
     return 1.3 * steps * clock / len(latents) / 60

@@ -34,6 +34,11 @@ def why_said(testimony: Testimony | None, attributed: bool) -> str:
         f"it makes ({how}) is {testimony.ratio:.3g} times as far as allowed",
         "neither": f"Neither witness accepts it alone (remade {how})",
     }[testimony.witnesses]
+    if testimony.empirical_p is not None:
+        said += (
+            ". p is by a model of the tail of both; among the calibration images it is "
+            f"{testimony.empirical_p:.2g}"
+        )
     return f"{said}." if attributed else f"Not attributed. {said}."
 
 

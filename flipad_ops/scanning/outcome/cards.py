@@ -8,7 +8,8 @@ from typing import Any
 from flipad_ops.attribution.scorer import AttributorCard
 
 #: Left out where empty: earlier versions refuse cards with fields they do not know.
-_OPTIONAL = ("remade_own", "remade_null", "second_witness", "origins", "held_out", "lacking")
+_OPTIONAL = ("remade_own", "remade_null", "second_witness", "origins", "held_out", "lacking",
+             "typical_p")  # fmt: skip
 
 
 def card_to_dict(card: AttributorCard) -> dict[str, Any]:

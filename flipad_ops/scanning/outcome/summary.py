@@ -115,11 +115,15 @@ def sample_said(outcome: ScanOutcome) -> str:
 
 def power_of(outcome: ScanOutcome) -> str:
     """The fewest leaks that could have been called; "" where nothing was new to a ledger."""
+    floors = {
+        name: min(floor, outcome.cards[name].typical_p or floor)
+        for name, floor in outcome.floors.items()
+    }
     if outcome.over_time is None:
-        return power_said(outcome.floors, outcome.tests, outcome.request.fdr)
+        return power_said(floors, outcome.tests, outcome.request.fdr)
     if not outcome.over_time.tests:
         return ""
-    return power_said(outcome.floors, outcome.tests, outcome.over_time.level, "level")
+    return power_said(floors, outcome.tests, outcome.over_time.level, "level")
 
 
 def over_time_said(outcome: ScanOutcome) -> str:

@@ -28,6 +28,8 @@ from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
 #: Relative difference of scores that other batches, machines or devices may make.
 TOLERANCE = 1e-4
+#: Difference of logarithms of p-values by a tail's model that another search may make.
+MODEL_TOLERANCE = math.log(10)
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,7 @@ class Verifier:
         tolerance = max(self._tolerance, searched)
         if row.score is None or not math.isclose(score, row.score, rel_tol=tolerance):
             yield f"The score is {score:.6g}, recorded was {row.score}."
-        # A score next to one of the null's may change places with it, or with two.
-        near_p = row.p is not None and abs(row.p - p) <= 2 * scorer.p_floor + 1e-9
-        if row.p is None or row.p < scorer.p_floor - 1e-12 or not near_p:
+        if not _near_p(row.p, p, scorer.p_floor):
             yield f"p is {p:.6g}, recorded was {row.p}."
         near = math.isclose(score, scorer.threshold, rel_tol=tolerance)
         near |= near_threshold(row.testimony)
@@ -184,3 +184,14 @@ def families(saved: ScanOutcome) -> Mapping[str, Family]:
         if finding.row.p is not None:
             p[finding.row.attributor].append(finding.row.p)
     return {name: Family({name: np.array(values)}, fdr) for name, values in p.items()}
+
+
+def _near_p(recorded: float | None, now: float, floor: float) -> bool:
+    """Whether another search may give such a p-value."""
+    if recorded is None:
+        return False
+    if min(recorded, now) >= floor - 1e-12:
+        # A score next to one of the null's may change places with it, or with two.
+        return abs(recorded - now) <= 2 * floor + 1e-9
+    # Of a tail's model, which follows the distance.
+    return recorded > 0 and now > 0 and abs(math.log(recorded / now)) <= MODEL_TOLERANCE
