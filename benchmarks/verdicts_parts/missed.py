@@ -21,7 +21,7 @@ Row = dict[str, Any]
 SECTION, SEED = "missed", 77
 #: Own calibration images that set the threshold (as many others scale the views); fits by seed; own
 #: images shown to each.
-CALIBRATED, FITS, SHOWN = (200, 1000), 5, 3000
+CALIBRATED, FITS, SHOWN = (200, 1000), 10, 3000
 
 
 def rows(zoo: Path, shown: int = SHOWN) -> Iterator[Row]:

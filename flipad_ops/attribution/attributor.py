@@ -203,10 +203,15 @@ class Attributor:
         """
         score, needed = screening.score.copy(), screening.needed
         converged, residual = np.ones(len(pixels), dtype=bool), torch.zeros(pixels.shape)
+        every: NDArray[np.float64] | None = None
         if inverted is not None:
             rows = np.flatnonzero(needed)
             with self._timed("views", len(rows)):
-                score[rows] = self.score_activations(inverted.z, pixels[rows])
+                views = self.views(inverted.z, pixels[rows])
+                score[rows] = self.detector.combine(views).cpu().numpy()
+                apart = self.detector.apart(views).cpu().numpy()
+            every = np.full((len(pixels), apart.shape[1]), np.nan)
+            every[rows] = apart
             converged[rows] = inverted.converged.cpu().numpy()
             residual[rows] = inverted.residual.reshape(len(rows), *self.sample_shape).cpu()
         spent, self._spent = self._spent, {}
@@ -219,6 +224,7 @@ class Attributor:
             recompressed=screening.recompressed,
             residual=residual,
             stages=spent,
+            views=every,
         )
         if self._second is None or screening.remade is None:
             return first
@@ -261,11 +267,10 @@ class Attributor:
         digest.update(self.layer.sha256().encode() + tensor_bytes(self.anchor))
         return digest.hexdigest()
 
-    def score_activations(self, activations: Tensor, pixels: Tensor) -> NDArray[np.float64]:
-        """Anomaly scores (n,) of activations (n, *layer.input_shape) recovered from pixels."""
+    def views(self, activations: Tensor, pixels: Tensor) -> list[Tensor]:
+        """`Detector.views` of activations (n, *layer.input_shape) recovered from pixels."""
         activations = activations.to(self.device)
-        features = self.features(activations)
-        return self.detector.score(features, activations, pixels.to(self.device)).cpu().numpy()
+        return self.detector.views(self.features(activations), activations, pixels.to(self.device))
 
     def _check_shape(self, pixels: Tensor) -> None:
         if tuple(pixels.shape[1:]) != self.sample_shape:

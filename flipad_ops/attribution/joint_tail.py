@@ -1,10 +1,10 @@
 """How improbable it is that a foreign image comes as near as this one by both witnesses: a model.
 
-Of an image as it was made each witness says how far it is: the first the logarithm of its score in
-units of the threshold, the second by how many dB the remade image is farther than own images of
-such detail are. Weighted as Fisher's discriminant weighs them, both are one number, nearness, whose
-tail among foreign images is continued; see `detection.tail`. That they err alike is not assumed
-away: it is the tail of their sum.
+Of an image as it was made each witness says how far it is: the first by every view, whose score is
+more telling than that of the largest alone, the second by how many dB the remade image is farther
+than own images of such detail are. Weighted as Fisher's discriminant weighs them, all are one
+number, nearness, whose tail among foreign images is continued; see `detection.exponential_tail`. That they err
+alike is not assumed away: it is the tail of their sum.
 
 Foreign images that a scan drops at the encoder's guess never come near. The nearest others are
 followed to the end, and count as so many of all.
@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import nnls
+from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
-from flipad_ops.detection.tail import LEAST, Tail
+from flipad_ops.detection.exponential_tail import LEAST, Tail
 from flipad_ops.regeneration.remade_batch import FAR
 
 Scores = NDArray[np.float64]
@@ -35,7 +37,7 @@ class Followed:
 
     Parameters
     ----------
-    far : (n, 2) float64
+    far : (n, views + 1) float64
         What both witnesses say, see `both`.
     origins : (n,) int64
     weights : (n,) float64
@@ -56,7 +58,7 @@ class JointTail:
 
     Parameters
     ----------
-    weights : (2,) float64
+    weights : (views + 1,) float64
     tails : mapping of stratum to Tail
     own : (n,) float64
         Nearness of own calibration images as made, ascending.
@@ -68,7 +70,7 @@ class JointTail:
 
     @classmethod
     def of(cls, own: Scores, foreign: Mapping[str, Followed], seed: int) -> JointTail | None:
-        """Of (n, 2) own images and of foreign ones; None where these are too few."""
+        """Of (n, views + 1) own images and of foreign ones; None where these are too few."""
         every = [part for part in foreign.values() if len(part.far)]
         if len(own) < 2 or sum(len(part.far) for part in every) < 2 * LEAST:
             return None
@@ -92,7 +94,7 @@ class JointTail:
         return cls(weights, tails, np.sort(own @ -weights)) if weights.any() else None
 
     def p(self, far: Scores) -> Scores:
-        """p-values (m,) of (m, 2) images, the largest over the strata."""
+        """p-values (m,) of (m, views + 1) images, the largest over the strata."""
         near = far @ -self.weights
         found: Scores = np.max([tail.p(near) for tail in self.tails.values()], axis=0)
         return found
@@ -126,31 +128,27 @@ class JointTail:
         values = [
             value for tail in tails.values() for value in (tail.share, tail.start, tail.scale)
         ]
-        good = weights.shape == (2,) and bool(torch.isfinite(weights).all()) and own.ndim == 1
+        good = weights.ndim == 1 and bool(torch.isfinite(weights).all()) and own.ndim == 1
         if not tails or not good or not np.isfinite(values).all() or min(values[2::3]) < 0:
             raise ValueError("no tail")
         return cls(weights.double().numpy(), tails, own.double().numpy())
 
 
-def both(support: Scores, beyond: Scores) -> Scores:
-    """(n, 2): the first witness's score in units of its threshold, as a logarithm; and the second's
-    dB beyond own images of such detail."""
-    first = np.log(np.maximum(support, np.exp(-FAR))).clip(max=FAR)
-    return np.stack([first, beyond], axis=1)
+def both(views: Scores, beyond: Scores) -> Scores:
+    """(n, views + 1): what each of the first witness's views says in units of its threshold, as
+    logarithms; and the second's dB beyond own images of such detail."""
+    first = np.log(np.maximum(views, np.exp(-FAR))).clip(max=FAR)
+    return np.concatenate([first, beyond[:, None]], axis=1)
 
 
 def _discriminant(own: Scores, foreign: list[Scores]) -> Scores:
-    """Fisher's, by the foreign images' covariance, whose tail is at stake; a witness that would
-    count against the image has no weight."""
-    count = sum(map(len, foreign))
-    within = sum((len(part) * np.cov(part.T, bias=True) for part in foreign if len(part) > 1),
-                 np.zeros((2, 2))) / count  # fmt: skip
-    within += 1e-6 * np.eye(2)
-    middle = np.concatenate(foreign).mean(axis=0)
-    apart = middle - own.mean(axis=0)
-    weights: Scores = np.linalg.solve(within, apart)
-    if weights.min() < 0:
-        best = int(np.argmax(apart / np.sqrt(np.diag(within))))
-        weights = np.zeros(2)
-        weights[best] = max(0.0, apart[best]) / within[best, best]
+    """Fisher's, by the foreign images' covariance (Ledoit and Wolf's estimate), whose tail is at
+    stake; no weight is below 0: what tells nothing, or counts against own images, has none."""
+    off = np.concatenate([part - part.mean(axis=0) for part in foreign])
+    spread = off.std(axis=0) + 1e-6
+    within = ledoit_wolf(off / spread, assume_centered=True)[0]
+    apart = (np.concatenate(foreign).mean(axis=0) - own.mean(axis=0)) / spread
+    # Least of w C w / 2 - w d for w >= 0, as a least-squares problem.
+    root = np.linalg.cholesky(within + 1e-6 * np.eye(len(spread)))
+    weights: Scores = nnls(root.T, np.linalg.solve(root, apart))[0] / spread
     return weights

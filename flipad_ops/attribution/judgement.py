@@ -43,6 +43,9 @@ class Attribution:
     testimony : tuple of (Testimony or None), of length n, or None
         What the second witness says; None where it is silent.
     stages : mapping of stage to (images, seconds), or None
+    views : (n, views) float64 or None
+        Of inverted images what each of the first witness's views says in units of its threshold;
+        else NaN. None where none was inverted.
     """
 
     score: NDArray[np.float64]
@@ -54,6 +57,7 @@ class Attribution:
     residual: Tensor
     testimony: tuple[Testimony | None, ...] | None = None
     stages: Mapping[str, tuple[int, float]] | None = None
+    views: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -139,7 +139,7 @@ class SecondWitness:
         ratio = remade.supported(torch.from_numpy(support)).cpu().numpy()
         accepts = ratio <= 1
         counted = self.p(ratio, np.where(first.recompressed, 1.0, first.p))
-        p = np.minimum(counted, self.modelled(remade, support, accepts & first.attributed))
+        p = np.minimum(counted, self.modelled(remade, first, accepts))
         empirical = [
             c if m < c else None for c, m in zip(counted.tolist(), p.tolist(), strict=True)
         ]
@@ -162,14 +162,16 @@ class SecondWitness:
         return doubled
 
     def modelled(
-        self, remade: Remade, support: NDArray[np.float64], accepted: NDArray[np.bool_]
+        self, remade: Remade, first: Attribution, accepts: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
         """p-values (n,) by the tail's model; 1 where it does not apply."""
-        tail, beyond = self.calibration.joint_tail, remade.beyond.cpu().numpy()
-        p = np.ones(len(support))
-        known = accepted & np.isfinite(support) & np.isfinite(beyond)
-        if tail is not None and known.any():
-            p[known] = tail.p(both(support[known], beyond[known]))
+        tail, p = self.calibration.joint_tail, np.ones(len(accepts))
+        if tail is None or first.views is None:
+            return p
+        beyond = remade.beyond.cpu().numpy()
+        known = accepts & first.attributed & first.inverted & ~first.recompressed
+        known &= np.isfinite(beyond)
+        p[known] = tail.p(both(first.views[known], beyond[known]))
         return p
 
     def show(self, testimony: Testimony) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

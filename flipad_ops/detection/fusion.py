@@ -174,6 +174,11 @@ class Detector(nn.Module):
         scores = [part.combine(own) for part, own in zip(self.parts, views, strict=True)]
         return torch.stack(scores).amin(dim=0)
 
+    def apart(self, views: Sequence[Tensor]) -> Tensor:
+        """Every view of every branch in units of its threshold, (n, views) float64."""
+        every = zip(self.parts, views, strict=True)
+        return torch.cat([own / part.scales.to(own) for part, own in every], dim=1)
+
     def score(self, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
         """Anomaly scores (n,), float64; low means "ours"."""
         return self.combine(self.views(features, activations, pixels))

@@ -38,7 +38,7 @@ def test_decisions_follow_from_the_score(toy_fit: FitResult, toy_split: SplitGen
     assert result.p.min() >= calibration.floor
     assert result.converged.dtype == bool
     z = attributor.invert(images).z
-    full = attributor.score_activations(z, images)
+    full = attributor.detector.combine(attributor.views(z, images)).numpy()
     np.testing.assert_allclose(full[result.inverted], result.score[result.inverted], rtol=1e-6)
 
 
@@ -48,7 +48,9 @@ def test_the_screen_decides_only_what_the_whole_would_decide_alike(
     attributor = toy_fit.attributor
     images = torch.cat([toy_split.sample(20, seed=7), noise_images(20, seed=7)])
     result = attributor.score(images)
-    full = attributor.score_activations(attributor.invert(images).z, images)
+    full = attributor.detector.combine(
+        attributor.views(attributor.invert(images).z, images)
+    ).numpy()
     assert np.array_equal(full <= attributor.calibration.threshold, result.attributed)
     screened = ~result.inverted
     assert screened[20:].any()

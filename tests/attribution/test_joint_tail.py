@@ -72,11 +72,11 @@ def test_it_is_stored() -> None:
     at = _own(draw, 9)
     np.testing.assert_allclose(again.p(at), tail.p(at))
     assert again.typical == tail.typical
-    for config, weights in (({}, torch.ones(2)), (tail.config(), torch.ones(3)),
+    for config, weights in (({}, torch.ones(2)), (tail.config(), torch.ones(1, 2)),
                             ({"a": {"share": 1.0}}, torch.ones(2))):  # fmt: skip
         with pytest.raises((ValueError, KeyError)):
             JointTail.stored(config, weights, torch.ones(4))
 
 
 def test_scores_of_nothing_and_of_everything_stay_finite() -> None:
-    assert np.isfinite(both(np.array([0.0, np.inf, 1.0]), np.zeros(3))).all()
+    assert np.isfinite(both(np.array([[0.0, 1.0], [np.inf, 2.0]]), np.zeros(2))).all()

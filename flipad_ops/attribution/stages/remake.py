@@ -22,10 +22,10 @@ from flipad_ops.attribution.joint_tail import JointTail
 from flipad_ops.attribution.own_samples import own_latents
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.self_made import RELATIVE, near_misses
+from flipad_ops.attribution.stages.fit_tail import OWN as TAIL_OWN
+from flipad_ops.attribution.stages.fit_tail import fit_tail
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
-from flipad_ops.attribution.stages.tail import OWN as TAIL_OWN
-from flipad_ops.attribution.stages.tail import fit_tail
 from flipad_ops.attribution.training_set import near_source
 from flipad_ops.attribution.two_witnesses import BATCH_BYTES, make_regenerator
 from flipad_ops.attribution.words_of_rates import ALTERED
@@ -153,7 +153,7 @@ def fit_second(
         images = split.calibration[: chosen.foreign]
         null[name] = both(images)
         null[name + ALTERED] = both(altered(images, stream(seed, "witness null")))
-    tail = fit_tail(plan, scoring, regenerator, threshold)
+    tail = fit_tail(plan, scoring, regenerator)
     return SecondFitted(model, null, _figures(plan, both, regenerator.flat), tail)
 
 

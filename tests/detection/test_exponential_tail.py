@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flipad_ops.detection.tail import LEAST, SMALLEST, Tail
+from flipad_ops.detection.exponential_tail import LEAST, SMALLEST, Tail
 
 
 def _tail(values: np.ndarray, origins: np.ndarray | None = None, share: float = 1.0) -> Tail | None:

@@ -10,7 +10,7 @@ from flipad_ops.attribution.joint_tail import Followed, JointTail, both
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
-from flipad_ops.detection.tail import LEAST
+from flipad_ops.detection.exponential_tail import LEAST
 from flipad_ops.regeneration.pursuit import pursue
 from flipad_ops.regeneration.regenerator import Regenerator
 
@@ -18,15 +18,13 @@ from flipad_ops.regeneration.regenerator import Regenerator
 OWN = 60
 
 
-def fit_tail(
-    plan: Plan, scoring: Scoring, regenerator: Regenerator, threshold: float
-) -> JointTail | None:
+def fit_tail(plan: Plan, scoring: Scoring, regenerator: Regenerator) -> JointTail | None:
     """Of all foreign calibration images as they are; None where there are too few.
 
     Parameters
     ----------
     scoring : Scoring
-        The first witness, calibrated to `threshold`.
+        The first witness, calibrated.
     regenerator : Regenerator
         Calibrated.
     """
@@ -36,10 +34,9 @@ def fit_tail(
         rows, beyond = pursue(regenerator, images.to(plan.device), count)
         rows = rows.cpu()
         if not len(rows):
-            return rows, np.zeros((0, 2))
-        views = scoring.views(images[rows])  # to the end: a screen's score is but a lower bound
-        support = scoring.detector.combine(views).cpu().numpy() / threshold
-        return rows, both(support, beyond.cpu().numpy())
+            return rows, np.zeros((0, 0))
+        views = scoring.detector.apart(scoring.views(images[rows]))
+        return rows, both(views.cpu().numpy(), beyond.cpu().numpy())
 
     def source(split: ForeignSplit) -> Followed:
         rows, far = followed(split.calibration, least)
