@@ -3,8 +3,8 @@
 Of an image as it was made each witness says how far it is: the first by every view, whose score is
 more telling than that of the largest alone, the second by how many dB the remade image is farther
 than own images of such detail are. Weighted as Fisher's discriminant weighs them, all are one
-number, nearness, whose tail among foreign images is continued; see `detection.exponential_tail`. That they err
-alike is not assumed away: it is the tail of their sum.
+number, nearness, whose tail among foreign images is continued (`detection.exponential_tail`). That
+they err alike is not assumed away: it is the tail of their sum.
 
 Foreign images that a scan drops at the encoder's guess never come near. The nearest others are
 followed to the end, and count as so many of all.

@@ -43,7 +43,7 @@ def model_card(
         "decoder": f"sha256 `{str(attributor.generator['decoder_sha256'])[:16]}`",
         "samples": attributor.space.spell_out(),
         "threshold": f"{calibration.threshold:.6g} ({_missed(calibration, settings.fnr)})",
-        "smallest p-value": f"{attributor.p_floor:.4g}",
+        "smallest p-value": _smallest(attributor),
         "inversion": attributor.basis
         or f"alpha {settings.inversion.alpha:g}, {settings.inversion.data_term} target, "
         f"relative gap {settings.inversion.tolerance:g}, {result.unconverged:.1%} not converged",
@@ -143,3 +143,10 @@ def _flat(share: float) -> str:
     if not share:
         return ""
     return f"{share:.1%} of own images are too flat to be told from anyone's: not attributed."
+
+
+def _smallest(attributor: Attributor) -> str:
+    told, second = f"{attributor.p_floor:.4g}", attributor.second
+    if second is None or not second.typical_p:
+        return told
+    return f"{told}; by a model of the tail {second.typical_p:.2g} for the median own image"

@@ -24,7 +24,7 @@ def write_parquet(outcome: ScanOutcome, stream: BinaryIO) -> None:
             "reason": text, "sha256": text, "etag": text, "score": number, "p": number,
             "attributed": flag, "converged": flag, "q": number, "verdict": text, "why": text,
             "suppressed": text, "witnesses": text, "alteration": text, "remade_ratio": number,
-            "remade_psnr": number, "latent_sha256": text,
+            "remade_psnr": number, "latent_sha256": text, "empirical_p": number,
         }
     )  # fmt: skip
     records = map(flat, rows(outcome))

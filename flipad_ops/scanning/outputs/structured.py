@@ -18,7 +18,7 @@ from flipad_ops.scanning.outputs import OutputFormat
 COLUMNS = [
     *(field.name for field in fields(Row) if field.name != "testimony"),
     *("q", "verdict", "why", "suppressed"),
-    *("witnesses", "alteration", "remade_ratio", "remade_psnr", "latent_sha256"),
+    *("witnesses", "alteration", "remade_ratio", "remade_psnr", "latent_sha256", "empirical_p"),
 ]
 
 
@@ -43,6 +43,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
             "remade_ratio": said["ratio"],
             "remade_psnr": said["psnr"],
             "latent_sha256": said["latent_sha256"],
+            "empirical_p": said.get("empirical_p"),
         }
     return plain
 
