@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.frame.results import RESULTS, machine, write_json
 from benchmarks.regeneration_parts.field import Field, said
-from benchmarks.verdicts_parts import missed, needle, photograph_fits, repeated
+from benchmarks.verdicts_parts import missed, needle, photograph_fits, repeated, tail_claims
 from benchmarks.verdicts_parts.verdict_page import page
 from benchmarks.zoo.train import cache_folder
 
@@ -32,6 +32,7 @@ SECTIONS: dict[str, Callable[[Field], Iterator[Row]]] = {
         field.zoo, field.zoo / "verdict-inversions", field.budget
     ),
     needle.SECTION: lambda field: needle.rows(field, field.count(needle.FILES, 200)),
+    tail_claims.SECTION: tail_claims.rows,
     missed.SECTION: lambda field: missed.rows(field.zoo, field.count(missed.SHOWN, 100)),
     repeated.SECTION: lambda field: repeated.rows(field.budget),
 }
@@ -39,7 +40,7 @@ SECTIONS: dict[str, Callable[[Field], Iterator[Row]]] = {
 
 def summarise(rows: list[Row]) -> Row:
     """Flat figures of all sections."""
-    parts = (photograph_fits, needle, missed, repeated)
+    parts = (photograph_fits, needle, tail_claims, missed, repeated)
     return {name: value for part in parts for name, value in part.summarised(rows).items()}
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.frame.pages import bullets, table, text
-from benchmarks.verdicts_parts import missed, needle, photograph_fits, repeated
+from benchmarks.verdicts_parts import missed, needle, photograph_fits, repeated, tail_claims
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Markdown."""
     lines = ["# Verdicts", "", f"`{result['command']}` on {result['machine']}.", ""]
     lines += bullets(result["summary"])
-    for part in (photograph_fits, needle, missed, repeated):
+    for part in (photograph_fits, needle, tail_claims, missed, repeated):
         rows = [row for row in result["rows"] if row["section"] == part.SECTION]
         if not rows:
             continue
