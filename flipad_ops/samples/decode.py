@@ -6,7 +6,8 @@
 | bytes, pixels | over the limits: `ImageTooLarge`, before any pixel is decoded |
 | truncated or damaged | `NotAnImage`; a PNG whose intact stream ends early is black there |
 | animation, pages | the first frame; another where a scan asks for several, see `animation` |
-| 16 bit | grey: all of them in `deep`, rounded to 8 in `pixels`; colour: its high byte |
+| 12, 16 bit | grey: all of them in `deep`, rounded to 8 in `pixels`; colour: its high byte |
+| float, signed, 32 bit | `NotAnImage`: what is white in them, the file does not say |
 | palette | expanded to RGB |
 | alpha | dropped, the stored colours kept: compositing would invent pixels |
 | CMYK, YCbCr, Lab | converted to RGB by Pillow's plain formula, no colour profile |
@@ -30,9 +31,9 @@ __all__ = ["DEFAULT_LIMITS", "DecodeLimits", "DecodedImage", "Pixels", "decode",
 
 Pixels = NDArray[np.uint8]
 
-_ORIENTATION_TAG = 0x0112
+_ORIENTATION_TAG, _BITS_TAG, _WHITE_TAG = 0x0112, 258, 262
 _GREY_MODES = {"1", "L", "LA", "La"}
-_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def sniff(data: bytes) -> str | None:
         return "GIF"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    if data.startswith((b"II*\x00", b"MM\x00*")):
+    if data.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
         return "TIFF"
     if data.startswith(b"BM") and len(data) > 26:
         return "BMP"
@@ -180,7 +181,13 @@ def _sixteen_bit(image: Image.Image) -> NDArray[np.uint16] | None:
     """(height, width, 1), or None for a mode of 8 bits."""
     if image.mode not in _DEEP_MODES:
         return None
-    return np.asarray(image).astype(np.int64).clip(0, 65535).astype(np.uint16)[..., None]
+    stored = np.asarray(image).astype(np.int64)[..., None]
+    tags = getattr(image, "tag_v2", {})  # Pillow hands these out as they are stored
+    if tags.get(_BITS_TAG) == (12,):
+        stored = (stored * 65535 + 2047) // 4095
+    if tags.get(_WHITE_TAG) == 0:
+        stored = 65535 - stored
+    return stored.astype(np.uint16)
 
 
 def _rounded(deep: NDArray[np.uint16]) -> Pixels:
@@ -189,8 +196,8 @@ def _rounded(deep: NDArray[np.uint16]) -> Pixels:
 
 def _to_eight_bit(image: Image.Image) -> Pixels:
     """Any mode but the deep ones to (height, width, 1 or 3) uint8."""
-    if image.mode == "F":
-        raise NotAnImage("Floating-point images have no stated range.")
+    if image.mode in {"F", "I"}:
+        raise NotAnImage("Floating-point, signed and 32-bit images have no stated range.")
     grey = image.mode in _GREY_MODES
     if image.mode in {"RGBA", "RGBX", "RGBa", "LA"}:
         # Slicing keeps the stored colours where convert() might composite or unmultiply.
