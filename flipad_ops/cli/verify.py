@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from flipad_ops.cli import verify_options as opt
-from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
+from flipad_ops.cli.s3_options import (
+    EndpointUrl,
+    NoSignRequest,
+    Profile,
+    Region,
+    RequesterPays,
+    RoleArn,
+)
 from flipad_ops.cli.shared_options import AllowPickle, AsJson, Device, Saved, TrackingUri
 from flipad_ops.common.exit_codes import FINDINGS, INCOMPLETE
 from flipad_ops.common.text_columns import write_columns
@@ -35,6 +42,7 @@ def verify(
     region: Region = "",
     endpoint_url: EndpointUrl = "",
     no_sign_request: NoSignRequest = False,
+    requester_pays: RequesterPays = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Check recorded findings again: content, attributor, score and decision.
@@ -60,7 +68,9 @@ def verify(
             tolerance=tolerance,
             regenerate=regenerate,
             public_key=public_key,
-            access=S3Access(profile, role_arn, region, endpoint_url, no_sign_request),
+            access=S3Access(
+                profile, role_arn, region, endpoint_url, no_sign_request, requester_pays
+            ),
             device=device,
             tracking_uri=tracking_uri,
             allow_pickle=allow_pickle,

@@ -29,6 +29,7 @@ classes to process exit codes.
     +-- TargetError                a scan target cannot be listed or read
     |   +-- NothingToScan          listed, and no image in it
     |   +-- ObjectGone             listed, and deleted before it was read
+    |   +-- ObjectArchived         in cold storage: there, and nobody can read it now
     +-- EngineError                the machines that a scan runs on fail it
     +-- TookTooLong                the time limit passed
     +-- RecordAltered              a saved record is not what was signed
@@ -61,6 +62,7 @@ __all__ = [
     "NotAnImage",
     "NotAttributable",
     "NothingToScan",
+    "ObjectArchived",
     "ObjectGone",
     "PickleRefused",
     "RecordAltered",
@@ -144,7 +146,11 @@ class NotAnImage(ImageError):
 
 
 class ImageTooLarge(ImageError):
-    """The image is over the byte, pixel or frame limit."""
+    """The image is over the byte, pixel or frame limit; `size` in bytes where it is known."""
+
+    def __init__(self, message: str = "", *, size: int = 0) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class WrongImageSize(ImageError):
@@ -189,6 +195,10 @@ class NothingToScan(TargetError):
 
 class ObjectGone(TargetError):
     """The object was deleted after it was listed (never ends a scan)."""
+
+
+class ObjectArchived(TargetError):
+    """The object is in cold storage (never ends a scan)."""
 
 
 class EngineError(FlipadError):
