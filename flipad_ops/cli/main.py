@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -15,6 +16,8 @@ def main() -> None:
     """Run `flipadops`; never returns."""
     settle_environment()
     log.from_environment(sys.argv[1:])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names need not fit a terminal's set
     from flipad_ops.cli.app import app
 
     try:
@@ -26,10 +29,12 @@ def main() -> None:
     except KeyboardInterrupt:
         log.end("interrupted", INTERRUPTED)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of stdout went away (`| head`); leave quietly.
+    except OSError as error:
+        # What is left in stdout's buffer would fail again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(INTERRUPTED)
+        if isinstance(error, BrokenPipeError):  # its reader went away (`| head`); leave quietly
+            sys.exit(INTERRUPTED)
+        raise
 
 
 if __name__ == "__main__":

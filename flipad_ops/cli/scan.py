@@ -76,7 +76,7 @@ def scan(
     """Say which stored images a registered generator made.
 
     Exit codes: 0 nothing found, 2 usage, 3 findings (--fail-on), 4 incomplete, 5 nothing scanned,
-    6 attributor missing or unusable, 7 nothing found but not logged to MLflow, 130 or 143
+    6 attributor missing or unusable, 7 nothing found, but an output or MLflow lacks it, 130 or 143
     interrupted (the ledger keeps what was done).
     """
     from flipad_ops.common.progress import counter
@@ -123,6 +123,8 @@ def _report(quiet: bool, ledger: bool, outcome: ScanOutcome) -> None:
     from flipad_ops.scanning.outcome.summary import tell
 
     if quiet:
+        for sentence in outcome.unwritten:
+            sys.stderr.write(f"error: {sentence}\n")
         return
     tell(outcome)
     if outcome.interrupted and ledger:

@@ -88,7 +88,8 @@ def _fill(client: MlflowClient, run_id: str, outcome: ScanOutcome) -> None:
             client.log_text(run_id, chart, f"scores/{card.attributor_name}.svg")
     with tempfile.TemporaryDirectory(prefix="flipad-") as folder:
         report = Path(folder, "report.html")
-        write_outputs(outcome, [("html", report)])
+        for sentence in write_outputs(outcome, [("html", report)]):
+            raise TrackingError(sentence)
         client.log_artifact(run_id, str(report))
     _link(client, run_id, outcome)
 

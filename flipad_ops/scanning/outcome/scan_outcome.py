@@ -116,6 +116,8 @@ class ScanOutcome:
         The MLflow run it was logged to.
     unrecorded : str
         Why it could not be logged to MLflow although that was asked for.
+    unwritten : list of str
+        Which outputs could not be written, and why.
     listed : int
         Objects from which a sample was drawn; 0 where none was.
     over_time : OverTime or None
@@ -148,6 +150,7 @@ class ScanOutcome:
     tests: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
     unrecorded: str = ""
+    unwritten: list[str] = field(default_factory=list)
     listed: int = 0
     over_time: OverTime | None = None
     saved_format: int = SAVED_FORMAT

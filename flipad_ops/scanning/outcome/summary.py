@@ -151,7 +151,7 @@ def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
         return NOTHING_SCANNED
     if not outcome.covered:
         return INCOMPLETE
-    return UNRECORDED if outcome.unrecorded else OK
+    return UNRECORDED if outcome.unrecorded or outcome.unwritten else OK
 
 
 def reviews(facts: dict[str, Any]) -> str:
@@ -186,6 +186,6 @@ def tell(outcome: ScanOutcome) -> None:
         sys.stderr.write(f"warning: {warning}\n")
     for row in islice(outcome.failed, 10):
         sys.stderr.write(f"error: {row.key!r}: {row.reason}\n")
-    for text in outcome.broken:
+    for text in (*outcome.broken, *outcome.unwritten):
         sys.stderr.write(f"error: {text}\n")
     sys.stderr.write(summary_line(outcome))
