@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TextIO, cast
 
 from flipad_ops.common import log
 from flipad_ops.common.child_process import settle_environment
 from flipad_ops.common.errors import FlipadError
 from flipad_ops.common.exit_codes import INTERRUPTED, exit_code
+from flipad_ops.common.shown_text import VisibleText
 
 
 def main() -> None:
@@ -17,7 +19,9 @@ def main() -> None:
     settle_environment()
     log.from_environment(sys.argv[1:])
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names need not fit a terminal's set
+        # Names come from others, and need not fit a terminal's set.
+        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout = cast(TextIO, VisibleText(sys.stdout))
     from flipad_ops.cli.app import app
 
     try:

@@ -19,6 +19,7 @@ from flipad_ops.cli.s3_options import (
 )
 from flipad_ops.cli.shared_options import AllowPickle, AsJson, Device, Saved, TrackingUri
 from flipad_ops.common.exit_codes import FINDINGS, INCOMPLETE
+from flipad_ops.common.shown_text import printable
 from flipad_ops.common.text_columns import write_columns
 
 if TYPE_CHECKING:
@@ -101,10 +102,10 @@ def _report(result: VerifyResult) -> None:
     if result.signed is not None:
         sys.stderr.write(f"signed: {result.signed}\n")
     for warning in result.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+        sys.stderr.write(f"warning: {printable(warning)}\n")
     for check in result.checks:
         for reason in check.reasons:
-            sys.stderr.write(f"{check.state}: {check.finding.row.key!r}: {reason}\n")
+            sys.stderr.write(f"{check.state}: {check.finding.row.key!r}: {printable(reason)}\n")
     sys.stderr.write(", ".join(f"{n} {state}" for state, n in result.counts.items()) + "\n")
 
 

@@ -39,6 +39,8 @@ classes to process exit codes.
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "AttributorCorrupt",
     "AttributorError",
@@ -81,7 +83,9 @@ LONGEST = 300
 
 def first_line(error: BaseException) -> str:
     """The first line that an error has to say; its type's name if it says nothing."""
-    lines = (line.strip() for line in str(error).splitlines())
+    # Where an object lies differs between runs that do not.
+    text = re.sub(r"<[^<>]* at 0x[0-9a-f]+>", "the file", str(error))
+    lines = (line.strip() for line in text.splitlines())
     return next(filter(None, lines), type(error).__name__)[:LONGEST]
 
 

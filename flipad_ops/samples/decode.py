@@ -24,7 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from flipad_ops.common.errors import ImageError, ImageTooLarge, NotAnImage, UsageError
+from flipad_ops.common.errors import (
+    ImageError,
+    ImageTooLarge,
+    NotAnImage,
+    UsageError,
+    first_line,
+)
 from flipad_ops.samples.animation import read_frame
 
 __all__ = ["DEFAULT_LIMITS", "DecodeLimits", "DecodedImage", "Pixels", "decode", "sniff"]
@@ -143,7 +149,7 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise ImageTooLarge(f"Over the limit of {limits.max_pixels} pixels.") from error
     except Exception as error:  # Pillow's plugins raise what their parsers stumble over
-        raise NotAnImage(f"Damaged {kind}: {_one_line(error)}") from error
+        raise NotAnImage(f"Damaged {kind}: {first_line(error)}") from error
 
 
 def _decode(data: bytes, kind: str, limits: DecodeLimits, frame: int) -> DecodedImage:
@@ -228,7 +234,3 @@ def _check_webp_canvas(data: bytes, limits: DecodeLimits) -> None:
 
 def _is_deep_png(data: bytes, kind: str) -> bool:
     return kind == "PNG" and len(data) > 24 and data[24] == 16
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

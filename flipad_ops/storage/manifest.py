@@ -7,6 +7,7 @@ manifest's folder. `size`, `etag` and `modified` (seconds since the epoch) are u
 from __future__ import annotations
 
 import csv
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -70,7 +71,7 @@ class ManifestTarget(Target):
     def address(self, key: str) -> str:
         """Of the object, not of the manifest."""
         if not key.startswith("s3://"):
-            return super().address(key)
+            return quoted(os.path.normpath(os.path.join(os.path.dirname(self.uri), key)))
         return "s3://" + quoted(key.removeprefix("s3://"))
 
     def _item(self, key: str, record: Mapping[str, Any]) -> Item:

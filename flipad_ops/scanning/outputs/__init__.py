@@ -155,6 +155,8 @@ def _is_special(path: Path) -> bool:
 
 
 def _write_stdout(form: OutputFormat, outcome: ScanOutcome) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         form.write(outcome, sys.stdout)
         sys.stdout.flush()
