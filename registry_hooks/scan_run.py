@@ -41,7 +41,7 @@ MEANING = {
     4: "Incomplete: something could not be listed or read, or too much was skipped.",
     5: "No image was scanned.",
     6: "An attributor is missing, uncalibrated or not made for this final layer.",
-    7: "Nothing found, but the scan could not be logged to MLflow.",
+    7: "Nothing found, but an output could not be written or MLflow not be reached.",
 }
 #: Sentences of a summary that go with every result.
 _SAID = ("coverage_said", "sample_said", "power", "over_time_said")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from registry_hooks.config_tables import (
     TextOrTexts,
     read_tables,
 )
+from registry_hooks.cron_times import next_run
 
 #: Goes into file names and log lines.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -96,7 +98,7 @@ class Schedule:
         self.next_after(datetime.now(UTC))
 
     def trigger(self) -> CronTrigger:
-        """When it runs; a UsageError for a cron line or time zone that is none."""
+        """What the clock shows when it runs; a UsageError for a cron line that is none."""
         try:
             minute, hour, day, month, weekday = self.cron.split()
             if "*" not in (day, weekday):
@@ -107,12 +109,11 @@ class Schedule:
                 day=day,
                 month=month,
                 day_of_week=_weekdays(weekday),
-                timezone=ZoneInfo(self.timezone),
-                jitter=self.jitter or None,
+                timezone=UTC,
             )
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError) as error:
             raise UsageError(
-                f"Schedule {self.name} cannot run at {self.cron!r} ({self.timezone}): {error}."
+                f"Schedule {self.name} cannot run at {self.cron!r}: {error}."
             ) from error
 
     def trigger_text(self) -> str:
@@ -120,11 +121,21 @@ class Schedule:
         return f"{self.cron} | {self.timezone} | {self.jitter:g}"
 
     def next_after(self, now: datetime) -> float:
-        """The next start after `now`, in seconds since 1970."""
-        found = self.trigger().get_next_fire_time(None, now)
+        """The next start after `now`, in seconds since 1970; see `cron_times`."""
+        fixed = not any(field.startswith("*") for field in self.cron.split()[:2])
+        found = next_run(self.trigger(), self._zone(), fixed, now)
         if found is None:
             raise UsageError(f"Schedule {self.name} never runs at {self.cron!r}.")
-        return float(found.timestamp())
+        moved = found.timestamp() + random.uniform(-self.jitter, self.jitter)
+        return moved if moved > now.timestamp() else found.timestamp()
+
+    def _zone(self) -> ZoneInfo:
+        try:
+            return ZoneInfo(self.timezone)
+        except (ValueError, KeyError, OSError) as error:
+            raise UsageError(
+                f"Schedule {self.name} cannot run in {self.timezone!r}: no such time zone."
+            ) from error
 
     def _own_ledger(self) -> str:
         """A ledger belongs to one choice of targets and options."""

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flipad_ops.cli.shared_options import AllowPickle, AsJson, Device, MemoryLimit, TrackingUri
+from flipad_ops.common.shown_text import printable
 
 
 def doctor(
@@ -55,6 +56,6 @@ def doctor(
             lines.append(f"  {'problem':20} {found.problem}")
         if found.remedy:
             lines.append(f"  {'remedy':20} {found.remedy}")
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write("\n".join(map(printable, lines)) + "\n")
     if not found.attributable:
         raise typer.Exit(USAGE)

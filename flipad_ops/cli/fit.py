@@ -20,6 +20,7 @@ from flipad_ops.cli.shared_options import (
     TrackingUri,
 )
 from flipad_ops.common.log import context
+from flipad_ops.common.shown_text import printable
 
 if TYPE_CHECKING:
     from flipad_ops.workflows.fit_request import FitOutcome, FitRequest
@@ -84,18 +85,18 @@ def fit(
     for position, each in enumerate(uris):
         context(model=each)
         if all_missing and not quiet:
-            sys.stderr.write(f"{each} ({position + 1} of {len(uris)})\n")
+            sys.stderr.write(f"{printable(each)} ({position + 1} of {len(uris)})\n")
         try:
             outcome = _fit_one(replace(request, uri=each), quiet, time_limit)
         except FlipadError as error:
             if not all_missing:
                 raise
             failed += 1
-            sys.stderr.write(f"flipadops: {each}: {error}\n")
+            sys.stderr.write(f"flipadops: {printable(f'{each}: {error}')}\n")
             continue
         weak += outcome.held_back
         for note in outcome.notes:
-            sys.stderr.write(f"note: {note}\n")
+            sys.stderr.write(f"note: {printable(note)}\n")
         # One object per line with --all-missing, so that a reader need not wait for the last.
         sys.stdout.write(_text(outcome, as_json, None if all_missing else 2))
     if all_missing:

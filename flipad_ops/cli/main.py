@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import TextIO, cast
 
 from flipad_ops.common import log
 from flipad_ops.common.child_process import settle_environment
 from flipad_ops.common.errors import FlipadError
 from flipad_ops.common.exit_codes import INTERRUPTED, exit_code
+from flipad_ops.common.shown_text import VisibleText
 
 
 def main() -> None:
     """Run `flipadops`; never returns."""
     settle_environment()
     log.from_environment(sys.argv[1:])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names come from others, and need not fit a terminal's set.
+        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout = cast(TextIO, VisibleText(sys.stdout))
     from flipad_ops.cli.app import app
 
     try:
@@ -26,10 +33,12 @@ def main() -> None:
     except KeyboardInterrupt:
         log.end("interrupted", INTERRUPTED)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of stdout went away (`| head`); leave quietly.
+    except OSError as error:
+        # What is left in stdout's buffer would fail again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(INTERRUPTED)
+        if isinstance(error, BrokenPipeError):  # its reader went away (`| head`); leave quietly
+            sys.exit(INTERRUPTED)
+        raise
 
 
 if __name__ == "__main__":

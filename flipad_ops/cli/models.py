@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from flipad_ops.cli.shared_options import AsJson, TrackingUri
+from flipad_ops.common.shown_text import printable
 from flipad_ops.common.text_columns import write_columns
 
 
@@ -60,7 +61,7 @@ def prune(
     with tracking(tracking_uri) as client:
         old = superseded(client)
         for version in old:
-            sys.stdout.write(f"{version.name}/{version.version}\n")
+            sys.stdout.write(f"{printable(version.name)}/{version.version}\n")
             if yes:
                 with registry_errors():
                     client.delete_model_version(version.name, str(version.version))

@@ -15,3 +15,11 @@ EndpointUrl = Annotated[str, typer.Option(help="S3-compatible server.", rich_hel
 NoSignRequest = Annotated[
     bool, typer.Option("--no-sign-request", help="Anonymous access.", rich_help_panel=_PANEL)
 ]
+RequesterPays = Annotated[
+    bool,
+    typer.Option(
+        "--requester-pays",
+        help="Pay for reading a bucket whose owner does not.",
+        rich_help_panel=_PANEL,
+    ),
+]

@@ -11,7 +11,14 @@ import typer
 
 from flipad_ops.cli import scan_options as opt
 from flipad_ops.cli.log_format import LogFormat, LogFormatChoice
-from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
+from flipad_ops.cli.s3_options import (
+    EndpointUrl,
+    NoSignRequest,
+    Profile,
+    Region,
+    RequesterPays,
+    RoleArn,
+)
 from flipad_ops.cli.shared_options import AllowPickle, Device, Sign, TrackingUri
 from flipad_ops.common.log import context, end
 
@@ -54,6 +61,7 @@ def scan(
     region: Region = "",
     endpoint_url: EndpointUrl = "",
     no_sign_request: NoSignRequest = False,
+    requester_pays: RequesterPays = False,
     state: opt.State = None,
     resume: opt.Resume = False,
     baseline: opt.Baseline = None,
@@ -68,7 +76,7 @@ def scan(
     """Say which stored images a registered generator made.
 
     Exit codes: 0 nothing found, 2 usage, 3 findings (--fail-on), 4 incomplete, 5 nothing scanned,
-    6 attributor missing or unusable, 7 nothing found but not logged to MLflow, 130 or 143
+    6 attributor missing or unusable, 7 nothing found, but an output or MLflow lacks it, 130 or 143
     interrupted (the ledger keeps what was done).
     """
     from flipad_ops.common.progress import counter
@@ -77,27 +85,26 @@ def scan(
     from flipad_ops.storage.selection import Selection, parse_size
     from flipad_ops.workflows import scan as work
 
-    if model and len(model) == 1:
-        context(model=model[0])
+    context(**({"model": model[0]} if model and len(model) == 1 else {}))
     chosen = (tuple(include or ()), tuple(exclude or ()), since, shard, sample, seed, limit, frames)
+    access = (profile, role_arn, region, endpoint_url, no_sign_request, requester_pays)
     request = work.ScanRequest(
         targets=tuple(targets), models=tuple(model or ()), all_models=all_models,
         outputs=tuple(output or ["table"]), fdr=fdr, selection=Selection(*chosen),
         max_object_size=parse_size(max_object_size), max_errors=max_errors, group=group,
-        access=S3Access(profile, role_arn, region, endpoint_url, no_sign_request), device=device,
-        batch_size=batch_size, workers=workers, engine=engine.value, state=state, resume=resume,
-        ray_address=ray_address, ray_workers=ray_workers, baseline=baseline,
-        ignore_file=ignore_file, pictures=not no_thumbnails, check_scores=gate, track=mlflow_run,
-        sign=sign, tracking_uri=tracking_uri, allow_pickle=allow_pickle, size_rule=size_rule.value,
-        command=shlex.join(["flipadops", *sys.argv[1:]]), max_skipped=max_skipped, yearly=yearly,
+        access=S3Access(*access), device=device, batch_size=batch_size, workers=workers,
+        engine=engine.value, state=state, resume=resume, ray_address=ray_address,
+        ray_workers=ray_workers, baseline=baseline, ignore_file=ignore_file, yearly=yearly,
+        pictures=not no_thumbnails, check_scores=gate, track=mlflow_run, sign=sign,
+        tracking_uri=tracking_uri, allow_pickle=allow_pickle, size_rule=size_rule.value,
+        command=shlex.join(["flipadops", *sys.argv[1:]]), max_skipped=max_skipped,
     )  # fmt: skip
     with counter("images", quiet=quiet) as progress:
         if dry_run:
-            facts = work.preview_scan(request, progress)
-            write_preview(facts, request.outputs[0] == "json", sys.stdout)
-            return
-        report = partial(_report, quiet, state is not None)
-        outcome = work.scan(request, progress, signals=True, report=report)
+            as_json = request.outputs[0] == "json"
+            return write_preview(work.preview_scan(request, progress), as_json, sys.stdout)
+        told = partial(_report, quiet, state is not None)
+        outcome = work.scan(request, progress, signals=True, report=told)
     raise typer.Exit(_end(quiet, outcome, fail_on))
 
 
@@ -116,6 +123,8 @@ def _report(quiet: bool, ledger: bool, outcome: ScanOutcome) -> None:
     from flipad_ops.scanning.outcome.summary import tell
 
     if quiet:
+        for sentence in outcome.unwritten:
+            sys.stderr.write(f"error: {sentence}\n")
         return
     tell(outcome)
     if outcome.interrupted and ledger:

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 import typer
 
 from flipad_ops.cli import verify_options as opt
-from flipad_ops.cli.s3_options import EndpointUrl, NoSignRequest, Profile, Region, RoleArn
+from flipad_ops.cli.s3_options import (
+    EndpointUrl,
+    NoSignRequest,
+    Profile,
+    Region,
+    RequesterPays,
+    RoleArn,
+)
 from flipad_ops.cli.shared_options import AllowPickle, AsJson, Device, Saved, TrackingUri
 from flipad_ops.common.exit_codes import FINDINGS, INCOMPLETE
+from flipad_ops.common.shown_text import printable
 from flipad_ops.common.text_columns import write_columns
 
 if TYPE_CHECKING:
@@ -35,6 +43,7 @@ def verify(
     region: Region = "",
     endpoint_url: EndpointUrl = "",
     no_sign_request: NoSignRequest = False,
+    requester_pays: RequesterPays = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Check recorded findings again: content, attributor, score and decision.
@@ -60,7 +69,9 @@ def verify(
             tolerance=tolerance,
             regenerate=regenerate,
             public_key=public_key,
-            access=S3Access(profile, role_arn, region, endpoint_url, no_sign_request),
+            access=S3Access(
+                profile, role_arn, region, endpoint_url, no_sign_request, requester_pays
+            ),
             device=device,
             tracking_uri=tracking_uri,
             allow_pickle=allow_pickle,
@@ -91,10 +102,10 @@ def _report(result: VerifyResult) -> None:
     if result.signed is not None:
         sys.stderr.write(f"signed: {result.signed}\n")
     for warning in result.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+        sys.stderr.write(f"warning: {printable(warning)}\n")
     for check in result.checks:
         for reason in check.reasons:
-            sys.stderr.write(f"{check.state}: {check.finding.row.key!r}: {reason}\n")
+            sys.stderr.write(f"{check.state}: {check.finding.row.key!r}: {printable(reason)}\n")
     sys.stderr.write(", ".join(f"{n} {state}" for state, n in result.counts.items()) + "\n")
 
 

@@ -29,6 +29,7 @@ classes to process exit codes.
     +-- TargetError                a scan target cannot be listed or read
     |   +-- NothingToScan          listed, and no image in it
     |   +-- ObjectGone             listed, and deleted before it was read
+    |   +-- ObjectArchived         in cold storage: there, and nobody can read it now
     +-- EngineError                the machines that a scan runs on fail it
     +-- TookTooLong                the time limit passed
     +-- RecordAltered              a saved record is not what was signed
@@ -37,6 +38,8 @@ classes to process exit codes.
 """
 
 from __future__ import annotations
+
+import re
 
 __all__ = [
     "AttributorCorrupt",
@@ -61,6 +64,7 @@ __all__ = [
     "NotAnImage",
     "NotAttributable",
     "NothingToScan",
+    "ObjectArchived",
     "ObjectGone",
     "PickleRefused",
     "RecordAltered",
@@ -79,7 +83,9 @@ LONGEST = 300
 
 def first_line(error: BaseException) -> str:
     """The first line that an error has to say; its type's name if it says nothing."""
-    lines = (line.strip() for line in str(error).splitlines())
+    # Where an object lies differs between runs that do not.
+    text = re.sub(r"<[^<>]* at 0x[0-9a-f]+>", "the file", str(error))
+    lines = (line.strip() for line in text.splitlines())
     return next(filter(None, lines), type(error).__name__)[:LONGEST]
 
 
@@ -144,7 +150,11 @@ class NotAnImage(ImageError):
 
 
 class ImageTooLarge(ImageError):
-    """The image is over the byte, pixel or frame limit."""
+    """The image is over the byte, pixel or frame limit; `size` in bytes where it is known."""
+
+    def __init__(self, message: str = "", *, size: int = 0) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class WrongImageSize(ImageError):
@@ -189,6 +199,10 @@ class NothingToScan(TargetError):
 
 class ObjectGone(TargetError):
     """The object was deleted after it was listed (never ends a scan)."""
+
+
+class ObjectArchived(TargetError):
+    """The object is in cold storage (never ends a scan)."""
 
 
 class EngineError(FlipadError):

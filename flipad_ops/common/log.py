@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 from flipad_ops.common.redaction import scrub
+from flipad_ops.common.shown_text import visible
 
 #: Children inherit the format by it.
 FORMAT = "FLIPADOPS_LOG_FORMAT"
@@ -63,7 +64,7 @@ class _Lines(io.TextIOBase):
 
     def line(self, line: str) -> None:
         """Write one line on."""
-        self.put(scrub(line))
+        self.put(visible(scrub(line)))
 
     def put(self, line: str) -> None:
         """Write a line as it is."""
@@ -200,4 +201,4 @@ def end(message: str, code: int) -> None:
     if isinstance(sys.stderr, _JsonLines):
         sys.stderr.entry("error", "flipadops", message, exit_code=code)
     else:
-        sys.stderr.write(f"flipadops: {scrub(message)}\n")
+        sys.stderr.write(f"flipadops: {visible(scrub(message))}\n")

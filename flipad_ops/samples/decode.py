@@ -6,7 +6,8 @@
 | bytes, pixels | over the limits: `ImageTooLarge`, before any pixel is decoded |
 | truncated or damaged | `NotAnImage`; a PNG whose intact stream ends early is black there |
 | animation, pages | the first frame; another where a scan asks for several, see `animation` |
-| 16 bit | grey: all of them in `deep`, rounded to 8 in `pixels`; colour: its high byte |
+| 12, 16 bit | grey: all of them in `deep`, rounded to 8 in `pixels`; colour: its high byte |
+| float, signed, 32 bit | `NotAnImage`: what is white in them, the file does not say |
 | palette | expanded to RGB |
 | alpha | dropped, the stored colours kept: compositing would invent pixels |
 | CMYK, YCbCr, Lab | converted to RGB by Pillow's plain formula, no colour profile |
@@ -23,16 +24,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from flipad_ops.common.errors import ImageError, ImageTooLarge, NotAnImage, UsageError
+from flipad_ops.common.errors import (
+    ImageError,
+    ImageTooLarge,
+    NotAnImage,
+    UsageError,
+    first_line,
+)
 from flipad_ops.samples.animation import read_frame
 
 __all__ = ["DEFAULT_LIMITS", "DecodeLimits", "DecodedImage", "Pixels", "decode", "sniff"]
 
 Pixels = NDArray[np.uint8]
 
-_ORIENTATION_TAG = 0x0112
+_ORIENTATION_TAG, _BITS_TAG, _WHITE_TAG = 0x0112, 258, 262
 _GREY_MODES = {"1", "L", "LA", "La"}
-_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ def sniff(data: bytes) -> str | None:
         return "GIF"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    if data.startswith((b"II*\x00", b"MM\x00*")):
+    if data.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
         return "TIFF"
     if data.startswith(b"BM") and len(data) > 26:
         return "BMP"
@@ -142,7 +149,7 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise ImageTooLarge(f"Over the limit of {limits.max_pixels} pixels.") from error
     except Exception as error:  # Pillow's plugins raise what their parsers stumble over
-        raise NotAnImage(f"Damaged {kind}: {_one_line(error)}") from error
+        raise NotAnImage(f"Damaged {kind}: {first_line(error)}") from error
 
 
 def _decode(data: bytes, kind: str, limits: DecodeLimits, frame: int) -> DecodedImage:
@@ -180,7 +187,13 @@ def _sixteen_bit(image: Image.Image) -> NDArray[np.uint16] | None:
     """(height, width, 1), or None for a mode of 8 bits."""
     if image.mode not in _DEEP_MODES:
         return None
-    return np.asarray(image).astype(np.int64).clip(0, 65535).astype(np.uint16)[..., None]
+    stored = np.asarray(image).astype(np.int64)[..., None]
+    tags = getattr(image, "tag_v2", {})  # Pillow hands these out as they are stored
+    if tags.get(_BITS_TAG) == (12,):
+        stored = (stored * 65535 + 2047) // 4095
+    if tags.get(_WHITE_TAG) == 0:
+        stored = 65535 - stored
+    return stored.astype(np.uint16)
 
 
 def _rounded(deep: NDArray[np.uint16]) -> Pixels:
@@ -189,8 +202,8 @@ def _rounded(deep: NDArray[np.uint16]) -> Pixels:
 
 def _to_eight_bit(image: Image.Image) -> Pixels:
     """Any mode but the deep ones to (height, width, 1 or 3) uint8."""
-    if image.mode == "F":
-        raise NotAnImage("Floating-point images have no stated range.")
+    if image.mode in {"F", "I"}:
+        raise NotAnImage("Floating-point, signed and 32-bit images have no stated range.")
     grey = image.mode in _GREY_MODES
     if image.mode in {"RGBA", "RGBX", "RGBa", "LA"}:
         # Slicing keeps the stored colours where convert() might composite or unmultiply.
@@ -221,7 +234,3 @@ def _check_webp_canvas(data: bytes, limits: DecodeLimits) -> None:
 
 def _is_deep_png(data: bytes, kind: str) -> bool:
     return kind == "PNG" and len(data) > 24 and data[24] == 16
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

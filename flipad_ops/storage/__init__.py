@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def open_target(text: str, access: S3Access = AS_CONFIGURED) -> Target:
         A scheme nobody reads.
     """
     scheme, mark, _ = text.partition("://")
-    kind = scheme if mark else Path(text).suffix if Path(text).is_file() else ""
+    kind = scheme if mark else Path(text).suffix if os.path.isfile(text) else ""
     opener = TARGETS.get(kind) or (plugin(GROUP, kind) if kind else None)
     if opener is not None:
         target: Target = opener(text, access)

@@ -7,18 +7,19 @@ manifest's folder. `size`, `etag` and `modified` (seconds since the epoch) are u
 from __future__ import annotations
 
 import csv
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from flipad_ops.common.errors import ObjectGone, TargetError
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.storage.local import LocalTarget
 from flipad_ops.storage.s3.access import AS_CONFIGURED, S3Access
-from flipad_ops.storage.s3.bucket import fetch, split_uri
-from flipad_ops.storage.target import Content, Item, Target
+from flipad_ops.storage.s3.bucket import Bucket, split_uri
+from flipad_ops.storage.target import Content, Item, Target, quoted
 
 NAMES = ("key", "uri", "path")
 
@@ -30,7 +31,7 @@ class ManifestTarget(Target):
 
     def __init__(self, path: str | Path, access: S3Access = AS_CONFIGURED) -> None:
         self.path, self.uri, self._access = Path(path), str(path), access
-        self._stores: dict[str, Any] = {}
+        self._buckets: dict[str, Bucket] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -57,7 +58,7 @@ class ManifestTarget(Target):
         try:
             if item.key.startswith("s3://"):
                 bucket, key = split_uri(item.key)
-                return fetch(self._store(bucket), key, max_bytes, f"s3://{bucket}")
+                return self._bucket(bucket).read(key, max_bytes)
             place = self.path.parent / item.key
             return LocalTarget(place).read(Item(place.name, 0, 0.0, ""), max_bytes)
         except ObjectGone as error:
@@ -69,14 +70,15 @@ class ManifestTarget(Target):
 
     def address(self, key: str) -> str:
         """Of the object, not of the manifest."""
-        return quote(key, safe="/:") if key.startswith("s3://") else super().address(key)
+        if not key.startswith("s3://"):
+            return quoted(os.path.normpath(os.path.join(os.path.dirname(self.uri), key)))
+        return "s3://" + quoted(key.removeprefix("s3://"))
 
     def _item(self, key: str, record: Mapping[str, Any]) -> Item:
         if not key.startswith("s3://"):
             place = self.path.parent / key
-            if place.is_file():
-                found = LocalTarget.item(place, key)
-                return Item(key, found.size, found.modified, found.etag)
+            with suppress(OSError, ValueError):  # reading says what is wrong
+                return LocalTarget.item(place, key)
         size, modified = record.get("size"), record.get("modified")
         return Item(key, int(size or 0), float(modified or 0.0), str(record.get("etag") or ""))
 
@@ -93,11 +95,9 @@ class ManifestTarget(Target):
                         record = parse(line)
                         yield record if isinstance(record, dict) else {}
 
-    def _store(self, bucket: str) -> Any:
+    def _bucket(self, name: str) -> Bucket:
         with self._lock:
-            if bucket not in self._stores:
-                self._stores[bucket] = self._access.store(bucket)
-            return self._stores[bucket]
+            return self._buckets.setdefault(name, Bucket(name, self._access))
 
 
 def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:

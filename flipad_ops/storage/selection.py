@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -70,7 +71,9 @@ class Selection:
     def pick(
         self, targets: Sequence[Target], listed: Counter[str] | None = None
     ) -> Iterator[Picked]:
-        """The chosen objects in listing order. Raises what `Target.list` raises.
+        """The chosen objects in listing order.
+
+        Raises TargetError at the end, after all that could be listed, where something could not.
 
         Parameters
         ----------
@@ -78,15 +81,15 @@ class Selection:
         listed : Counter, optional
             "objects" grows by those that pass the filters, before a sample is drawn of them.
         """
-        chosen = self._filtered((target, item) for target in targets for item in target.list())
+        broken = list[str]()
+        chosen = self._filtered(_each(targets, broken))
         if listed is not None:
             chosen = _counted(chosen, listed)
         if self.sample is not None:
             chosen = iter(_reservoir(chosen, self.sample, self.seed))
-        for count, picked in enumerate(chosen):
-            if self.limit is not None and count >= self.limit:
-                return
-            yield picked
+        yield from islice(chosen, self.limit)
+        if broken:
+            raise TargetError(" ".join(broken))
 
     def _filtered(self, listed: Iterable[Picked]) -> Iterator[Picked]:
         include, exclude = compile_globs(self.include), compile_globs(self.exclude)
@@ -172,6 +175,16 @@ def parse_shard(text: str) -> tuple[int, int] | None:
 def _part(text: str, count: int) -> int:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") % count
+
+
+def _each(targets: Sequence[Target], broken: list[str]) -> Iterator[Picked]:
+    """What targets list; one whose listing fails keeps no other from being scanned."""
+    for target in targets:
+        try:
+            for item in target.list():
+                yield target, item
+        except TargetError as error:
+            broken.append(str(error))
 
 
 def _counted(items: Iterable[Picked], listed: Counter[str]) -> Iterator[Picked]:

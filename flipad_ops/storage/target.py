@@ -102,7 +102,7 @@ class Target(Protocol):
 
     def address(self, key: str) -> str:
         """Where an object is, as a URI reference."""
-        place = quote(self.uri)
+        place = quoted(self.uri)
         return place if self.uri.endswith(f"/{key}") else f"{place}/{quoted(key)}"
 
 

@@ -191,7 +191,7 @@ def scan(
 
             outcome.broken += check_scores(outcome)
         with span("scan outputs"):
-            write_outputs(outcome, outputs, sign)
+            outcome.unwritten = write_outputs(outcome, outputs, sign)
         report(outcome)
         if request.track:
             from flipad_ops.workflows.scan_tracking import log_scan

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from flipad_ops.attribution.scorer import AttributorCard
 from flipad_ops.common.errors import TrackingError, first_line
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise, verdict
 from flipad_ops.scanning.outputs import write_outputs
 from flipad_ops.scanning.report.charts import Series, score_histogram
+from flipad_ops.scanning.report.page import Scored
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,21 +85,20 @@ def _fill(client: MlflowClient, run_id: str, outcome: ScanOutcome) -> None:
     client.set_tag(run_id, "flipad.verdict", summary["verdict"])
     client.set_tag(run_id, "flipad.complete", str(summary["complete"]).lower())
     client.log_dict(run_id, summary, "summary.json")
+    pairs = Scored(outcome).pairs
     for name, card in outcome.cards.items():
-        chart = _histogram(outcome, name)
+        chart = _histogram(card, np.frombuffer(pairs[name]).reshape(-1, 2)[:, 0])
         if chart:
             client.log_text(run_id, chart, f"scores/{card.attributor_name}.svg")
     with tempfile.TemporaryDirectory(prefix="flipad-") as folder:
         report = Path(folder, "report.html")
-        write_outputs(outcome, [("html", report)])
+        for sentence in write_outputs(outcome, [("html", report)]):
+            raise TrackingError(sentence)
         client.log_artifact(run_id, str(report))
     _link(client, run_id, outcome)
 
 
-def _histogram(outcome: ScanOutcome, name: str) -> str:
-    card = outcome.cards[name]
-    found = (f.row.score for f in outcome.findings if f.row.attributor == name)
-    scores = np.fromiter(found, dtype=np.float64)
+def _histogram(card: AttributorCard, scores: NDArray[np.float64]) -> str:
     null = [value for values in card.null_scores.values() for value in values]
     chart = score_histogram(
         [

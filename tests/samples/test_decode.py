@@ -165,3 +165,65 @@ def test_damage_raises_only_image_errors(data: st.DataObject) -> None:
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(ImageError):
         assert decode(bytes(content)).pixels.dtype == np.uint8
+
+
+def tiff(bits: int, values: list[int], white: int = 1, sign: int = 1, order: str = "<") -> bytes:
+    """Grey values in one row, packed as TIFF does it."""
+    if bits == 12:
+        pairs = zip(values[::2], values[1::2], strict=True)
+        body = b"".join((a << 12 | b).to_bytes(3, "big") for a, b in pairs)
+    else:
+        body = struct.pack(f"{order}{len(values)}{'BHI'[bits // 16]}", *values)
+    entries = {256: len(values), 257: 1, 258: bits, 259: 1, 262: white, 273: 8, 277: 1, 278: 1,
+               279: len(body), 339: sign}  # fmt: skip
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8 + len(body))
+    table = b"".join(
+        struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in sorted(entries.items())
+    )
+    return head + body + struct.pack(f"{order}H", len(entries)) + table + bytes(4)
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("white", [0, 1])
+def test_white_of_a_tiff_is_white_at_every_depth(order: str, bits: int, white: int) -> None:
+    most = 2**bits - 1
+    stored = [0, most] if white else [most, 0]
+    data = tiff(bits, stored, white, order=order)
+    try:
+        pixels = decode(data).pixels
+    except NotAnImage:  # Pillow reads only some of them
+        assert (bits, white, order) not in {(8, 1, "<"), (16, 1, "<"), (16, 0, "<"), (12, 1, "<")}
+        return
+    assert pixels.ravel().tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(("bits", "sign"), [(32, 1), (32, 2), (16, 2)], ids=["u32", "i32", "i16"])
+def test_depths_without_a_white_are_no_images(bits: int, sign: int) -> None:
+    with pytest.raises(NotAnImage, match="no stated range"):
+        decode(tiff(bits, [0, 200], sign=sign))
+
+
+def test_large_tiffs_are_tiffs() -> None:
+    held = io.BytesIO()
+    Image.fromarray(noise()).save(held, "TIFF", big_tiff=True)
+    assert held.getvalue()[:4] == b"II+\0"
+    np.testing.assert_array_equal(decode(held.getvalue()).pixels, noise())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_equal_bytes_give_equal_reasons(data: st.DataObject) -> None:
+    """What a row says of a file holds nothing of the process that read it."""
+    format = data.draw(st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]))
+    content = bytearray(encoded(Image.fromarray(noise(16, 16)), format))
+    kept = data.draw(st.integers(4, len(content)))
+    content[4:kept] = data.draw(st.binary(min_size=kept - 4, max_size=kept - 4))
+    reasons = set()
+    for _ in range(2):
+        try:
+            decode(bytes(content))
+        except ImageError as error:
+            reasons.add(str(error))
+    assert len(reasons) <= 1
+    assert not any(" at 0x" in reason for reason in reasons)

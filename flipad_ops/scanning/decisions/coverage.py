@@ -15,6 +15,8 @@ KINDS = (
     ("", r"file is empty|No supported image format|Deleted since|row of a table"),
     ("for their size", r"\d+x\d+ pixels(, expected|, smaller|; the search)|channels cannot become"),
     ("over a limit", r"over the limit of"),
+    ("for being archived", r"^Archived"),
+    ("for their Content-Encoding", r"with the Content-Encoding"),
     ("damaged or of another kind", ""),
 )
 

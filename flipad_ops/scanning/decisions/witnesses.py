@@ -7,6 +7,7 @@ again.
 from __future__ import annotations
 
 from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.common.shown_text import printable
 
 AS_MADE = "as made"
 #: In a table, where there is little room.
@@ -51,8 +52,3 @@ def altered(testimony: Testimony) -> str:
 def spoke(testimony: Testimony | None) -> str:
     """Who spoke, for a table: "both, altered: JPEG 85"; "" where nobody was asked."""
     return "" if testimony is None else f"{SHORT[testimony.witnesses]}, {altered(testimony)}"
-
-
-def printable(text: str) -> str:
-    """Keys and words are untrusted: control characters are shown, not sent to the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -24,6 +24,7 @@ from flipad_ops.scanning.ledger.ledger import Batches, Known, Scored, refuse_oth
 from flipad_ops.scanning.ledger.sqlite_batches import SqliteBatches
 from flipad_ops.scanning.ledger.sqlite_rows import (
     FIELDS,
+    INDEX,
     MIGRATIONS,
     SCHEMA,
     VERSION,
@@ -85,6 +86,7 @@ class SqliteLedger:
                 self._db.executescript(
                     f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;"
                 )
+            self._db.execute(INDEX)
             self._check(fingerprint)
             cursor = self._db.execute("INSERT INTO runs (started) VALUES (?)", [time.time()])
             self.run = int(cursor.lastrowid or 0)

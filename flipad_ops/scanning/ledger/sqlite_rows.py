@@ -42,6 +42,10 @@ CREATE INDEX contents ON rows (sha256, attributor) WHERE outcome = 'scored';
 #: What brings a ledger of an earlier version to the next.
 MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN testimony TEXT;", 2: _BATCHES}
 
+#: By which the rows of an attributor are found, and its suspects without a look at the rest.
+#: Earlier versions, which know nothing of it, can go on with the ledger.
+INDEX = "CREATE INDEX IF NOT EXISTS listed ON rows (run, outcome, attributor, position, attributed)"
+
 FIELDS = (
     "key, target, size, outcome, attributor, reason, sha256, etag, score, p, attributed, "
     "converged, testimony"

@@ -90,6 +90,7 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
         command=summary["command"],
         coverage=Coverage(**summary["coverage"]) if "coverage" in summary else None,
         tests=summary.get("tests", dict(tests)),
+        scored=dict(tests),
         listed=summary.get("listed", 0),
         over_time=OverTime.from_dict(stored) if (stored := summary.get("over_time")) else None,
         saved_format=summary.get("format", 1),

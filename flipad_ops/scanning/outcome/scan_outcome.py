@@ -116,6 +116,10 @@ class ScanOutcome:
         The MLflow run it was logged to.
     unrecorded : str
         Why it could not be logged to MLflow although that was asked for.
+    unwritten : list of str
+        Which outputs could not be written, and why.
+    scored : mapping of "name/version" to int, optional
+        Findings of each attributor; counted when not given.
     listed : int
         Objects from which a sample was drawn; 0 where none was.
     over_time : OverTime or None
@@ -148,6 +152,8 @@ class ScanOutcome:
     tests: dict[str, int] = field(default_factory=dict)
     run_id: str = ""
     unrecorded: str = ""
+    unwritten: list[str] = field(default_factory=list)
+    scored: dict[str, int] | None = None
     listed: int = 0
     over_time: OverTime | None = None
     saved_format: int = SAVED_FORMAT
@@ -206,7 +212,19 @@ class ScanOutcome:
     def flagged(self) -> list[Finding]:
         """Leaks and reviews that are not suppressed, most certain first; without their latents."""
         chosen = [_light(finding) for finding in self.notable() if not finding.suppressed]
-        return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+        return sorted(chosen, key=certainty)
+
+    def clear(self, attributor: str) -> int:
+        """How many scored images an attributor is not the attributor of."""
+        return self._clear[attributor]
+
+    @cached_property
+    def _clear(self) -> Counter[str]:
+        if self.scored is None:
+            return Counter(f.row.attributor for f in self.findings if f.verdict == "clear")
+        left = Counter(self.scored)
+        left.subtract(finding.row.attributor for finding in self.notable())
+        return left
 
     def address(self, row: Row) -> str:
         """Where the object of a row is, as a URI reference."""
@@ -233,8 +251,15 @@ class ScanOutcome:
         if "clear" in verdicts:
             whole = (f for f in self.findings if f.verdict in verdicts and not f.suppressed)
             chosen = [_light(finding) for finding in whole]
-            return sorted(chosen, key=lambda f: (f.q, f.row.score or 0.0, f.row.key))
+            return sorted(chosen, key=certainty)
         return [finding for finding in self.flagged if finding.verdict in verdicts]
+
+
+def certainty(finding: Finding) -> tuple[float, float, str, float, str]:
+    """The most certain first; scores are an order only within an attributor."""
+    row = finding.row
+    p, score = (1.0 if row.p is None else row.p), row.score or 0.0
+    return finding.q, p, row.attributor, score, row.key
 
 
 def _light(finding: Finding) -> Finding:

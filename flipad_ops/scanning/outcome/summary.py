@@ -14,6 +14,7 @@ from flipad_ops.common.exit_codes import (
     OK,
     UNRECORDED,
 )
+from flipad_ops.common.shown_text import printable
 from flipad_ops.common.version import __version__
 from flipad_ops.scanning.decisions.coverage import beyond_sample
 from flipad_ops.scanning.decisions.power import power_said
@@ -155,7 +156,7 @@ def exit_code(outcome: ScanOutcome, fail_on: FailOn = DEFAULT_FAIL_ON) -> int:
         return NOTHING_SCANNED
     if not outcome.covered:
         return INCOMPLETE
-    return UNRECORDED if outcome.unrecorded else OK
+    return UNRECORDED if outcome.unrecorded or outcome.unwritten else OK
 
 
 def reviews(facts: dict[str, Any]) -> str:
@@ -166,6 +167,16 @@ def reviews(facts: dict[str, Any]) -> str:
     return told
 
 
+def scored_said(facts: dict[str, Any]) -> str:
+    """How many images were scored, and how often where there are several attributors."""
+    several = len(facts["attributors"])
+    if several < 2:
+        return f"{facts['scored']} scored"
+    return (
+        f"{facts['coverage']['scanned']} scored by {several} attributors ({facts['scored']} scores)"
+    )
+
+
 def summary_line(outcome: ScanOutcome) -> str:
     """What stderr says at the end."""
     facts = summarise(outcome)
@@ -174,7 +185,7 @@ def summary_line(outcome: ScanOutcome) -> str:
         for name, part in facts["stages"].items()
     )
     return (
-        f"{facts['scored']} scored, {facts['leak']} leaks, {reviews(facts)}, "
+        f"{scored_said(facts)}, {facts['leak']} leaks, {reviews(facts)}, "
         f"{facts['groups']} groups called, {facts['suppressed']} suppressed, "
         f"{facts['skipped']} skipped, {facts['failed']} failed, "
         f"{facts['reused']} unchanged in {facts['seconds']:.1f} s; "
@@ -187,9 +198,9 @@ def summary_line(outcome: ScanOutcome) -> str:
 def tell(outcome: ScanOutcome) -> None:
     """What a person wants to know beside the outputs, on stderr."""
     for warning in outcome.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+        sys.stderr.write(f"warning: {printable(warning)}\n")
     for row in islice(outcome.failed, 10):
-        sys.stderr.write(f"error: {row.key!r}: {row.reason}\n")
-    for text in outcome.broken:
-        sys.stderr.write(f"error: {text}\n")
+        sys.stderr.write(f"error: {row.key!r}: {printable(row.reason)}\n")
+    for text in (*outcome.broken, *outcome.unwritten):
+        sys.stderr.write(f"error: {printable(text)}\n")
     sys.stderr.write(summary_line(outcome))

@@ -51,12 +51,14 @@ class Suppressions:
 
     def __call__(self, row: Row) -> str:
         """Why the row's content does not count, or ""."""
-        name = row.attributor.rpartition("/")[0]
+        name, why = row.attributor.rpartition("/")[0], ""
         for entry in self.allowed:
             if entry.sha256 == row.sha256 and entry.attributor in (name, row.attributor):
                 self.used.add(entry)
                 if entry.expires >= self.today:
-                    return f"allowed until {entry.expires}: {entry.reason}"
+                    why = why or f"allowed until {entry.expires}: {entry.reason}"
+        if why:
+            return why
         return "known from the baseline" if (row.sha256, name) in self.baseline else ""
 
     def warnings(self) -> list[str]:

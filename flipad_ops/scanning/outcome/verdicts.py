@@ -47,6 +47,10 @@ class Verdicts:
             for name, (p, attributed) in evidence.items()
         }
 
+    def scored(self) -> dict[str, int]:
+        """How many findings each attributor has."""
+        return {name: count for name, (count, _) in self._counts.items()}
+
     def findings(self) -> Stream[Finding]:
         """All of them, attributor by attributor, in listing order."""
         return self._stream(suspects=False)

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import UsageError, first_line
 from flipad_ops.common.plugins import plugin, plugin_names
 
 if TYPE_CHECKING:
@@ -105,46 +105,90 @@ def check_outputs(outputs: list[tuple[str, Path | None]]) -> None:
     Raises
     ------
     UsageError
-        Two formats for stdout, or a folder that does not exist.
+        Two formats for stdout or one file, no folder for a file, or no right to write it.
     """
     if sum(path is None for _, path in outputs) > 1:
         raise UsageError("Only one output can go to stdout; give the others a file: FORMAT=PATH.")
-    for _, path in outputs:
-        if path is not None and not path.parent.is_dir():
+    files = [path for _, path in outputs if path is not None]
+    for path in files:
+        if not os.path.isdir(path.parent):
             raise UsageError(f"Folder {path.parent} for output {path.name} does not exist.")
+        if os.path.isdir(path):
+            raise UsageError(f"Output {path} is a folder.")
+        if not os.access(path if _is_special(path) else path.parent, os.W_OK):
+            raise UsageError(f"Output {path} cannot be written: permission denied.")
+    if len({os.path.abspath(path) for path in files}) < len(files):
+        raise UsageError("Two outputs go to the same file.")
 
 
 def write_outputs(
     outcome: ScanOutcome,
     outputs: list[tuple[str, Path | None]],
     sign: Callable[[Path, ScanOutcome], object] | None = None,
-) -> None:
-    """Write every output; files appear whole or not at all, and are signed if that is asked for."""
-    for name, path in outputs:
-        if path is None:
-            if isinstance(sys.stdout, io.TextIOWrapper):
-                sys.stdout.reconfigure(errors="backslashreplace")
-            output_format(name).write(outcome, sys.stdout)
-            sys.stdout.flush()
-        else:
-            _write_whole(output_format(name), outcome, path)
+) -> list[str]:
+    """Write every output, files first; they appear whole or not at all, and signed if asked for.
+
+    Returns
+    -------
+    list of str
+        A sentence for each output that could not be written, which keeps no other from it.
+    """
+    failed = []
+    for name, path in sorted(outputs, key=lambda output: output[1] is None):
+        try:
+            if path is None:
+                _write_stdout(output_format(name), outcome)
+                continue
+            (_write_on if _is_special(path) else _write_whole)(output_format(name), outcome, path)
             if sign is not None:
                 sign(path, outcome)
+        except Exception as error:  # whatever a format of another package raises
+            said = error.strerror if isinstance(error, OSError) else None
+            where = "stdout" if path is None else path
+            failed.append(f"Output {name} to {where} failed: {said or first_line(error)}.")
+    return failed
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is there that is no file, and not to be replaced by one: a pipe, say."""
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
+def _write_stdout(form: OutputFormat, outcome: ScanOutcome) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        form.write(outcome, sys.stdout)
+        sys.stdout.flush()
+    except OSError:
+        # What is left in its buffer would fail again when the process ends.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _write_on(form: OutputFormat, outcome: ScanOutcome, path: Path) -> None:
+    with path.open("wb") as file:
+        _write_to(form, outcome, file)
 
 
 def _write_whole(form: OutputFormat, outcome: ScanOutcome, path: Path) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".flipadops.")
     try:
         with os.fdopen(handle, "wb") as file:
-            if form.binary:
-                form.write(outcome, file)
-            else:
-                # What is no UTF-8 in a key becomes visible instead of ending the report.
-                with io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="") as stream:
-                    form.write(outcome, stream)
+            _write_to(form, outcome, file)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
+
+
+def _write_to(form: OutputFormat, outcome: ScanOutcome, file: BinaryIO) -> None:
+    if form.binary:
+        form.write(outcome, file)
+    else:
+        # What is no UTF-8 in a key becomes visible instead of ending the report.
+        with io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="") as stream:
+            form.write(outcome, stream)

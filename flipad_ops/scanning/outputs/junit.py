@@ -2,14 +2,72 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from itertools import chain
+from tempfile import SpooledTemporaryFile
 from typing import TextIO
 from xml.sax.saxutils import quoteattr
 
+from flipad_ops.common.shown_text import printable
 from flipad_ops.scanning.decisions.groups import said_of
-from flipad_ops.scanning.decisions.witnesses import printable
+from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import coverage_said, sentences, summarise
 from flipad_ops.scanning.outputs import OutputFormat
+
+#: Cases of one kind in a suite; GitLab refuses files over 30 MB, and XML of over 250,000 parts.
+LISTED = 10_000
+#: Characters of a suite that are held in memory.
+HELD = 1_000_000
+
+
+class _Suite:
+    """The cases of one attributor: written as they come, as their counts stand before them."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.counts = name, Counter[str]()
+        self._names = Counter[str]()
+        self._cases = SpooledTemporaryFile[str](HELD, "w+", encoding="utf-8", newline="")
+
+    def add(self, name: str, kind: str = "", message: str = "") -> None:
+        """A case that fails in this way, or passes; from LISTED on only counted."""
+        self.counts[kind] += 1
+        if kind and self.counts[kind] > LISTED:
+            return
+        self._names[name] += 1
+        # Readers know a case by its name.
+        self._put(name if self._names[name] < 2 else f"{name} ({self._names[name]})", kind, message)
+
+    def _put(self, name: str, kind: str, message: str) -> None:
+        self._cases.write(
+            f"    <testcase classname={_quoted(self.name)} name={_quoted(name)}"
+            + (f"><{kind} message={_quoted(message)}/></testcase>\n" if kind else "/>\n")
+        )
+
+    def close(self) -> None:
+        """Forget the cases."""
+        self._cases.close()
+
+    def write(self, outcome: ScanOutcome, stream: TextIO) -> None:
+        """All of it."""
+        for kind, count in self.counts.items():
+            if kind and count > LISTED:
+                left = f"{count - LISTED} more are not listed; the jsonl output has all."
+                self._put(f"more of kind {kind}", kind, left)
+                self.counts[kind] = LISTED + 1
+        tests = self.counts.total()
+        stream.write(
+            f'  <testsuite name={_quoted(self.name)} tests="{tests}" '
+            f'failures="{self.counts["failure"]}" errors="{self.counts["error"]}" '
+            f'skipped="{self.counts["skipped"]}" time="{outcome.seconds:.3f}" '
+            # Readers that check the form know no time zones here.
+            f"timestamp={_quoted(outcome.started[:19])}>\n"
+        )
+        self._cases.seek(0)
+        stream.writelines(self._cases)
+        stream.write("  </testsuite>\n")
 
 
 def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
@@ -18,47 +76,48 @@ def write_junit(outcome: ScanOutcome, stream: TextIO) -> None:
     Unread objects are errors. Clear images are one passing case together: a report of millions
     helps no CI server.
     """
-    stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flipadops scan">\n')
+    with ExitStack() as stack:
+        suites = {name: stack.enter_context(closing(_Suite(name))) for name in outcome.cards}
+        _fill(suites, outcome)
+        stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="flipadops scan">\n')
+        for suite in suites.values():
+            suite.write(outcome, stream)
+        stream.write("</testsuites>\n")
+
+
+def _fill(suites: Mapping[str, _Suite], outcome: ScanOutcome) -> None:
+    many = len(outcome.request.targets) > 1
+
+    def named(target: str, key: str) -> str:
+        return f"{target}: {key}" if many else key
+
+    for name, test in outcome.called:
+        suites[name].add(f"group {test.prefix or '.'}", "failure", said_of(test))
+    for finding in chain(outcome.flagged, _suppressed(outcome)):
+        row = finding.row
+        gates = finding.verdict == "leak" or finding.accepted
+        kind = "failure" if gates and not finding.suppressed else "skipped"
+        suites[row.attributor].add(named(row.target, row.key), kind, _said(finding))
+    for row in outcome.failed:
+        suites[row.attributor].add(named(row.target, row.key), "error", row.reason)
     said = sentences(summarise(outcome)).removesuffix(".")
-    for name in outcome.cards:
-        cases = list[str]()
-        clear = 0
-        counts = {"failure": 0, "skipped": 0, "error": 0}
-        for finding in outcome.findings:
-            if finding.row.attributor != name:
-                continue
-            if finding.verdict == "clear":
-                clear += 1
-                continue
-            gates = finding.verdict == "leak" or finding.accepted
-            kind = "failure" if gates and not finding.suppressed else "skipped"
-            counts[kind] += 1
-            text = (
-                f"{finding.verdict}: score {finding.row.score:.4g}, p {finding.row.p:.2g}, "
-                f"q {finding.q:.2g}, sha256 {finding.row.sha256}"
-            )
-            why = finding.suppressed or finding.why
-            cases.append(_case(name, finding.row.key, kind, f"{text}; {why}" if why else text))
-        for test in (test for called, test in outcome.called if called == name):
-            counts["failure"] += 1
-            cases.append(_case(name, f"group {test.prefix or '.'}", "failure", said_of(test)))
-        for row in outcome.failed:
-            if row.attributor == name:
-                counts["error"] += 1
-                cases.append(_case(name, row.key, "error", row.reason))
+    for name, suite in suites.items():
         for text in [*outcome.broken, *_unseen(outcome)]:
-            counts["error"] += 1
-            cases.append(_case(name, "the scan itself", "error", text))
-        cases.append(_case(name, f"{clear} scored images are clear; {said}", "", ""))
-        stream.write(
-            f'  <testsuite name={_quoted(name)} tests="{len(cases)}" '
-            f'failures="{counts["failure"]}" errors="{counts["error"]}" '
-            f'skipped="{counts["skipped"]}" time="{outcome.seconds:.3f}" '
-            f"timestamp={_quoted(outcome.started)}>\n"
-        )
-        stream.writelines(cases)
-        stream.write("  </testsuite>\n")
-    stream.write("</testsuites>\n")
+            suite.add("the scan itself", "error", text)
+        suite.add(f"{outcome.clear(name)} scored images are clear; {said}")
+
+
+def _suppressed(outcome: ScanOutcome) -> Iterator[Finding]:
+    return (finding for finding in outcome.notable() if finding.suppressed)
+
+
+def _said(finding: Finding) -> str:
+    row, why = finding.row, finding.suppressed or finding.why
+    text = (
+        f"{finding.verdict}: score {row.score:.4g}, p {row.p:.2g}, "
+        f"q {finding.q:.2g}, sha256 {row.sha256}"
+    )
+    return f"{text}; {why}" if why else text
 
 
 def _unseen(outcome: ScanOutcome) -> list[str]:
@@ -66,11 +125,6 @@ def _unseen(outcome: ScanOutcome) -> list[str]:
     if outcome.findings and outcome.covered:
         return []
     return [f"Incomplete: {coverage_said(outcome)}."]
-
-
-def _case(suite: str, name: str, kind: str, message: str) -> str:
-    head = f"    <testcase classname={_quoted(suite)} name={_quoted(name)}"
-    return f"{head}><{kind} message={_quoted(message)}/></testcase>\n" if kind else f"{head}/>\n"
 
 
 def _quoted(text: str) -> str:

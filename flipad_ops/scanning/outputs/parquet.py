@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outputs import OutputFormat
@@ -30,9 +30,12 @@ def write_parquet(outcome: ScanOutcome, stream: BinaryIO) -> None:
     records = map(flat, rows(outcome))
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         while group := list(islice(records, GROUP)):
-            for record in group:
-                record["key"] = record["key"].encode("utf-8", "replace").decode()
+            group = [{name: _text(value) for name, value in row.items()} for row in group]
             writer.write_table(pa.Table.from_pylist(group, schema))
+
+
+def _text(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 PARQUET = OutputFormat(write_parquet, binary=True)

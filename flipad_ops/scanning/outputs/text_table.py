@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from flipad_ops.common.shown_text import printable
 from flipad_ops.common.text_columns import write_columns
 from flipad_ops.scanning.decisions.groups import most_telling
-from flipad_ops.scanning.decisions.witnesses import printable, spoke
+from flipad_ops.scanning.decisions.witnesses import spoke
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import reviews, sentences, summarise
 from flipad_ops.scanning.outputs import OutputFormat
@@ -23,7 +24,8 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
         versions = ", ".join(card.equivalence_class) or (
             f"{card.generator_name}/{card.generator_version}"
         )
-        stream.write(f"\n{name}  (generator {versions}, threshold {card.threshold:.4g})\n")
+        head = f"{name}  (generator {versions}, threshold {card.threshold:.4g})"
+        stream.write(f"\n{printable(head)}\n")
         for sentence in filter(None, (card.basis, card.second_witness)):
             stream.write(f"{printable(sentence)}\n")
         lines: list[tuple[str, ...]] = [
@@ -31,7 +33,7 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
         ]
         lines += [
             (
-                printable(test.prefix or "."),
+                test.prefix or ".",
                 str(test.scanned),
                 str(test.attributed),
                 str(test.leaks),
@@ -48,11 +50,14 @@ def write_table(outcome: ScanOutcome, stream: TextIO) -> None:
     if found:
         stream.write("\n")
         two = any(f.row.testimony is not None for f in found[:LISTED])
-        lines = [("verdict", "score", "p", "q", *(["witnesses"] if two else []), "key")]
+        several = len(outcome.cards) > 1
+        whose = ["attributor"] if several else []
+        lines = [("verdict", *whose, "score", "p", "q", *(["witnesses"] if two else []), "key")]
         for f in found[:LISTED]:
             said = [spoke(f.row.testimony) or "last layer"] if two else []
             numbers = (f"{f.row.score:.4g}", f"{f.row.p:.2g}", f"{f.q:.2g}")
-            lines.append((f.verdict, *numbers, *said, printable(f.row.key)))
+            whose = [f.row.attributor] if several else []
+            lines.append((f.verdict, *whose, *numbers, *said, f.row.key))
         write_columns(lines, stream, "  ")
         if len(found) > LISTED:
             stream.write(f"... and {len(found) - LISTED} more (use -o jsonl=FILE for all)\n")

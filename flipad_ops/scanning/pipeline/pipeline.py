@@ -14,18 +14,29 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from flipad_ops.common.errors import FlipadError, ImageError, ObjectGone, TargetError
+from flipad_ops.common.errors import (
+    FlipadError,
+    ImageError,
+    ImageTooLarge,
+    ObjectArchived,
+    ObjectGone,
+    TargetError,
+)
 from flipad_ops.samples.decoder import Decoded, Decoder
 from flipad_ops.scanning.ledger.ledger import Known
 from flipad_ops.scanning.ledger.lookup import Kept, looked_up
 from flipad_ops.scanning.pipeline.budget import Budget
 from flipad_ops.storage.selection import Picked
-from flipad_ops.storage.target import Item, Target
+from flipad_ops.storage.target import Content, Item, Target
 
 #: Images sent to a decoder at a time.
 CHUNK, CHUNK_BYTES = 16, 4_000_000
 #: Seconds a decoder waits for company for its first image: waking a process for each costs more.
 LINGER = 0.01
+#: Bytes that an object without a stated size may have at first.
+UNSTATED = 1_000_000
+#: Neither damage nor refusal: what is not there to be read is skipped.
+AWAY = (ObjectArchived, ObjectGone)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,12 +203,10 @@ class Pipeline:
                 reason = f"{item.size} bytes, over the limit of {limit}."
                 self._out.put([(number, Fetched(position, target, item, "skipped", reason))])
                 continue
-            held = self._budget.take(item.size)
             try:
-                content = target.read(item, limit)
-            except (ImageError, ObjectGone, TargetError) as error:
-                self._budget.give(held)
-                lost = isinstance(error, TargetError) and not isinstance(error, ObjectGone)
+                content, held = self._read(target, item)
+            except (ImageError, TargetError) as error:
+                lost = isinstance(error, TargetError) and not isinstance(error, AWAY)
                 outcome = "failed" if lost else "skipped"
                 self._out.put([(number, Fetched(position, target, item, outcome, str(error)))])
                 continue
@@ -205,6 +214,26 @@ class Pipeline:
             digest = hashlib.sha256(content.data).hexdigest()
             fetched = Fetched(position, target, now, sha256=digest)
             self._to_decode.put((number, fetched, content.data, held))
+
+    def _read(self, target: Target, item: Item) -> tuple[Content, int]:
+        """An object, and the bytes of the budget that it holds; stated sizes are not believed."""
+        limit = self._plumbing.max_bytes
+        most = min(item.size or UNSTATED, limit)
+        while True:
+            held = self._budget.take(most)
+            try:
+                return target.read(item, most), held
+            except ImageTooLarge as error:
+                self._budget.give(held)
+                if most == limit:
+                    raise
+                if error.size > limit:
+                    told = f"{error.size} bytes now, over the limit of {limit}."
+                    raise ImageTooLarge(told) from error
+                most = error.size if error.size > most else limit
+            except BaseException:
+                self._budget.give(held)
+                raise
 
     def _decode(self, decoder: Decoder) -> None:
         if self._known is None:  # else perhaps nothing has changed

@@ -115,6 +115,7 @@ def conclude(
         unconverged=counts["unconverged"],
         coverage=Coverage.of(*ledger.objects()),
         tests=verdicts.family.tests,
+        scored=verdicts.scored(),
         listed=request.listed["objects"] if request.selection.sample is not None else 0,
         over_time=over_time,
         cards={label(scorer): scorer.card for scorer in scorers},

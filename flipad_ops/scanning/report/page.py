@@ -3,6 +3,8 @@ is ever built from them, and the page's policy allows no script and no network."
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, TextIO
 
@@ -16,7 +18,7 @@ from flipad_ops.scanning.decisions.groups import most_telling, said_of
 from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.witnesses import spoke
 from flipad_ops.scanning.outcome.scan_outcome import Exhibit, ScanOutcome
-from flipad_ops.scanning.outcome.summary import sentences, summarise
+from flipad_ops.scanning.outcome.summary import scored_said, sentences, summarise
 from flipad_ops.scanning.outputs import OutputFormat
 from flipad_ops.scanning.report.charts import Series, p_histogram, score_histogram
 from flipad_ops.scanning.report.heat import bar_uri, heat_uri
@@ -24,12 +26,14 @@ from flipad_ops.scanning.report.remade import remade
 
 #: Rows of skips and errors listed; the rest is counted.
 LISTED = 100
+#: Findings named; a page of all of a million would not open.
+NAMED = 10_000
 #: Prefixes shown, the most telling ones.
 PREFIXES = 200
 
 
-def render(outcome: ScanOutcome) -> str:
-    """The whole page as text."""
+def render(outcome: ScanOutcome) -> Iterator[str]:
+    """The page, piece by piece."""
     environment = Environment(
         loader=PackageLoader("flipad_ops.scanning.report", "."),
         autoescape=True,
@@ -42,17 +46,18 @@ def render(outcome: ScanOutcome) -> str:
     template = environment.get_template("page.html.j2")
     scale = _scale(outcome.exhibits)
     two_witnesses = any(card.second_witness for card in outcome.cards.values())
-    unconfirmed, more_unconfirmed = _unconfirmed(outcome) if two_witnesses else ([], 0)
+    scored = Scored(outcome)
     summary = summarise(outcome)
-    return template.render(
+    found = outcome.of("leak", "review")
+    return template.generate(
         summary=summary,
         said=sentences(summary),
-        sections=[_section(outcome, name) for name in outcome.cards],
+        scored_said=scored_said(summary),
+        sections=[_section(outcome, name, scored.pairs[name]) for name in outcome.cards],
         exhibits=[_exhibit(outcome, exhibit, scale) for exhibit in outcome.exhibits],
         reference=None if outcome.reference is None else _pictures(*outcome.reference, scale),
         scale=scale,
         bar=bar_uri(),
-        more=max(0, len(outcome.of("leak", "review")) - len(outcome.exhibits)),
         skipped=list(islice(outcome.skipped, LISTED)),
         failed=list(islice(outcome.failed, LISTED)),
         suppressed=list(islice((f for f in outcome.notable() if f.suppressed), LISTED)),
@@ -60,13 +65,15 @@ def render(outcome: ScanOutcome) -> str:
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
         two_witnesses=two_witnesses,
-        unconfirmed=unconfirmed,
-        more_unconfirmed=more_unconfirmed,
+        unconfirmed=scored.unconfirmed,
+        more_unconfirmed=max(0, scored.alone - LISTED),
         spoke=spoke,
         called=outcome.called[:PREFIXES],
         more_called=max(0, len(outcome.called) - PREFIXES),
         said_of=said_of,
-        listed=outcome.of("leak", "review")[:LISTED],
+        listed=found[:NAMED],
+        more=max(0, len(found) - NAMED),
+        several=len(outcome.cards) > 1,
         unit="row" if all(c.unit == "row" for c in outcome.cards.values()) else "image",
         request=outcome.request,
         command=outcome.command,
@@ -76,17 +83,32 @@ def render(outcome: ScanOutcome) -> str:
 
 def write_html(outcome: ScanOutcome, stream: TextIO) -> None:
     """The page."""
-    stream.write(render(outcome))
+    stream.writelines(render(outcome))
 
 
 HTML = OutputFormat(write_html, pictures=True)
 
 
-def _section(outcome: ScanOutcome, name: str) -> dict[str, Any]:
+class Scored:
+    """What one pass over the findings says: (score, p) of each attributor, and whom the first
+    witness accepts alone, who are not attributed."""
+
+    def __init__(self, outcome: ScanOutcome) -> None:
+        self.pairs = {name: array("d") for name in outcome.cards}
+        self.unconfirmed, self.alone = list[Finding](), 0
+        for finding in outcome.findings:
+            row = finding.row
+            self.pairs[row.attributor].extend((row.score or 0.0, 1.0 if row.p is None else row.p))
+            said = row.testimony
+            if finding.verdict == "clear" and said is not None and said.witnesses == "first":
+                self.alone += 1
+                if self.alone <= LISTED:
+                    self.unconfirmed.append(finding)
+
+
+def _section(outcome: ScanOutcome, name: str, pairs: array[float]) -> dict[str, Any]:
     card = outcome.cards[name]
-    rows = (finding.row for finding in outcome.findings if finding.row.attributor == name)
-    pairs = ((row.score, row.p) for row in rows)
-    scores, p = np.fromiter(pairs, dtype=np.dtype((np.float64, 2))).T
+    scores, p = np.frombuffer(pairs).reshape(-1, 2).T
     series = [Series("own, calibration", card.own_scores, "own")]
     null = [value for values in card.null_scores.values() for value in values]
     series += [Series("foreign, calibration", null, "foreign"), Series("this scan", scores, "scan")]
@@ -100,18 +122,6 @@ def _section(outcome: ScanOutcome, name: str) -> dict[str, Any]:
         "scores": score_histogram(series, card.threshold),
         "p_values": p_histogram(p),
     }
-
-
-def _unconfirmed(outcome: ScanOutcome) -> tuple[list[Finding], int]:
-    """Images that the first witness alone accepts, which are not attributed, and how many more."""
-    alone = (
-        finding
-        for finding in outcome.findings
-        if finding.verdict == "clear"
-        and finding.row.testimony is not None
-        and finding.row.testimony.witnesses == "first"
-    )
-    return list(islice(alone, LISTED)), sum(1 for _ in alone)
 
 
 def _exhibit(outcome: ScanOutcome, exhibit: Exhibit, scale: float) -> dict[str, Any]:

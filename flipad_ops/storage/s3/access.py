@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from flipad_ops.common.errors import TargetError, UsageError
 
@@ -25,6 +27,8 @@ class S3Access:
     profile, role_arn, region, endpoint_url : str
     anonymous : bool
         Send unsigned requests.
+    requester_pays : bool
+        Pay for requests to buckets whose owners do not.
     """
 
     profile: str = ""
@@ -32,9 +36,10 @@ class S3Access:
     region: str = ""
     endpoint_url: str = ""
     anonymous: bool = False
+    requester_pays: bool = False
 
-    def store(self, bucket: str, prefix: str = "") -> Any:
-        """An obstore `S3Store` of a bucket, rooted at `prefix`.
+    def store(self, bucket: str) -> Any:
+        """An obstore `S3Store` of a bucket.
 
         Raises
         ------
@@ -45,54 +50,55 @@ class S3Access:
         """
         from obstore.store import S3Store
 
-        region, endpoint, provider = self._resolve()
-        place: dict[str, Any] = {}
-        if _is_custom(endpoint):
-            place = {"endpoint": endpoint, "virtual_hosted_style_request": False}
+        session, provider = self._resolve()
+        endpoint, virtual = self._place(session, bucket)
         signing: dict[str, Any] = (
             {"skip_signature": True} if provider is None else {"credential_provider": provider}
         )
         return S3Store(
             bucket,
-            prefix=prefix or None,
-            region=region,
+            region=session.region_name,
+            endpoint=endpoint,
+            virtual_hosted_style_request=virtual,
+            request_payer=self.requester_pays,
             client_options={
                 "allow_http": endpoint.startswith("http://"),
                 "connect_timeout": timedelta(seconds=10),
                 "timeout": timedelta(seconds=120),
             },
             retry_config={"max_retries": 6, "retry_timeout": timedelta(seconds=60)},
-            **place,
             **signing,
         )
 
     def client(self) -> Any:
-        """A boto3 client for what obstore has no call for; raises what `store` raises."""
-        import boto3
+        """A boto3 client for what obstore cannot ask; raises what `store` raises."""
         from botocore import UNSIGNED
         from botocore.config import Config
 
-        region, endpoint, provider = self._resolve()
-        place = {"region_name": region, "endpoint_url": endpoint}
-        if provider is None:
-            return boto3.client("s3", config=Config(signature_version=UNSIGNED), **place)
-        held = provider()
-        return boto3.client(
-            "s3",
-            aws_access_key_id=held["access_key_id"],
-            aws_secret_access_key=held["secret_access_key"],
-            aws_session_token=held.get("token"),
-            **place,
+        session, provider = self._resolve()
+        config = Config(
+            connect_timeout=10,
+            read_timeout=120,
+            retries={"mode": "standard", "max_attempts": 7},
+            signature_version=UNSIGNED if provider is None else None,
         )
+        client = session.client("s3", endpoint_url=self.endpoint_url or None, config=config)
+        if self.requester_pays:
+            client.meta.events.register("provide-client-params.s3", _pay)
+        return client
 
-    def text_options(self) -> Callable[[], dict[str, str]]:
+    def text_options(self, bucket: str) -> Callable[[], dict[str, str]]:
         """What `store` is told, as text for delta-rs; call the answer for current credentials.
 
         Raises what `store` raises.
         """
-        region, endpoint, provider = self._resolve()
+        session, provider = self._resolve()
+        endpoint, virtual = self._place(session, bucket)
         fixed = {
-            "aws_region": region,
+            "aws_region": session.region_name,
+            "aws_endpoint": endpoint,
+            "aws_virtual_hosted_style_request": str(virtual).lower(),
+            "aws_request_payer": str(self.requester_pays).lower(),
             "aws_conditional_put": "etag",
             "allow_http": str(endpoint.startswith("http://")).lower(),
             "connect_timeout": "10s",
@@ -100,9 +106,6 @@ class S3Access:
             "max_retries": "6",
             "retry_timeout": "60s",
         }
-        if _is_custom(endpoint):
-            fixed |= {"aws_endpoint": endpoint, "aws_virtual_hosted_style_request": "false"}
-
         held: dict[str, Any] = {}
 
         def options() -> dict[str, str]:
@@ -122,39 +125,96 @@ class S3Access:
 
         return options
 
-    def _resolve(self) -> tuple[str, str, Callable[[], Any] | None]:
-        """Region, endpoint, and what gives credentials; None for unsigned requests."""
+    def _resolve(self) -> tuple[Any, Callable[[], Any] | None]:
+        """A boto3 session with region, and what gives credentials; None for unsigned requests."""
         import boto3
         from botocore.exceptions import BotoCoreError
         from obstore.auth.boto3 import Boto3CredentialProvider, StsCredentialProvider
 
         if self.anonymous and self.role_arn:
             raise UsageError("--no-sign-request cannot take a role.")
-        provider: Callable[[], Any] | None = None
         try:
-            session = boto3.Session(
-                profile_name=self.profile or None, region_name=self.region or None
-            )
-            client = session.client("s3", endpoint_url=self.endpoint_url or None)
+            found = boto3.Session(profile_name=self.profile or None)
+            region = self.region or found.region_name or "us-east-1"
+            session = boto3.Session(profile_name=self.profile or None, region_name=region)
+            session.client("s3", endpoint_url=self.endpoint_url or None)
+            if self.anonymous:
+                return session, None
             if self.role_arn:
                 provider = StsCredentialProvider(
                     session, RoleArn=self.role_arn, RoleSessionName="flipadops-scan"
                 )
-            elif not self.anonymous:
-                if session.get_credentials() is None:
-                    raise TargetError(
-                        "No AWS credentials found: set up a profile or role, or use "
-                        "--no-sign-request for a public bucket."
-                    )
-                provider = Boto3CredentialProvider(session, ttl=CREDENTIAL_TTL)
+                return _in_role(provider, region, self.profile), provider
+            if session.get_credentials() is None:
+                raise TargetError(
+                    "No AWS credentials found: set up a profile or role, or use "
+                    "--no-sign-request for a public bucket."
+                )
+            return session, Boto3CredentialProvider(session, ttl=CREDENTIAL_TTL)
         except (BotoCoreError, ValueError) as error:
-            raise UsageError(f"S3 cannot be set up: {error}.") from error
-        return session.region_name or "us-east-1", str(client.meta.endpoint_url), provider
+            raise UsageError(f"S3 cannot be set up: {_one_line(error)}.") from error
+
+    def _place(self, session: Any, bucket: str) -> tuple[str, bool]:
+        """The address that boto3 asks for a bucket, and whether it names the bucket itself.
+
+        boto3 says so only in a request; one is made up to the sending.
+        """
+        from botocore import UNSIGNED
+        from botocore.awsrequest import AWSResponse
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+        from urllib3 import HTTPResponse
+
+        asked = []
+
+        def keep(request: Any, **_: Any) -> AWSResponse:
+            asked.append(urlsplit(request.url))
+            body = HTTPResponse(io.BytesIO(), preload_content=False)
+            return AWSResponse(request.url, 200, {}, body)
+
+        try:
+            client = session.client(
+                "s3",
+                endpoint_url=self.endpoint_url or None,
+                config=Config(signature_version=UNSIGNED),
+            )
+            client.meta.events.register("before-send.s3", keep)
+            client.head_object(Bucket=bucket, Key="key")
+        except (BotoCoreError, ValueError) as error:
+            raise UsageError(f"Bucket {bucket!r} cannot be asked: {_one_line(error)}.") from error
+        folder = asked[0].path.removesuffix("/key")
+        virtual = folder.rpartition("/")[2] != bucket
+        place = folder if virtual else folder.rpartition("/")[0]
+        return f"{asked[0].scheme}://{asked[0].netloc}{place}", virtual
 
 
-def _is_custom(endpoint: str) -> bool:
-    """Whether an endpoint is somebody's own S3 server."""
-    return not endpoint.rstrip("/").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+def _in_role(provider: Callable[[], Any], region: str, profile: str) -> Any:
+    """A session whose credentials are those of a role, renewed before they end."""
+    import boto3
+    import botocore.session
+    from botocore.credentials import DeferredRefreshableCredentials
+
+    def renewed() -> dict[str, Any]:
+        held = provider()
+        return {
+            "access_key": held["access_key_id"],
+            "secret_key": held["secret_access_key"],
+            "token": held.get("token"),
+            "expiry_time": held["expires_at"].isoformat(),
+        }
+
+    inner = botocore.session.Session(profile=profile or None)
+    inner._credentials = DeferredRefreshableCredentials(renewed, "sts-assume-role")
+    return boto3.Session(botocore_session=inner, region_name=region)
+
+
+def _pay(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
+    known = "RequestPayer" in model.input_shape.members
+    return params | {"RequestPayer": "requester"} if known else params
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).removesuffix(".")
 
 
 #: Everything from the environment.

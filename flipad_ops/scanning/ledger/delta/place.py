@@ -9,7 +9,7 @@ from typing import Any
 
 from flipad_ops.common.errors import StateError, TargetError
 from flipad_ops.storage.s3.access import S3Access
-from flipad_ops.storage.s3.bucket import split_uri
+from flipad_ops.storage.s3.bucket import nameable, split_uri
 from flipad_ops.storage.s3.failures import explain
 
 S3, FOLDER = "s3://", "delta://"
@@ -59,32 +59,39 @@ def find_place(text: str, access: S3Access) -> Place:
         if not text.removeprefix(FOLDER) or not folder.absolute().parent.is_dir():
             raise StateError(f"Folder {folder.absolute().parent} for the ledger does not exist.")
         return Place(text, str(folder.absolute()))
-    bucket, prefix = split_uri(text)
+    bucket, prefix = split_uri(text.rstrip("/"))
     if not prefix:
         raise StateError(f"{text} is a whole bucket: a ledger needs a prefix of its own.")
+    if not nameable(prefix):
+        raise StateError(
+            f"No ledger can lie in {text!r}: part of it is empty, . or .., or no text."
+        )
     # Targets may be public; nobody writes a ledger anonymously.
     signed = replace(access, anonymous=False)
     try:
-        store, options = signed.store(bucket, prefix), signed.text_options()
+        store, options = signed.store(bucket), signed.text_options(bucket)
     except TargetError as error:
         raise StateError(f"The ledger {text} cannot be opened: {error}") from error
     return Place(
-        text, f"{S3}{bucket}/{prefix}", options, lambda: _check_conditional_put(store, text)
+        text,
+        f"{S3}{bucket}/{prefix}",
+        options,
+        lambda: _check_conditional_put(store, f"{prefix}/{PROBE}", text),
     )
 
 
-def _check_conditional_put(store: Any, text: str) -> None:
+def _check_conditional_put(store: Any, probe: str, text: str) -> None:
     """Commits are safe only where the server refuses to create what exists."""
     import obstore
 
     try:
         try:
-            obstore.get(store, PROBE)
+            obstore.get(store, probe)
         except FileNotFoundError as error:
             if "NoSuchBucket" in str(error):  # some servers would make it
                 raise OSError(str(error)) from error
         for _ in range(2):
-            obstore.put(store, PROBE, b"", mode="create")
+            obstore.put(store, probe, b"", mode="create")
     except obstore.exceptions.AlreadyExistsError:
         return
     except (obstore.exceptions.BaseError, OSError) as error:
