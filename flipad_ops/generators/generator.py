@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.generators import differentiable
+from flipad_ops.generators.full_precision import in_float32, widened
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, state_sha256
 from flipad_ops.generators.output import OutputMap
@@ -172,7 +173,8 @@ def split_generator(
     Parameters
     ----------
     forward : callable or torch.nn.Module
-        Put into evaluation mode where it has one.
+        Put into evaluation mode where it has one. Half precision is read as float32: a module
+        with such weights is copied.
     metadata : mapping or None
         The "flipad" metadata: latent (required), activation, output_range (black and white in
         units of what `forward` returns), bits, columns; see `samples.sample_kinds`.
@@ -185,13 +187,14 @@ def split_generator(
         return _from_samples(forward, metadata or {}, latents, state, device, name, version)
     latent = LatentSpec.from_metadata(metadata, latents)
     if isinstance(forward, torch.nn.Module):
+        forward = widened(forward)
         if state is None:
             state = dict(forward.state_dict())
         with suppress(NotImplementedError):  # what torch.export made knows no modes
             forward = forward.eval()
     split = discover(forward, latent, metadata, batched=batched, device=device)
     return SplitGenerator(
-        forward=forward,
+        forward=in_float32(forward) if split.lowered else forward,
         latent=latent,
         layer=split.layer,
         output_map=split.output_map,

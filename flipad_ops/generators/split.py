@@ -38,6 +38,8 @@ class Split:
         From sigma's values to what the generator returns.
     reading : Reading or None
         Where the activation stands, when it is not the input of the last linear operation.
+    lowered : bool
+        The generator casts to half precision, and was run in float32 (`full_precision`).
     """
 
     layer: FinalLayer
@@ -45,6 +47,7 @@ class Split:
     sample_shape: tuple[int, ...]
     tail: Tail
     reading: Reading | None = None
+    lowered: bool = False
 
 
 def discover(
@@ -90,14 +93,16 @@ def _modulated(
 ) -> Split:
     """The layer before an upsampled skip image is added, or with weights that a style scales."""
     runs: list[Run] = []
+    lowered = False
     for chunk in (*torch.split(latents, len(latents) if batched else 1), latents[-1:]):
         images = Images()
-        output, _ = run_traced(generator, chunk, images)
+        output, call = run_traced(generator, chunk, images)
+        lowered = lowered or call.lowered
         _check_finite(output)
         runs.append((output, images))
     _check_alone(runs[-1][0], runs[-2][0][-1:])
     reading, output_map, tail = find_modulated(runs, metadata)
-    return Split(reading.layer, output_map, reading.layer.output_shape, tail, reading)
+    return Split(reading.layer, output_map, reading.layer.output_shape, tail, reading, lowered)
 
 
 def _plain(
@@ -144,7 +149,11 @@ def _plain(
     linear = layer(call.input.float().cpu()).reshape(output.shape)
     output_map, tail = match_output(linear, output.float().cpu(), metadata)
     return Split(
-        layer, output_map, tuple(output.shape[1:]), replace(tail, channels_last=channels_last)
+        layer,
+        output_map,
+        tuple(output.shape[1:]),
+        replace(tail, channels_last=channels_last),
+        lowered=call.lowered,
     )
 
 
