@@ -111,7 +111,7 @@ def champion_of(client: MlflowClient, generator: ModelVersion) -> ModelVersion |
     name = tags.attributor_name(generator.name)
     with registry_errors(name):
         # A server with accounts denies the alias of a model that is not there yet.
-        if not client.search_registered_models(f"name = '{quoted(name)}'", max_results=1):
+        if not client.search_registered_models(f"name = {quoted(name)}", max_results=1):
             return None
         return by_alias(client, name, tags.version_alias(str(generator.version)))
 

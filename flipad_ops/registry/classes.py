@@ -26,7 +26,7 @@ def same_layer(client: MlflowClient, layer_sha256: str) -> list[ModelVersion]:
         found = client.search_model_versions(
             f"tags.`{tags.LAYER}` = '{layer_sha256}'", max_results=1000
         )
-    generators = [version for version in found if not tags.is_attributor(version.name)]
+    generators = [version for version in found if not tags.is_attributor(version.tags)]
     return sorted(generators, key=lambda v: (v.creation_timestamp, v.name, int(v.version)))
 
 

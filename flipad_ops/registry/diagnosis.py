@@ -85,7 +85,7 @@ def diagnose(
     check_device(device)
     with tracking(tracking_uri) as client:
         version = resolve(client, parse_model(uri))
-        if tags.is_attributor(version.name):
+        if tags.is_attributor(version.tags):
             raise UsageError(f"{version.name} is an attributor; name the generator.")
         where = f"models:/{version.name}/{version.version}"
         facts: dict[str, str] = {}

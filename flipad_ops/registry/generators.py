@@ -172,13 +172,17 @@ def download(version: ModelVersion, folder: Path) -> Path:
 
     where = f"models:/{version.name}/{version.version}"
     try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=where, dst_path=str(folder)))
+        uri = where
+        if "@" in version.name:  # which MLflow's URIs take for what precedes an alias
+            client = mlflow.MlflowClient()
+            uri = client.get_model_version_download_uri(version.name, str(version.version))
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     except MlflowException as error:
         if no_such_thing(error):
             raise GeneratorUnreadable(f"{where} has no files: {first_line(error)}") from error
         with registry_errors(version.name):
             raise
-    except OSError as error:
+    except Exception as error:  # whatever the store's own client raises
         reason = explain_denial(error, version.name) or first_line(error)
         raise GeneratorUnreadable(f"The files of {where} cannot be fetched: {reason}") from error
 

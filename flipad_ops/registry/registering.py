@@ -56,7 +56,7 @@ def register_generator(
     ref = parse_model(name)
     if ref.version or ref.alias:
         raise UsageError(f"{name!r}: a new version gets its number from MLflow; give the name.")
-    if keys.is_attributor(ref.name):
+    if ref.name.endswith(keys.SUFFIX):
         raise UsageError(f"Names ending in {keys.SUFFIX} are kept for attributors.")
     latent = LatentSpec.from_metadata(metadata)
     module = module.eval()

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 SUFFIX = "-attributor"
 
-#: On both sides.
+#: On an attributor version, the first on its model, too.
 GENERATOR = "flipad.generator"
 GENERATOR_VERSION = "flipad.generator_version"
+
+#: On both sides.
 LAYER = "flipad.final_layer_sha256"
 DECODER = "flipad.decoder_sha256"
 CONFIG = "flipad.config_sha256"
@@ -54,9 +56,10 @@ def attributor_name(generator: str) -> str:
     return f"{generator}{SUFFIX}"
 
 
-def is_attributor(name: str) -> bool:
-    """Whether a registered model's name is that of an attributor."""
-    return name.endswith(SUFFIX)
+def is_attributor(version: Mapping[str, str]) -> bool:
+    """Whether a model version with these tags is an attributor: a fit has written which generator
+    version it is of. A name says nothing; people call models of their own `...-attributor`."""
+    return GENERATOR_VERSION in version
 
 
 def held_back(attributor: Mapping[str, str]) -> str:

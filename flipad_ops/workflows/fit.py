@@ -18,7 +18,7 @@ from flipad_ops.common.errors import UsageError
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import (
-    check_rights,
+    check_place,
     find_attributor,
     link,
     log_attributor,
@@ -72,7 +72,7 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     config = request.config_sha256()
     with tracking(request.tracking_uri) as client:
         version = resolve(client, parse_model(request.uri))
-        if tags.is_attributor(version.name):
+        if tags.is_attributor(version.tags):
             raise UsageError(f"{version.name} is an attributor; name the generator.")
         found = None if request.force else find_attributor(client, version, config)
         if found is not None:
@@ -103,7 +103,7 @@ class _Fit:
         client, request, version = self.client, self.request, self.version
         self.progress("load", 0, 0)
         close_killed(client, version, self.run_id)
-        check_rights(client, version)
+        check_place(client, version)
         generator = load_version(
             client, version, device=request.device, allow_pickle=request.allow_pickle
         )
