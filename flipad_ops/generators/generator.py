@@ -15,7 +15,7 @@ from torch import Tensor
 from flipad_ops.generators import differentiable
 from flipad_ops.generators.full_precision import in_float32, widened
 from flipad_ops.generators.latent import LatentSpec
-from flipad_ops.generators.layer import FinalLayer, state_sha256
+from flipad_ops.generators.layer import FinalLayer, inversion_sha256, state_sha256
 from flipad_ops.generators.output import OutputMap
 from flipad_ops.generators.samples_only import PIXELS, check_samples, look, seen_layer
 from flipad_ops.generators.skipping import Reading
@@ -75,6 +75,11 @@ class SplitGenerator:
     def grid(self) -> Grid:
         """Which values its samples are stored in."""
         return self.space.grid
+
+    @property
+    def inversion_sha256(self) -> str:
+        """Of all that decides an inversion: versions of one such hash cannot be told apart."""
+        return inversion_sha256(self.layer, self.output_map, self.space)
 
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (batch, *sample_shape), in units of sigma, and activations z

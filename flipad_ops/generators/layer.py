@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flipad_ops.common.errors import NotAttributable
+from flipad_ops.generators.output import OutputMap
 from flipad_ops.generators.skip import SkipBlock
+from flipad_ops.samples.space import SampleSpace
 
 LayerKind = Literal["conv2d", "conv_transpose2d", "linear", "seen"]
 Pair = tuple[int, int]
@@ -136,6 +138,15 @@ class FinalLayer:
         if self.skip is not None:
             digest.update(tensor_bytes(self.skip.rows) + tensor_bytes(self.skip.columns))
         return digest.hexdigest()
+
+
+def inversion_sha256(layer: FinalLayer, output_map: OutputMap, space: SampleSpace) -> str:
+    """Content hash of everything that decides an inversion: the layer, the activation, which
+    outputs are black and white, and the values that a sample is stored in."""
+    said = [layer.sha256(), output_map.activation, output_map.low, output_map.high]
+    grid = space.grid
+    text = json.dumps([*said, grid.steps, grid.offsets])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def tensor_bytes(tensor: Tensor) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flipad_ops.common.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable, RangeUnknown
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.match import SPLIT_TOLERANCE, match_output
@@ -79,11 +79,15 @@ def discover(
     latents = latent.sample(PROBES, seed=0).to(device)
     try:
         return _plain(generator, latents, metadata, batched)
+    except RangeUnknown:
+        raise
     except NotAttributable as error:
         if isinstance(generator, TracesItself):
             raise
         try:
             return _modulated(generator, latents, metadata, batched)
+        except RangeUnknown:
+            raise
         except NotAttributable:
             raise error from None
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.foreign_images import SELF_MADE
 from flipad_ops.attribution.serialisation import attributor_sha256, save_attributor
 from flipad_ops.common.errors import UsageError
 from flipad_ops.common.version import __version__
+from flipad_ops.generators.layer import inversion_sha256
 from flipad_ops.registry import tags
 from flipad_ops.registry.card import model_card
 from flipad_ops.registry.denials import unless_denied
@@ -153,6 +155,11 @@ def check_place(client: MlflowClient, generator: ModelVersion) -> None:
         client.set_registered_model_tag(name, tags.GENERATOR, generator.name)
 
 
+def inversion_of(attributor: Attributor) -> str:
+    """What `SplitGenerator.inversion_sha256` is of its generator."""
+    return inversion_sha256(attributor.layer, attributor.output_map, attributor.space)
+
+
 def logged_model_id(version: ModelVersion) -> str | None:
     """The logged model behind a version; MLflow tells it only through the source."""
     source = str(version.source or "")
@@ -199,6 +206,7 @@ def _tags(
         tags.GENERATOR_VERSION: str(generator.version),
         tags.LAYER: facts["final_layer_sha256"],
         tags.DECODER: facts["decoder_sha256"],
+        tags.INVERSION: inversion_of(result.attributor),
         tags.CONFIG: config_sha256,
         tags.CLASS: ", ".join(facts["equivalence_class"])[: tags.TAG_LENGTH],
         tags.FILES: files_sha256,

@@ -127,7 +127,8 @@ def publish(
     with registry_errors(version.name):
         own = tags.version_alias(str(generator.version))
         champion = by_alias(client, version.name, own)
-        if champion is not None and not force and is_worse(version, champion):
+        rival = champion if champion and inverts_alike(version, champion) else None
+        if rival is not None and not force and is_worse(version, rival):
             return False
         client.set_registered_model_alias(version.name, own, str(version.version))
         current = by_alias(client, version.name, tags.CURRENT)
@@ -148,6 +149,13 @@ def publish(
             },
         )
     return True
+
+
+def inverts_alike(one: ModelVersion, other: ModelVersion) -> bool:
+    """Whether two attributors are not known to invert differently: a corrected output range makes
+    an earlier one wrong, however good its figures."""
+    known = {each.tags[tags.INVERSION] for each in (one, other) if tags.INVERSION in each.tags}
+    return len(known) < 2
 
 
 def is_worse(new: ModelVersion, old: ModelVersion) -> bool:

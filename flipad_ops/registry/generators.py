@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -212,6 +213,26 @@ def check_pickle(client: MlflowClient, version: ModelVersion, allow_pickle: bool
             remedy=f"Its owner has set {tags.ALLOW_PICKLE}; pass --allow-pickle as well (for the "
             "hooks: allow_pickle = true under [hooks.fit])",
         )
+
+
+def stated_sha256(client: MlflowClient, version: ModelVersion) -> str:
+    """Content hash of what tags state of a version, which may be corrected after a fit.
+
+    Raises
+    ------
+    GeneratorUnreadable
+        As `tagged_metadata`.
+    """
+    stated = json.dumps(tagged_metadata(client, version), sort_keys=True)
+    return hashlib.sha256(stated.encode()).hexdigest()
+
+
+def as_it_was(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether tags state the same of a version as when it was last fitted; GeneratorUnreadable."""
+    before = version.tags.get(tags.STATED)
+    if before is None:  # fitted before this was recorded
+        return not tagged_metadata(client, version)
+    return before == stated_sha256(client, version)
 
 
 def tagged_metadata(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def register_samples(
     split = split_generator(
         lambda latents: latents, metadata, state={"samples": stored}, latents=loaded.images * 2 - 1
     )
-    tags = {keys.LAYER: split.layer.sha256(), keys.DECODER: split.decoder_sha256}
+    tags = keys.hashes_of(split)
     with (
         tempfile.TemporaryDirectory(prefix="flipad-") as temporary,
         tracking(tracking_uri) as client,

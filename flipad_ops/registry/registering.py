@@ -63,8 +63,7 @@ def register_generator(
     found = dict(tags or {})
     if check:
         split = split_generator(module, metadata)
-        found[keys.LAYER] = split.layer.sha256()
-        found[keys.DECODER] = split.decoder_sha256
+        found |= keys.hashes_of(split)
     with tracking(tracking_uri) as client, registry_errors(ref.name), quiet_mlflow():
         model_id = _log(module, latent, {"flipad": dict(metadata)})
         ensure_model(client, ref.name)

@@ -30,6 +30,7 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributor_card import card_of, spoken
+from flipad_ops.registry.attributors import inversion_of
 from flipad_ops.registry.generators import download
 from flipad_ops.registry.inventory import aliases_by_model
 from flipad_ops.registry.second_witness import attach_all
@@ -236,6 +237,12 @@ def _check_layer(client: MlflowClient, scorer: LoadedScorer, where: str) -> None
         generator = resolve(client, ModelRef(card.generator_name, card.generator_version))
     except GeneratorNotFound:
         return  # deleted since; its images may still be about
+    inversion = generator.tags.get(tags.INVERSION)
+    if inversion and inversion != inversion_of(scorer.attributor):
+        raise LayerMismatch(
+            f"{where} was fitted for another output range, activation or grid than "
+            f"models:/{generator.name}/{generator.version} has now: fit it again."
+        )
     stated = generator.tags.get(tags.LAYER)
     if stated and stated != card.final_layer_sha256:
         raise LayerMismatch(

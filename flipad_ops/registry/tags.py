@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flipad_ops.generators import SplitGenerator
 
 SUFFIX = "-attributor"
 
@@ -13,6 +17,8 @@ GENERATOR_VERSION = "flipad.generator_version"
 #: On both sides.
 LAYER = "flipad.final_layer_sha256"
 DECODER = "flipad.decoder_sha256"
+#: Of the layer, the activation, the output range and the grid; versions before it have none.
+INVERSION = "flipad.inversion_sha256"
 CONFIG = "flipad.config_sha256"
 CLASS = "flipad.equivalence_class"
 
@@ -21,6 +27,8 @@ STATUS = "flipad.status"
 REASON = "flipad.reason"
 ATTRIBUTOR = "flipad.attributor"
 RUN = "flipad.fit_run"
+#: Of the metadata that tags stated when it was last fitted.
+STATED = "flipad.stated_sha256"
 
 #: On a registered generator model, set by its owner.
 ALLOW_PICKLE = "flipad.allow_pickle"
@@ -54,6 +62,15 @@ TAG_LENGTH = 500
 def attributor_name(generator: str) -> str:
     """The registered model that holds a generator's attributors."""
     return f"{generator}{SUFFIX}"
+
+
+def hashes_of(generator: SplitGenerator) -> dict[str, str]:
+    """What is told of a generator version by"""
+    return {
+        LAYER: generator.layer.sha256(),
+        DECODER: generator.decoder_sha256,
+        INVERSION: generator.inversion_sha256,
+    }
 
 
 def is_attributor(version: Mapping[str, str]) -> bool:
