@@ -18,6 +18,7 @@ from flipad_ops.common.untrusted_json import parse
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
 from flipad_ops.registry.denials import explain_denial
+from flipad_ops.registry.foreign_files import refuse_foreign
 from flipad_ops.registry.formats import read_generator
 from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 from flipad_ops.registry.registering import register_generator
@@ -106,6 +107,7 @@ def read_fetched(
 ) -> LoadedGenerator:
     """The second half of `read_version`."""
     if folder.is_pickled and "factory" not in metadata:
+        refuse_foreign(folder.find("*.pth"), folder.root)
         check_pickle(client, version, allow_pickle)
     try:
         return read_generator(folder, metadata, device)

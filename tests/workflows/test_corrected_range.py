@@ -1,4 +1,4 @@
-"""An output range that is corrected after a fit: another class, another fit, no stale attributor."""
+"""An output range corrected after a fit: another class, another fit, no stale attributor."""
 
 from __future__ import annotations
 
