@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from flipad_ops.generators.tail import Range
+
 #: Floating types of fewer digits than float32.
 LOW = frozenset(
     kind
@@ -25,13 +27,39 @@ LOW = frozenset(
 )
 
 
-class FullPrecision(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Computes in float32 what is asked for in a type of fewer digits; `lowered` says whether
-    anything was."""
+_aten = torch.ops.aten
+#: Operations of last layers; how many of them run tells where the last one is.
+LAYERS = frozenset({
+    _aten.convolution.default, _aten.conv2d.default, _aten.conv_transpose2d.input,
+    _aten.addmm.default, _aten.mm.default, _aten.linear.default,
+})  # fmt: skip
+_ROUNDING = frozenset({_aten.round.default, _aten.round_.default})
+_CUTTING = frozenset({_aten.floor.default, _aten.floor_.default, _aten.trunc.default})
 
-    def __init__(self) -> None:
+
+class FullPrecision(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Computes in float32 what is asked for in a type of fewer digits.
+
+    Parameters
+    ----------
+    whole_after : int or None
+        Behind so many layers, numbers are not made whole either: not rounded, not cast to integers.
+
+    Attributes
+    ----------
+    lowered : bool
+        Whether anything was asked for in fewer digits.
+    layers : int
+        How many layers ran.
+    rounded : bool
+        Numbers would have been rounded, and not cut off, to whole ones.
+    """
+
+    def __init__(self, whole_after: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.lowered = False
+        self.whole_after = whole_after
+        self.lowered, self.rounded = False, False
+        self.layers = 0
 
     def __torch_dispatch__(
         self,
@@ -40,6 +68,15 @@ class FullPrecision(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
+        self.layers += func in LAYERS
+        if self.layers == self.whole_after:
+            if func in _ROUNDING or func in _CUTTING:
+                self.rounded |= func in _ROUNDING
+                return args[0]
+            if func is _aten._to_copy.default and args[0].is_floating_point():
+                kind = (kwargs or {}).get("dtype")
+                if kind is not None and not kind.is_floating_point:
+                    return args[0]
         return func(*map(self._wide, args), **{k: self._wide(v) for k, v in (kwargs or {}).items()})
 
     def _wide(self, argument: Any) -> Any:
@@ -50,15 +87,15 @@ class FullPrecision(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class InFloat32(nn.Module):
-    """A generator that casts inside, run in float32."""
+    """A generator that casts inside, run in float32; `whole_after` as in `FullPrecision`."""
 
-    def __init__(self, generator: Any) -> None:
+    def __init__(self, generator: Any, whole_after: int | None = None) -> None:
         super().__init__()
-        self.generator = generator
+        self.generator, self.whole_after = generator, whole_after
 
     def forward(self, latents: Tensor) -> Any:
         """What the generator returns for latents (batch, ...)."""
-        with FullPrecision():
+        with FullPrecision(self.whole_after):
             return self.generator(latents)
 
 
@@ -71,10 +108,25 @@ class WithEncoder(InFloat32):
             return self.generator.encode(images)
 
 
-def in_float32(generator: Any) -> InFloat32:
+def in_float32(generator: Any, whole_after: int | None = None) -> InFloat32:
     """The generator with every cast to half precision left out."""
     encodes = callable(getattr(generator, "encode", None))
-    return (WithEncoder if encodes else InFloat32)(generator)
+    return (WithEncoder if encodes else InFloat32)(generator, whole_after)
+
+
+def unrounded(generator: Any, latents: Tensor) -> tuple[InFloat32, Range]:
+    """A generator of integers as one of numbers, and which of these are black and white.
+
+    Numbers that are cut off, not rounded, to whole ones are half a level larger than the pixels.
+
+    """
+    with torch.no_grad(), FullPrecision() as seen:
+        generator(latents)
+    whole = in_float32(generator, seen.layers)
+    with torch.no_grad(), FullPrecision(seen.layers) as again:
+        generator(latents)
+    half = 0.0 if again.rounded else 0.5
+    return whole, (half, 255.0 + half)
 
 
 def widened(module: nn.Module) -> nn.Module:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from flipad_ops.generators import differentiable
-from flipad_ops.generators.full_precision import in_float32, widened
+from flipad_ops.generators.endings import Ending
+from flipad_ops.generators.full_precision import widened
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer, inversion_sha256, state_sha256
 from flipad_ops.generators.output import OutputMap
@@ -48,6 +49,8 @@ class SplitGenerator:
         What `forward` does after sigma; `run` undoes it.
     reading : Reading or None
         Where activations stand in a run, when not at the last linear operation.
+    ending : Ending or None
+        How that operation's input becomes the input of `layer`, where an ending was folded in.
     batched : bool
         False when `forward` accepts only one latent at a time.
     """
@@ -61,6 +64,7 @@ class SplitGenerator:
     tail: Tail = PLAIN
     reading: Reading | None = None
     batched: bool = True
+    ending: Ending | None = None
     device: str = "cpu"
     name: str = ""
     version: str = ""
@@ -93,7 +97,8 @@ class SplitGenerator:
             output, call = run_traced(self.forward, chunk, images)
             outputs.append(self.tail.undo(output.float().cpu()))
             if self.reading is None or images is None:
-                activations.append(call.input.float().cpu())
+                z = call.input.float().cpu()
+                activations.append(z if self.ending is None else self.ending(z, chunk))
             else:
                 activations.append(self.reading(images, len(chunk)))
         return torch.cat(outputs), torch.cat(activations)
@@ -199,13 +204,14 @@ def split_generator(
             forward = forward.eval()
     split = discover(forward, latent, metadata, batched=batched, device=device)
     return SplitGenerator(
-        forward=in_float32(forward) if split.lowered else forward,
+        forward=split.forward or forward,
         latent=latent,
         layer=split.layer,
         output_map=split.output_map,
         space=space_of(metadata, split.sample_shape),
         tail=split.tail,
         reading=split.reading,
+        ending=split.ending,
         decoder_sha256=state_sha256(dict(state or {})),
         batched=batched,
         device=device,

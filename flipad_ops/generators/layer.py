@@ -32,7 +32,8 @@ class FinalLayer:
     weight : Tensor, float32, on the CPU
         In torch's own layout for `kind`.
     bias : Tensor or None
-        (out_channels,) or (out_features,).
+        (out_channels,) or (out_features,); or of `output_shape`, where an ending was folded in
+        (`generators.endings`).
     input_shape, output_shape : tuple of int
         Shapes of z and of L(z) without the batch dimension; with a skip image, of both as
         `SkipBlock.join` makes them one.
@@ -72,6 +73,8 @@ class FinalLayer:
             return z[:, : self.output_shape[0]]
         weight = self.weight.to(z)
         bias = None if self.bias is None else self.bias.to(z)
+        if bias is not None and bias.dim() == len(self.output_shape) > 1:
+            return replace(self, bias=None)(z) + bias
         if self.kind == "linear":
             return F.linear(z, weight, bias)
         if self.kind == "conv2d":
