@@ -12,7 +12,6 @@ from pydantic.dataclasses import dataclass
 
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.common.errors import UsageError
-from flipad_ops.registry import tags
 from flipad_ops.workflows.fit_request import FitRequest
 from registry_hooks.config_tables import (
     STRICT,
@@ -114,10 +113,8 @@ class HookSettings:
 
     def wants(self, model: str) -> bool:
         """Whether the hooks look after a registered model of this name."""
-        return (
-            not tags.is_attributor(model)
-            and any(fnmatchcase(model, pattern) for pattern in self.include)
-            and not any(fnmatchcase(model, pattern) for pattern in self.exclude)
+        return any(fnmatchcase(model, pattern) for pattern in self.include) and not any(
+            fnmatchcase(model, pattern) for pattern in self.exclude
         )
 
     def request(self, uri: str) -> FitRequest:

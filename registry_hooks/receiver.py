@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
 from flipad_ops.common.untrusted_json import parse
+from flipad_ops.registry import tags
 from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.hook_settings import HookSettings
 from registry_hooks.intake import Intake
@@ -152,7 +153,7 @@ async def _read(request: Request) -> bytes:
 
 
 def _new_versions(event: Any) -> list[tuple[str, int]]:
-    """The model version that an event says was created; [] for any other event."""
+    """The model version that an event says was created; [] for any other event and attributors."""
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
         return []
     if (event.get("entity"), event.get("action")) != ("model_version", "created"):
@@ -160,6 +161,9 @@ def _new_versions(event: Any) -> list[tuple[str, int]]:
     name, version = event["data"].get("name"), str(event["data"].get("version"))
     if not isinstance(name, str) or not 0 < len(name) <= 256 or not name.isprintable():
         return []  # no database holds half a surrogate or a NUL
+    told = event["data"].get("tags")
+    if isinstance(told, dict) and tags.is_attributor(told):
+        return []
     # Nine digits: what an Integer column holds.
     if not (version.isascii() and version.isdigit() and len(version) <= 9):
         return []

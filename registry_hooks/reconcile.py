@@ -145,7 +145,7 @@ def _retire(queue: FitQueue, row: Fit, config: str, registry: _Registry, found: 
 def _survey(versions: Iterable[ModelVersion], settings: HookSettings) -> _Registry:
     registry = _Registry({}, {}, set())
     for version in versions:
-        if tags.is_attributor(version.name):
+        if tags.is_attributor(version.tags):
             name = _name(version.name, version.version)
             registry.attributors.add(name)
             stated = [

@@ -44,6 +44,13 @@ Weights = Annotated[Path | None, typer.Option(help="State dict: .safetensors, or
 WeightsKey = Annotated[
     str | None, typer.Option(help="Where the state dict sits inside a torch checkpoint.")
 ]
+WeightsPrefix = Annotated[
+    str | None,
+    typer.Option(
+        help="What the weights' names begin with and the module's do not (generator.); found by "
+        "itself where one makes all of them fit."
+    ),
+]
 Arg = Annotated[
     list[str] | None,
     typer.Option(help="Argument of the factory, key=value or just value; repeatable."),

@@ -129,6 +129,10 @@ class NotAttributable(GeneratorError):
     """No split G = sigma o L o F could be verified."""
 
 
+class RangeUnknown(NotAttributable):
+    """Samples do not tell which outputs are black and white; the owner must."""
+
+
 class DataError(FlipadError):
     """Images or tables handed to a fit cannot be used."""
 

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from flipad_ops.generators import differentiable
+from flipad_ops.generators.endings import Ending
+from flipad_ops.generators.full_precision import widened
 from flipad_ops.generators.latent import LatentSpec
-from flipad_ops.generators.layer import FinalLayer, state_sha256
+from flipad_ops.generators.layer import FinalLayer, inversion_sha256, state_sha256
 from flipad_ops.generators.output import OutputMap
 from flipad_ops.generators.samples_only import PIXELS, check_samples, look, seen_layer
 from flipad_ops.generators.skipping import Reading
@@ -47,6 +49,8 @@ class SplitGenerator:
         What `forward` does after sigma; `run` undoes it.
     reading : Reading or None
         Where activations stand in a run, when not at the last linear operation.
+    ending : Ending or None
+        How that operation's input becomes the input of `layer`, where an ending was folded in.
     batched : bool
         False when `forward` accepts only one latent at a time.
     """
@@ -60,6 +64,7 @@ class SplitGenerator:
     tail: Tail = PLAIN
     reading: Reading | None = None
     batched: bool = True
+    ending: Ending | None = None
     device: str = "cpu"
     name: str = ""
     version: str = ""
@@ -75,6 +80,11 @@ class SplitGenerator:
         """Which values its samples are stored in."""
         return self.space.grid
 
+    @property
+    def inversion_sha256(self) -> str:
+        """Of all that decides an inversion: versions of one such hash cannot be told apart."""
+        return inversion_sha256(self.layer, self.output_map, self.space)
+
     def run(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (batch, *sample_shape), in units of sigma, and activations z
         (batch, *layer.input_shape); float32 on the CPU."""
@@ -87,7 +97,8 @@ class SplitGenerator:
             output, call = run_traced(self.forward, chunk, images)
             outputs.append(self.tail.undo(output.float().cpu()))
             if self.reading is None or images is None:
-                activations.append(call.input.float().cpu())
+                z = call.input.float().cpu()
+                activations.append(z if self.ending is None else self.ending(z, chunk))
             else:
                 activations.append(self.reading(images, len(chunk)))
         return torch.cat(outputs), torch.cat(activations)
@@ -172,7 +183,8 @@ def split_generator(
     Parameters
     ----------
     forward : callable or torch.nn.Module
-        Put into evaluation mode where it has one.
+        Put into evaluation mode where it has one. Half precision is read as float32: a module
+        with such weights is copied.
     metadata : mapping or None
         The "flipad" metadata: latent (required), activation, output_range (black and white in
         units of what `forward` returns), bits, columns; see `samples.sample_kinds`.
@@ -185,19 +197,21 @@ def split_generator(
         return _from_samples(forward, metadata or {}, latents, state, device, name, version)
     latent = LatentSpec.from_metadata(metadata, latents)
     if isinstance(forward, torch.nn.Module):
+        forward = widened(forward)
         if state is None:
             state = dict(forward.state_dict())
         with suppress(NotImplementedError):  # what torch.export made knows no modes
             forward = forward.eval()
     split = discover(forward, latent, metadata, batched=batched, device=device)
     return SplitGenerator(
-        forward=forward,
+        forward=split.forward or forward,
         latent=latent,
         layer=split.layer,
         output_map=split.output_map,
         space=space_of(metadata, split.sample_shape),
         tail=split.tail,
         reading=split.reading,
+        ending=split.ending,
         decoder_sha256=state_sha256(dict(state or {})),
         batched=batched,
         device=device,

@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from flipad_ops.common.errors import NotAttributable
+from flipad_ops.generators.output import OutputMap
 from flipad_ops.generators.skip import SkipBlock
+from flipad_ops.samples.space import SampleSpace
 
 LayerKind = Literal["conv2d", "conv_transpose2d", "linear", "seen"]
 Pair = tuple[int, int]
@@ -30,7 +32,8 @@ class FinalLayer:
     weight : Tensor, float32, on the CPU
         In torch's own layout for `kind`.
     bias : Tensor or None
-        (out_channels,) or (out_features,).
+        (out_channels,) or (out_features,); or of `output_shape`, where an ending was folded in
+        (`generators.endings`).
     input_shape, output_shape : tuple of int
         Shapes of z and of L(z) without the batch dimension; with a skip image, of both as
         `SkipBlock.join` makes them one.
@@ -70,6 +73,8 @@ class FinalLayer:
             return z[:, : self.output_shape[0]]
         weight = self.weight.to(z)
         bias = None if self.bias is None else self.bias.to(z)
+        if bias is not None and bias.dim() == len(self.output_shape) > 1:
+            return replace(self, bias=None)(z) + bias
         if self.kind == "linear":
             return F.linear(z, weight, bias)
         if self.kind == "conv2d":
@@ -136,6 +141,15 @@ class FinalLayer:
         if self.skip is not None:
             digest.update(tensor_bytes(self.skip.rows) + tensor_bytes(self.skip.columns))
         return digest.hexdigest()
+
+
+def inversion_sha256(layer: FinalLayer, output_map: OutputMap, space: SampleSpace) -> str:
+    """Content hash of everything that decides an inversion: the layer, the activation, which
+    outputs are black and white, and the values that a sample is stored in."""
+    said = [layer.sha256(), output_map.activation, output_map.low, output_map.high]
+    grid = space.grid
+    text = json.dumps([*said, grid.steps, grid.offsets])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def tensor_bytes(tensor: Tensor) -> bytes:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from flipad_ops.common.errors import NotAttributable, UsageError
 from flipad_ops.generators.output import ActivationName, OutputMap
-from flipad_ops.generators.tail import Range, Tail, candidates
+from flipad_ops.generators.output_range import MeasuredRange
+from flipad_ops.generators.tail import PLAIN, Range, Tail, candidates
 
 #: Largest allowed |tail(sigma(L(h))) - G(z)| in units of the output range.
 SPLIT_TOLERANCE = 1e-4
@@ -27,6 +28,8 @@ def match_output(
     NotAttributable
         None of the known ones does, the metadata makes no sense, or almost all pixels are black
         or white.
+    RangeUnknown
+        There is no activation, and samples do not tell what is black and white.
     """
     names = _names(metadata)
     stated = _stated_range(metadata)
@@ -50,8 +53,14 @@ def match_output(
             "The output is not an invertible activation of the last linear operation, nor the "
             f"usual affine map or clamp of one ({tried})."
         )
-    _check_grey(output, best[1], best[2])
-    return best[1], best[2]
+    output_map, tail = best[1], best[2]
+    if output_map.activation == "identity" and tail == PLAIN and stated is None:
+        measured = MeasuredRange.of(output)
+        if measured.usual() is None:
+            _check_grey(output, output_map, tail)  # what has gone wild is not asked about
+        output_map = OutputMap("identity", *measured.require())
+    _check_grey(output, output_map, tail)
+    return output_map, tail
 
 
 def _spread_over(output: Tensor, tail: Tail) -> bool:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from flipad_ops.common.errors import GeneratorUnreadable, first_line
 from flipad_ops.common.size_limits import check_entries
+from flipad_ops.generators.onnx_full_precision import widen_graph
 from flipad_ops.generators.onnx_graph import LastNode, find_last_linear
 from flipad_ops.generators.onnx_layer import linear_call
 from flipad_ops.generators.onnx_twin import OnnxTwin, unknown_operators
@@ -24,7 +25,7 @@ from flipad_ops.generators.trace import LinearCall, TracesItself
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 class OnnxGenerator(TracesItself):
@@ -67,6 +68,7 @@ class OnnxGenerator(TracesItself):
         _check_sizes(model)
         if model.functions:
             model = inline_local_functions(model)
+        widen_graph(model, path.parent)
         self.batched, self.latent_shape = _input(model)
         self.opset = next((o.version for o in model.opset_import if o.domain == ""), 0)
         self.constants = {

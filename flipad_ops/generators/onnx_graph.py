@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,12 @@ ELEMENTWISE = (
     "Tanh", "Sigmoid", "Identity", "Cast", "Clip", "Mul", "Add", "Sub", "Div", "Min", "Max",
     "Neg", "Exp", "Reciprocal", "Relu", "HardSigmoid",
 )  # fmt: skip
-#: Like those, and only the first input carries values.
-RESHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+#: Like those, and only the first input carries values; what they do is found by the numbers
+#: (`generators.endings`).
+RESHAPING = (
+    "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "DepthToSpace", "Resize", "Upsample",
+    "Slice", "Gather", "BatchNormalization",
+)  # fmt: skip
 COVERED = "FLIPAD needs a final convolution or linear layer followed by an invertible activation"
 
 
@@ -84,6 +88,9 @@ def find_last_linear(model: ModelProto) -> LastNode:
                 remedy=f"{COVERED}; if images are stored without {node.op_type}, export the "
                 "generator without it",
             )
+        if len(inputs) == 2 and node.op_type == "Add":
+            # The generator's own input, enlarged, is added behind a residual upscaler's last layer.
+            inputs = [tensor for tensor in inputs if _is_computed(tensor, producers)] or inputs
         if len(inputs) != 1:
             raise NotAttributable(
                 f"{_called(node)} joins {len(inputs)} branches behind the last linear layer, as "
@@ -118,6 +125,20 @@ def _last_node(node: NodeProto, path: list[NodeProto], varying: set[str]) -> Las
         output=output,
         tail=tuple(each.op_type for each in reversed(path)),
     )
+
+
+def _is_computed(name: str, producers: Mapping[str, NodeProto]) -> bool:
+    """Whether a linear node stands anywhere before a tensor."""
+    before, seen = [name], {name}
+    while before:
+        node = producers.get(before.pop())
+        if node is None:
+            continue
+        if node.op_type in LINEAR:
+            return True
+        before += [tensor for tensor in node.input if tensor not in seen]
+        seen.update(node.input)
+    return False
 
 
 def _varying(nodes: Iterable[NodeProto], inputs: list[str]) -> set[str]:

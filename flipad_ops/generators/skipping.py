@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flipad_ops.common.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable, RangeUnknown
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.match import SPLIT_TOLERANCE, match_output
 from flipad_ops.generators.output import OutputMap
@@ -100,6 +100,8 @@ def find_modulated(
             try:
                 joint = torch.cat([reading(seen, len(made)) for made, seen in runs])
                 return reading, *match_output(layer(joint), output, metadata)
+            except RangeUnknown:
+                raise
             except NotAttributable:
                 continue
     raise NotAttributable("No layer with scaled input channels makes the output.")

@@ -9,14 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flipad_ops.common.errors import NotAttributable
+from flipad_ops.common.errors import NotAttributable, RangeUnknown
+from flipad_ops.generators.endings import Ending, find_ending
+from flipad_ops.generators.full_precision import in_float32, unrounded
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer
 from flipad_ops.generators.match import SPLIT_TOLERANCE, match_output
 from flipad_ops.generators.output import OutputMap
 from flipad_ops.generators.skipping import Reading, Run, find_modulated
 from flipad_ops.generators.tail import Tail
-from flipad_ops.generators.trace import Generator, Images, LinearCall, TracesItself, run_traced
+from flipad_ops.generators.trace import (
+    IMAGE_CHANNELS,
+    Generator,
+    Images,
+    LinearCall,
+    TracesItself,
+    run_traced,
+)
 
 PROBES = 4
 #: Entries of one activation from which on probes run in pairs, for memory.
@@ -38,6 +47,11 @@ class Split:
         From sigma's values to what the generator returns.
     reading : Reading or None
         Where the activation stands, when it is not the input of the last linear operation.
+    forward : callable
+        What to run: the generator, or it without casts to half precision and whole numbers
+        (`full_precision`).
+    ending : Ending or None
+        What follows the last linear operation and was folded into `layer`.
     """
 
     layer: FinalLayer
@@ -45,6 +59,8 @@ class Split:
     sample_shape: tuple[int, ...]
     tail: Tail
     reading: Reading | None = None
+    forward: Generator | None = None
+    ending: Ending | None = None
 
 
 def discover(
@@ -74,15 +90,28 @@ def discover(
         Its `remedy` says what would help.
     """
     latents = latent.sample(PROBES, seed=0).to(device)
+    # The last latent alone: another batch, and not the latent that `call` takes its weights from.
+    alone = run_traced(generator, latents[-1:])
+    if not alone[0].is_floating_point():
+        generator, span = unrounded(generator, latents[-1:])
+        metadata = {"output_range": span, **(metadata or {})}
+        alone = run_traced(generator, latents[-1:])
+    if alone[1].lowered:
+        generator = in_float32(generator)
     try:
-        return _plain(generator, latents, metadata, batched)
+        found = _plain(generator, latents, alone, metadata, batched)
+    except RangeUnknown:
+        raise
     except NotAttributable as error:
         if isinstance(generator, TracesItself):
             raise
         try:
-            return _modulated(generator, latents, metadata, batched)
+            found = _modulated(generator, latents, metadata, batched)
+        except RangeUnknown:
+            raise
         except NotAttributable:
             raise error from None
+    return replace(found, forward=generator)
 
 
 def _modulated(
@@ -101,10 +130,13 @@ def _modulated(
 
 
 def _plain(
-    generator: Generator, latents: Tensor, metadata: Mapping[str, Any] | None, batched: bool
+    generator: Generator,
+    latents: Tensor,
+    alone: tuple[Tensor, LinearCall],
+    metadata: Mapping[str, Any] | None,
+    batched: bool,
 ) -> Split:
-    # The last latent alone: another batch, and not the latent that `call` takes its weights from.
-    again, other = run_traced(generator, latents[-1:])
+    again, other = alone
     size = 1 if not batched else PROBES if other.input.numel() <= LARGE else 2
     output, call = _probe(generator, latents, size)
     layer = call.layer()
@@ -121,6 +153,33 @@ def _plain(
             "The final layer's weights are all zero: every sample is the same.",
             remedy="Check the weights that were logged",
         )
+    _check_alone(again, output[-1:])
+    channels_last = _channels_last(call, output)
+    if channels_last:
+        output = output.movedim(-1, 1)
+    shape = tuple(output.shape[1:])
+    ending = None
+    try:
+        output_map, tail = _match_last(layer, call, output, metadata)
+    except RangeUnknown:
+        raise
+    except NotAttributable as error:
+        try:
+            folded = find_ending(call, output, latents, metadata)
+        except RangeUnknown:
+            raise
+        except NotAttributable:
+            raise error from None
+        layer, ending = folded.layer, folded.ending
+        output_map, tail = folded.output_map, folded.tail
+    tail = replace(tail, channels_last=channels_last)
+    return Split(layer, output_map, shape, tail, ending=ending)
+
+
+def _match_last(
+    layer: FinalLayer, call: LinearCall, output: Tensor, metadata: Mapping[str, Any] | None
+) -> tuple[OutputMap, Tail]:
+    """The activation, where nothing else follows the last linear operation."""
     if call.input.shape[0] != PROBES:
         raise NotAttributable(
             f"The last linear operation ({layer.kind}) ran on {call.input.shape[0]} rows for "
@@ -128,10 +187,6 @@ def _plain(
             remedy="FLIPAD needs one final convolution or linear layer per sample; no metadata "
             "mends this",
         )
-    _check_alone(again, output[-1:])
-    channels_last = _channels_last(layer, output)
-    if channels_last:
-        output = output.movedim(-1, 1)
     if layer.output_shape != tuple(output.shape[1:]) and (
         layer.kind != "linear" or call.output.numel() != output.numel()
     ):
@@ -142,10 +197,7 @@ def _plain(
             "(resizing, cropping, reordering), if the images are stored without it too",
         )
     linear = layer(call.input.float().cpu()).reshape(output.shape)
-    output_map, tail = match_output(linear, output.float().cpu(), metadata)
-    return Split(
-        layer, output_map, tuple(output.shape[1:]), replace(tail, channels_last=channels_last)
-    )
+    return match_output(linear, output.float().cpu(), metadata)
 
 
 def _check_finite(*tensors: Tensor) -> None:
@@ -166,9 +218,13 @@ def _check_alone(alone: Tensor, among_others: Tensor) -> None:
         )
 
 
-def _channels_last(layer: FinalLayer, output: Tensor) -> bool:
-    shape, found = layer.output_shape, tuple(output.shape[1:])
-    return len(shape) == 3 and found != shape and found == (*shape[1:], shape[0])
+def _channels_last(call: LinearCall, output: Tensor) -> bool:
+    """The layer's own shape with its channels last, or an image's that more than a last layer
+    made."""
+    shape, found = tuple(call.output.shape[1:]), tuple(output.shape[1:])
+    if len(found) != 3 or found == shape:
+        return False
+    return found == (*shape[1:], shape[0]) or found[-1] <= IMAGE_CHANNELS < found[0]
 
 
 def _probe(generator: Generator, latents: Tensor, size: int) -> tuple[Tensor, LinearCall]:

@@ -21,6 +21,9 @@ Range = tuple[float, float]
 RANGES: tuple[Range, ...] = ((-1.0, 1.0), (0.0, 1.0), (0.0, 255.0))
 
 
+LEVELS = 255.0
+
+
 @dataclass(frozen=True)
 class Tail:
     """`clamp(scale * sigma + shift)`, perhaps with channels last.
@@ -91,12 +94,17 @@ def candidates(activation: ActivationName, stated: Range | None) -> Iterator[tup
         for span in ranges:
             if span != own:
                 yield _mapping(own, span), stated or span
+        if stated is not None and stated[1] >= LEVELS:  # what would be whole numbers of a file
+            for span in ranges:
+                mapping = _mapping(own, span)
+                yield Tail(mapping.scale, mapping.shift, (0.0, LEVELS)), stated
         return
     usual = stated or (-1.0, 1.0)
     yield PLAIN, usual
     mapped = [(_mapping((-1.0, 1.0), span), span) for span in ranges if span != (-1.0, 1.0)]
     mapped.append((_mapping((0.0, 1.0), (-1.0, 1.0)), (-1.0, 1.0)))  # as TAESD
     mapped.append((Tail(255.0, 0.0), (0.0, 255.0)))
+    mapped.append((Tail(255.0, 0.5), (0.0, 255.0)))
     mapped.append((Tail(127.5, 128.0), (0.0, 255.0)))  # as the StyleGAN family saves images
     for tail, span in mapped:
         yield tail, stated or span

@@ -10,14 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, NotAttributable, first_line
+from flipad_ops.generators.full_precision import FullPrecision
 from flipad_ops.generators.layer import FinalLayer, LayerKind, Pair
 
 Generator = Callable[[Tensor], Any]
@@ -33,7 +33,10 @@ _LINEARS = {_aten.addmm.default, _aten.mm.default, _aten.linear.default}
 
 @dataclass(frozen=True, eq=False)
 class LinearCall:
-    """One linear operation as it was called: effective weights, geometry, input, output."""
+    """One linear operation as it was called: effective weights, geometry, input, output.
+
+    `lowered` says that the generator asks for half precision somewhere; it ran in float32.
+    """
 
     kind: LayerKind
     weight: Tensor
@@ -45,6 +48,7 @@ class LinearCall:
     output_padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+    lowered: bool = False
 
     def layer(self) -> FinalLayer:
         """The call as data, weights copied to the CPU in float32."""
@@ -95,11 +99,11 @@ class Images:
             self.calls.append(call)
 
 
-class LastLinear(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class LastLinear(FullPrecision):  # type: ignore[no-untyped-call]
     """Keeps the last convolution or matrix product seen while active, and images if asked."""
 
     def __init__(self, images: Images | None = None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.last: LinearCall | None = None
         self.unsupported: str | None = None
         self.images = images
@@ -111,7 +115,7 @@ class LastLinear(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        result = super().__torch_dispatch__(func, types, args, kwargs)
         if func in _CONVOLUTIONS:
             self._convolution(_CONVOLUTIONS[func], args, result)
             if self.images is not None and self.last is not None:
@@ -251,4 +255,4 @@ def run_traced(
         raise NotAttributable(f"The last linear operation is {tracer.unsupported}.")
     if tracer.last is None:
         raise NotAttributable("The generator runs no convolution and no linear layer.")
-    return output.detach(), tracer.last
+    return output.detach(), replace(tracer.last, lowered=tracer.lowered)

@@ -83,6 +83,7 @@ class CropInverter:
         rows, columns = self.outputs
         part = replace(
             layer,
+            bias=None,  # the offset below holds it
             input_shape=(layer.input_shape[0], *(s.stop - s.start for s in spans)),
             output_shape=(layer.output_shape[0], *(s.stop - s.start for s in outputs)),
             output_padding=self._output_padding(layer, transposed),

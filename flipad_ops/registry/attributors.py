@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.foreign_images import SELF_MADE
 from flipad_ops.attribution.serialisation import attributor_sha256, save_attributor
+from flipad_ops.common.errors import UsageError
 from flipad_ops.common.version import __version__
+from flipad_ops.generators.layer import inversion_sha256
 from flipad_ops.registry import tags
 from flipad_ops.registry.card import model_card
 from flipad_ops.registry.denials import unless_denied
@@ -75,7 +78,7 @@ def find_attributor(
     name = tags.attributor_name(generator.name)
     with registry_errors():
         found = client.search_model_versions(
-            f"name = '{quoted(name)}' AND tags.`{tags.GENERATOR_VERSION}` = '{generator.version}' "
+            f"name = {quoted(name)} AND tags.`{tags.GENERATOR_VERSION}` = '{generator.version}' "
             f"AND tags.`{tags.CONFIG}` = '{config_sha256}'",
             order_by=["version_number DESC"],
         )
@@ -125,8 +128,9 @@ def link(client: MlflowClient, run_id: str, generator: ModelVersion) -> bool:
     return not refused
 
 
-def check_rights(client: MlflowClient, generator: ModelVersion) -> None:
-    """Show that an existing attributor model may be edited, by a tag that it has already.
+def check_place(client: MlflowClient, generator: ModelVersion) -> None:
+    """Show that an existing model of the attributors' name holds attributors, and that it may be
+    edited, by a tag that it has already.
 
     Better before a fit than after it.
 
@@ -136,8 +140,24 @@ def check_rights(client: MlflowClient, generator: ModelVersion) -> None:
     """
     name = tags.attributor_name(generator.name)
     with registry_errors(name):
-        if client.search_registered_models(f"name = '{quoted(name)}'", max_results=1):
-            client.set_registered_model_tag(name, tags.GENERATOR, generator.name)
+        models = client.search_registered_models(f"name = {quoted(name)}", max_results=1)
+        if not models:
+            return
+        if tags.GENERATOR not in models[0].tags:
+            newest = client.search_model_versions(
+                f"name = {quoted(name)}", max_results=1, order_by=["version_number DESC"]
+            )
+            if not (newest and tags.is_attributor(newest[0].tags)):
+                raise UsageError(
+                    f"The registered model {name!r} is somebody's own and holds no attributor: "
+                    f"rename it, since the attributors of {generator.name!r} go under that name."
+                )
+        client.set_registered_model_tag(name, tags.GENERATOR, generator.name)
+
+
+def inversion_of(attributor: Attributor) -> str:
+    """What `SplitGenerator.inversion_sha256` is of its generator."""
+    return inversion_sha256(attributor.layer, attributor.output_map, attributor.space)
 
 
 def logged_model_id(version: ModelVersion) -> str | None:
@@ -186,6 +206,7 @@ def _tags(
         tags.GENERATOR_VERSION: str(generator.version),
         tags.LAYER: facts["final_layer_sha256"],
         tags.DECODER: facts["decoder_sha256"],
+        tags.INVERSION: inversion_of(result.attributor),
         tags.CONFIG: config_sha256,
         tags.CLASS: ", ".join(facts["equivalence_class"])[: tags.TAG_LENGTH],
         tags.FILES: files_sha256,

@@ -111,7 +111,7 @@ def champion_of(client: MlflowClient, generator: ModelVersion) -> ModelVersion |
     name = tags.attributor_name(generator.name)
     with registry_errors(name):
         # A server with accounts denies the alias of a model that is not there yet.
-        if not client.search_registered_models(f"name = '{quoted(name)}'", max_results=1):
+        if not client.search_registered_models(f"name = {quoted(name)}", max_results=1):
             return None
         return by_alias(client, name, tags.version_alias(str(generator.version)))
 
@@ -127,7 +127,8 @@ def publish(
     with registry_errors(version.name):
         own = tags.version_alias(str(generator.version))
         champion = by_alias(client, version.name, own)
-        if champion is not None and not force and is_worse(version, champion):
+        rival = champion if champion and inverts_alike(version, champion) else None
+        if rival is not None and not force and is_worse(version, rival):
             return False
         client.set_registered_model_alias(version.name, own, str(version.version))
         current = by_alias(client, version.name, tags.CURRENT)
@@ -148,6 +149,13 @@ def publish(
             },
         )
     return True
+
+
+def inverts_alike(one: ModelVersion, other: ModelVersion) -> bool:
+    """Whether two attributors are not known to invert differently: a corrected output range makes
+    an earlier one wrong, however good its figures."""
+    known = {each.tags[tags.INVERSION] for each in (one, other) if tags.INVERSION in each.tags}
+    return len(known) < 2
 
 
 def is_worse(new: ModelVersion, old: ModelVersion) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flipad_ops.common.errors import GeneratorNotFound
 from flipad_ops.registry import tags
-from flipad_ops.registry.attributors import mark
+from flipad_ops.registry.attributors import inversion_of, mark
 from flipad_ops.registry.denials import unless_denied
+from flipad_ops.registry.scorers import from_version
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.registry.uris import parse_model, resolve
 
@@ -16,33 +18,48 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 
-def same_layer(client: MlflowClient, layer_sha256: str) -> list[ModelVersion]:
-    """Generator versions known to have this final layer, of any model, oldest first.
+def same_inversion(client: MlflowClient, hashes: Mapping[str, str]) -> list[ModelVersion]:
+    """Generator versions known to have this final layer, of any model, oldest first, but for those
+    known to be inverted differently: with another output range, for one.
 
     Known means tagged: by `register`, `doctor` or a fit. (The same decoder implies the same
     final layer, so one hash decides.)
+
+    Parameters
+    ----------
+    hashes : mapping
+        `tags.LAYER` and, since versions have it, `tags.INVERSION`.
     """
+    inversion = hashes.get(tags.INVERSION)
     with registry_errors():
         found = client.search_model_versions(
-            f"tags.`{tags.LAYER}` = '{layer_sha256}'", max_results=1000
+            f"tags.`{tags.LAYER}` = '{hashes[tags.LAYER]}'", max_results=1000
         )
-    generators = [version for version in found if not tags.is_attributor(version.name)]
+    generators = [
+        version
+        for version in found
+        if not tags.is_attributor(version.tags)
+        and (inversion is None or version.tags.get(tags.INVERSION, inversion) == inversion)
+    ]
     return sorted(generators, key=lambda v: (v.creation_timestamp, v.name, int(v.version)))
 
 
 def class_members(
-    client: MlflowClient, version: ModelVersion, layer_sha256: str
+    client: MlflowClient, version: ModelVersion, hashes: Mapping[str, str]
 ) -> dict[str, ModelVersion]:
     """The class of `version` by "name/version", itself included; alone, just itself."""
-    members = {f"{v.name}/{v.version}": v for v in same_layer(client, layer_sha256)}
+    members = {f"{v.name}/{v.version}": v for v in same_inversion(client, hashes)}
     members.setdefault(f"{version.name}/{version.version}", version)
     return members
 
 
 def reuse_attributor(
-    client: MlflowClient, version: ModelVersion, members: dict[str, ModelVersion]
+    client: MlflowClient,
+    version: ModelVersion,
+    members: dict[str, ModelVersion],
+    inversion_sha256: str,
 ) -> ModelVersion | None:
-    """Give `version` the attributor of its class, if a member has one.
+    """Give `version` the attributor of its class, if a member has one that inverts as it does.
 
     Tags the class on every member and on the attributor, so that findings name all of it.
     """
@@ -54,6 +71,8 @@ def reuse_attributor(
         try:
             attributor = resolve(client, parse_model(stated))
         except GeneratorNotFound:  # gone: the next member may have one
+            continue
+        if not serves(client, attributor, inversion_sha256):
             continue
         with registry_errors():
             mark(
@@ -67,6 +86,15 @@ def reuse_attributor(
                 client.set_registered_model_alias(attributor.name, alias, str(attributor.version))
         return attributor
     return None
+
+
+def serves(client: MlflowClient, attributor: ModelVersion, inversion_sha256: str) -> bool:
+    """Whether an attributor inverts as the generator does whose hash that is; of one without the
+    tag its files say it."""
+    known = attributor.tags.get(tags.INVERSION)
+    if known is None:
+        known = inversion_of(from_version(client, attributor, "cpu").attributor)
+    return known == inversion_sha256
 
 
 def reused_attributor(client: MlflowClient, version: ModelVersion) -> ModelVersion | None:

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from flipad_ops.common.devices import check_device
 from flipad_ops.common.errors import (
     FlipadError,
     GeneratorError,
     GeneratorUnreadable,
     NotAttributable,
+    RangeUnknown,
     UsageError,
 )
 from flipad_ops.generators import SplitGenerator
+from flipad_ops.generators.output_range import MeasuredRange
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
@@ -25,6 +29,9 @@ from flipad_ops.registry.uris import parse_model, resolve
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
+
+#: Samples that `doctor` measures the values of.
+MEASURED = 16
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def diagnose(
     check_device(device)
     with tracking(tracking_uri) as client:
         version = resolve(client, parse_model(uri))
-        if tags.is_attributor(version.name):
+        if tags.is_attributor(version.tags):
             raise UsageError(f"{version.name} is an attributor; name the generator.")
         where = f"models:/{version.name}/{version.version}"
         facts: dict[str, str] = {}
@@ -104,13 +111,13 @@ def diagnose(
                 remedy=remedy(error, version),
                 error=error,
             )
-        layer = generator.layer.sha256()
+        hashes = tags.hashes_of(generator)
         if write_tags:
             with registry_errors(version.name), unless_denied():
-                mark(client, version, {tags.LAYER: layer, tags.DECODER: generator.decoder_sha256})
+                mark(client, version, hashes)
         if loaded.note and loaded.latents is None:
             facts["note"] = loaded.note
-        members = class_members(client, version, layer)
+        members = class_members(client, version, hashes)
         facts |= {**_split_facts(generator), **_status(version)}
         facts["equivalence class"] = (
             f"{', '.join(members)} (cannot be told apart)"
@@ -124,6 +131,13 @@ def remedy(error: GeneratorError, version: ModelVersion) -> str:
     """What to do about an error that a fit of `version` would end with."""
     if error.remedy:
         return error.remedy
+    if isinstance(error, RangeUnknown):
+        stated = set_metadata(version, {"output_range": [-1, 1]})
+        return (
+            f"State which outputs are black and white, for example: {stated}; if no image of yours "
+            "comes from such values, the generator is fed with other latents than stated: record "
+            "some (register --latents)"
+        )
     if isinstance(error, NotAttributable):
         stated = set_metadata(version, {"activation": "tanh", "output_range": [-1, 1]})
         return (
@@ -163,6 +177,7 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
     return {
         **facts,
         "activation": f"{output.activation}, outputs {output.low:g} to {output.high:g}",
+        **_range_facts(generator),
         **({"then": str(generator.tail)} if str(generator.tail) else {}),
         "features": "end in a ReLU (never negative)" if minimum >= 0 else "of either sign",
         "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}"
@@ -174,6 +189,21 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
         "final layer sha256": layer.sha256(),
         "decoder sha256": generator.decoder_sha256,
     }
+
+
+def _range_facts(generator: SplitGenerator) -> dict[str, str]:
+    """Where values without an activation lie, and whether that fits black and white."""
+    output = generator.output_map
+    if output.activation != "identity" or not generator.layer.inverts:
+        return {}
+    count = generator.latent.at_most(MEASURED)
+    made = torch.cat([outputs for outputs, _ in generator.batches(count, seed=0)])
+    measured = MeasuredRange.of(made)
+    text = f"{measured} (all but 0.5% of values at either end)"
+    usual = measured.usual()
+    if "output_range" in generator.metadata and usual not in (None, (output.low, output.high)):
+        text += f"; they look like {usual[0]:g} to {usual[1]:g}, and the metadata says otherwise"
+    return {"measured": text}
 
 
 def _status(version: ModelVersion) -> dict[str, str]:

@@ -7,14 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, UsageError, first_line
-from flipad_ops.common.size_limits import SizeGuard, check_archive
+from flipad_ops.common.size_limits import SizeGuard
 from flipad_ops.registry.known import find_factory
+from flipad_ops.registry.weights import load_into, read_weights
 
 
 def build_generator(
@@ -22,6 +20,7 @@ def build_generator(
     arguments: Sequence[str] = (),
     weights: Path | None = None,
     weights_key: str | None = None,
+    weights_prefix: str | None = None,
 ) -> nn.Module:
     """Call a factory with arguments and load the weights into what it returns.
 
@@ -35,6 +34,9 @@ def build_generator(
         A .safetensors file, or a torch file read with `weights_only=True`.
     weights_key : str, optional
         Key of the state dict in a torch checkpoint.
+    weights_prefix : str, optional
+        What the weights' names begin with and the module's do not; found if None and it makes all
+        of them fit.
 
     Raises
     ------
@@ -44,7 +46,8 @@ def build_generator(
         The weights cannot be read or do not fit.
     """
     positional, named = parse_arguments(arguments)
-    return construct(factory, find_factory(factory), positional, named, weights, weights_key)
+    build = find_factory(factory)
+    return construct(factory, build, positional, named, weights, (weights_key, weights_prefix))
 
 
 def construct(
@@ -53,9 +56,10 @@ def construct(
     positional: Sequence[Any],
     named: Mapping[str, Any],
     weights: Path | None,
-    weights_key: str | None,
+    place: tuple[str | None, str | None],
 ) -> nn.Module:
-    """Call `build` and load the weights; errors as in `build_generator`, by `name`."""
+    """Call `build` and load the weights at a key and prefix of the file; errors as in
+    `build_generator`, by `name`."""
     try:
         with SizeGuard():
             module = build(*positional, **named)
@@ -67,8 +71,8 @@ def construct(
         raise UsageError(f"{name} returned a {type(module).__name__}, not a torch module.")
     if weights is not None:
         try:
-            module.load_state_dict(dict(read_weights(weights, weights_key)))
-        except RuntimeError as error:
+            load_into(module, read_weights(weights, place[0]), place[1])
+        except (RuntimeError, ValueError) as error:
             why = " ".join(str(error).split())[:300]
             raise GeneratorUnreadable(f"{weights.name} does not fit {name}: {why}") from error
     return module.eval()
@@ -89,49 +93,8 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[list[Any], dict[str, Any]
     return positional, named
 
 
-def read_weights(path: Path, key: str | None = None) -> Mapping[str, Tensor]:
-    """A state dict from a .safetensors or torch file, without unpickling objects.
-
-    Raises
-    ------
-    UsageError
-        No such file.
-    GeneratorUnreadable
-    """
-    if not path.is_file():
-        raise UsageError(f"{path} is not a file.")
-    check_archive(path)
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError) as error:
-        raise GeneratorUnreadable(f"{path} cannot be read: {first_line(error)}") from error
-    except Exception as error:  # torch's unpickler fails in many ways
-        raise GeneratorUnreadable(
-            f"{path} is not a file of plain tensors: {first_line(error)}"
-        ) from error
-    if key is not None:
-        if not isinstance(state, Mapping) or key not in state:
-            raise GeneratorUnreadable(f"{path} has no key {key!r}; it has {_keys(state)}.")
-        state = state[key]
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise GeneratorUnreadable(
-            f"{path} is not a state dict{f' at {key!r}' if key else ''}: name its key with "
-            f"--weights-key; it has {_keys(state)}."
-        )
-    return state
-
-
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def _keys(state: Any) -> str:
-    if not isinstance(state, Mapping):
-        return f"a {type(state).__name__}"
-    names = [str(key) for key in list(state)[:8]]
-    return ", ".join(names) + (", ..." if len(state) > 8 else "")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 
 #: Where pipelines keep their autoencoder.
 SUBFOLDERS = ("vae", "movq", "vqvae")
+#: Names that weights in half precision are saved under (`save_pretrained(variant=...)`).
+VARIANTS = ("fp16", "bf16")
 #: How the names of their classes begin.
 NAMES = ("Autoencoder", "AsymmetricAutoencoder", "VQ")
 
@@ -178,9 +182,7 @@ def _load(
             kind = getattr(diffusers, name, None)
             if not (isinstance(kind, type) and hasattr(kind, "decode")):
                 raise GeneratorUnreadable(f"{name} is no autoencoder that diffusers knows.")
-            module = kind.from_pretrained(  # type: ignore[attr-defined]
-                str(where), use_safetensors=True, low_cpu_mem_usage=False, **options
-            )
+            module = _pretrained(kind, str(where), options)
     except (OSError, ValueError) as error:
         raise GeneratorUnreadable(
             f"The autoencoder of {str(where)!r} cannot be read: {first_line(error)}", remedy=remedy
@@ -193,6 +195,26 @@ def _load(
     }
     decoder = LatentDecoder(module, *_scaling(config, metadata)).to(device).eval()
     return name, decoder, state or dict(module.state_dict()), _latent_shape(config)
+
+
+def _pretrained(kind: Any, where: str, options: Mapping[str, Any]) -> nn.Module:
+    """The module in float32; of weights saved in half precision alone, those.
+
+    Raises
+    ------
+    OSError, ValueError
+        What diffusers says of the usual file.
+    """
+    read = partial(
+        kind.from_pretrained, where, use_safetensors=True, low_cpu_mem_usage=False, **options
+    )
+    try:
+        return read()  # type: ignore[no-any-return]
+    except (OSError, ValueError):
+        for variant in VARIANTS:
+            with suppress(OSError, ValueError):
+                return read(variant=variant)  # type: ignore[no-any-return]
+        raise
 
 
 def _scaling(config: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """Weights in a model's artifact folder and the callable that builds their module.
 
-Metadata: {"factory": NAME, "arguments": {...}, "weights": FILE, "weights_key": KEY}. The factory
+Metadata: {"factory": NAME, "arguments": {...}, "weights": FILE, "weights_key": KEY,
+"weights_prefix": PREFIX}. The factory
 is code; since whoever writes metadata names it, only installed code that the operator trusts is
 called (`known.trusted_factory`).
 """
@@ -37,9 +38,12 @@ def read_plain(folder: ModelFolder, metadata: Mapping[str, Any], device: str) ->
         )
     build = trusted_factory(name)
     weights = _weights(folder, metadata.get("weights"))
-    key = metadata.get("weights_key")
+    place = [
+        None if (each := metadata.get(f"weights_{what}")) is None else str(each)
+        for what in ("key", "prefix")
+    ]
     try:
-        module = construct(name, build, (), arguments, weights, None if key is None else str(key))
+        module = construct(name, build, (), arguments, weights, (place[0], place[1]))
     except UsageError as error:
         raise GeneratorUnreadable(str(error)) from error
     return LoadedGenerator(

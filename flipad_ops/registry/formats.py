@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, first_line
+from flipad_ops.registry.foreign_files import refuse_foreign
 from flipad_ops.registry.model_folder import HOW_TO_DESCRIBE, LoadedGenerator, ModelFolder
 
 Reader = Callable[[ModelFolder, Mapping[str, Any], str], LoadedGenerator]
@@ -68,6 +69,7 @@ def _reader(folder: ModelFolder, metadata: Mapping[str, Any]) -> Reader:
         if getattr(module, each.is_it)(folder, metadata):
             read: Reader = getattr(module, each.read)
             return read
+    refuse_foreign(folder.find("*"), folder.root)
     raise GeneratorUnreadable(
         f"No generator was recognised in {folder.summary()}.", remedy=HOW_TO_DESCRIBE
     )

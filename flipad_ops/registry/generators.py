@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from flipad_ops.common.untrusted_json import parse
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
 from flipad_ops.registry.denials import explain_denial
+from flipad_ops.registry.foreign_files import refuse_foreign
 from flipad_ops.registry.formats import read_generator
 from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 from flipad_ops.registry.registering import register_generator
@@ -105,6 +107,7 @@ def read_fetched(
 ) -> LoadedGenerator:
     """The second half of `read_version`."""
     if folder.is_pickled and "factory" not in metadata:
+        refuse_foreign(folder.find("*.pth"), folder.root)
         check_pickle(client, version, allow_pickle)
     try:
         return read_generator(folder, metadata, device)
@@ -172,13 +175,17 @@ def download(version: ModelVersion, folder: Path) -> Path:
 
     where = f"models:/{version.name}/{version.version}"
     try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=where, dst_path=str(folder)))
+        uri = where
+        if "@" in version.name:  # which MLflow's URIs take for what precedes an alias
+            client = mlflow.MlflowClient()
+            uri = client.get_model_version_download_uri(version.name, str(version.version))
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     except MlflowException as error:
         if no_such_thing(error):
             raise GeneratorUnreadable(f"{where} has no files: {first_line(error)}") from error
         with registry_errors(version.name):
             raise
-    except OSError as error:
+    except Exception as error:  # whatever the store's own client raises
         reason = explain_denial(error, version.name) or first_line(error)
         raise GeneratorUnreadable(f"The files of {where} cannot be fetched: {reason}") from error
 
@@ -208,6 +215,26 @@ def check_pickle(client: MlflowClient, version: ModelVersion, allow_pickle: bool
             remedy=f"Its owner has set {tags.ALLOW_PICKLE}; pass --allow-pickle as well (for the "
             "hooks: allow_pickle = true under [hooks.fit])",
         )
+
+
+def stated_sha256(client: MlflowClient, version: ModelVersion) -> str:
+    """Content hash of what tags state of a version, which may be corrected after a fit.
+
+    Raises
+    ------
+    GeneratorUnreadable
+        As `tagged_metadata`.
+    """
+    stated = json.dumps(tagged_metadata(client, version), sort_keys=True)
+    return hashlib.sha256(stated.encode()).hexdigest()
+
+
+def as_it_was(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether tags state the same of a version as when it was last fitted; GeneratorUnreadable."""
+    before = version.tags.get(tags.STATED)
+    if before is None:  # fitted before this was recorded
+        return not tagged_metadata(client, version)
+    return before == stated_sha256(client, version)
 
 
 def tagged_metadata(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:

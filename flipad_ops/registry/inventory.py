@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from flipad_ops.registry import tags
 from flipad_ops.registry.store import all_pages, registry_errors, tracking
-from flipad_ops.registry.uris import quoted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,14 +71,14 @@ def inventory(name: str | None = None, tracking_uri: str | None = None) -> list[
         versions = list_versions(client)
         current = {
             f"{model}/{aliases[tags.CURRENT]}"
-            for model, aliases in attributor_aliases(client).items()
+            for model, aliases in aliases_by_model(client).items()
             if tags.CURRENT in aliases
         }
-    attributors = {f"{v.name}/{v.version}": v for v in versions if tags.is_attributor(v.name)}
+    attributors = {f"{v.name}/{v.version}": v for v in versions if tags.is_attributor(v.tags)}
     entries = [
         _entry(version, attributors, current)
         for version in versions
-        if not tags.is_attributor(version.name) and name in (None, version.name)
+        if not tags.is_attributor(version.tags) and name in (None, version.name)
     ]
     return sorted(entries, key=lambda entry: (entry.name, int(entry.version)))
 
@@ -93,12 +92,12 @@ def superseded(client: MlflowClient) -> list[ModelVersion]:
     """Attributor versions that nothing points at: no alias and no generator version's tag."""
     versions = list_versions(client)
     wanted = {v.tags[tags.ATTRIBUTOR] for v in versions if tags.ATTRIBUTOR in v.tags}
-    for model, aliases in attributor_aliases(client).items():
+    for model, aliases in aliases_by_model(client).items():
         wanted |= {f"{model}/{version}" for version in aliases.values()}
     old = [
         version
         for version in versions
-        if tags.is_attributor(version.name) and f"{version.name}/{version.version}" not in wanted
+        if tags.is_attributor(version.tags) and f"{version.name}/{version.version}" not in wanted
     ]
     return sorted(old, key=lambda version: (version.name, int(version.version)))
 
@@ -111,14 +110,11 @@ def list_versions(client: MlflowClient) -> list[ModelVersion]:
         )
 
 
-def attributor_aliases(client: MlflowClient) -> dict[str, dict[str, str]]:
-    """Aliases of every attributor model."""
-    condition = f"name LIKE '%{quoted(tags.SUFFIX)}'"
+def aliases_by_model(client: MlflowClient) -> dict[str, dict[str, str]]:
+    """Aliases of every registered model."""
     with registry_errors():
         models = all_pages(
-            lambda token: client.search_registered_models(
-                condition, max_results=PAGE, page_token=token
-            )
+            lambda token: client.search_registered_models(max_results=PAGE, page_token=token)
         )
     return {model.name: {k: str(v) for k, v in model.aliases.items()} for model in models}
 

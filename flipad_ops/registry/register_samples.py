@@ -37,7 +37,7 @@ def register_samples(
     UsageError, DataError, NotAttributable
     """
     ref = parse_model(name)
-    if ref.version or ref.alias or keys.is_attributor(ref.name):
+    if ref.version or ref.alias or ref.name.endswith(keys.SUFFIX):
         raise UsageError(f"{name!r} is no name for a new generator: give a plain name.")
     loaded = load_commonest(folder, bits)
     stored = torch.from_numpy(loaded.space.to_stored(loaded.images))
@@ -45,7 +45,7 @@ def register_samples(
     split = split_generator(
         lambda latents: latents, metadata, state={"samples": stored}, latents=loaded.images * 2 - 1
     )
-    tags = {keys.LAYER: split.layer.sha256(), keys.DECODER: split.decoder_sha256}
+    tags = keys.hashes_of(split)
     with (
         tempfile.TemporaryDirectory(prefix="flipad-") as temporary,
         tracking(tracking_uri) as client,

@@ -13,6 +13,7 @@ import torch
 
 from flipad_ops.common.errors import GeneratorUnreadable, UsageError, first_line
 from flipad_ops.generators import LatentSpec, split_generator
+from flipad_ops.generators.full_precision import widened
 from flipad_ops.registry import tags as keys
 from flipad_ops.registry.denials import denied
 from flipad_ops.registry.store import no_such_thing, registry_errors, tracking
@@ -36,7 +37,8 @@ def register_generator(
     Parameters
     ----------
     module : torch.nn.Module
-        Put into evaluation mode.
+        Put into evaluation mode. If it takes latents in half precision alone, a float32 copy of
+        it is logged.
     metadata : mapping
         The "flipad" metadata: latent (required), activation, output_range.
     check : bool
@@ -54,15 +56,14 @@ def register_generator(
     ref = parse_model(name)
     if ref.version or ref.alias:
         raise UsageError(f"{name!r}: a new version gets its number from MLflow; give the name.")
-    if keys.is_attributor(ref.name):
+    if ref.name.endswith(keys.SUFFIX):
         raise UsageError(f"Names ending in {keys.SUFFIX} are kept for attributors.")
     latent = LatentSpec.from_metadata(metadata)
     module = module.eval()
     found = dict(tags or {})
     if check:
         split = split_generator(module, metadata)
-        found[keys.LAYER] = split.layer.sha256()
-        found[keys.DECODER] = split.decoder_sha256
+        found |= keys.hashes_of(split)
     with tracking(tracking_uri) as client, registry_errors(ref.name), quiet_mlflow():
         model_id = _log(module, latent, {"flipad": dict(metadata)})
         ensure_model(client, ref.name)
@@ -100,7 +101,13 @@ def _log(module: torch.nn.Module, latent: LatentSpec, metadata: dict[str, Any]) 
     # Two rows: torch.export turns a batch of one into a constant.
     example = latent.sample(2, seed=0).numpy()
     with torch.no_grad():
-        output = module(torch.from_numpy(example))
+        try:
+            output = module(torch.from_numpy(example))
+        except RuntimeError:
+            if (wide := widened(module)) is module:
+                raise
+            module = wide
+            output = module(torch.from_numpy(example))
     if not isinstance(output, torch.Tensor):
         raise GeneratorUnreadable("The generator does not return one tensor.")
     signature = ModelSignature(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,9 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.inversion import InversionResult
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributor_card import card_of, spoken
+from flipad_ops.registry.attributors import inversion_of
 from flipad_ops.registry.generators import download
-from flipad_ops.registry.inventory import attributor_aliases
+from flipad_ops.registry.inventory import aliases_by_model
 from flipad_ops.registry.second_witness import attach_all
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import ModelRef, parse_model, resolve
@@ -159,17 +161,22 @@ def attributor_version(client: MlflowClient, ref: ModelRef) -> ModelVersion:
     ------
     GeneratorNotFound, AttributorMissing
     """
-    if tags.is_attributor(ref.name):
-        if not ref.version and not ref.alias:
-            ref = ModelRef(ref.name, alias=tags.CURRENT)
-        return _resolve(client, ref, f"There is no attributor {ref}.")
-    name = tags.attributor_name(ref.name)
     if not ref.version and not ref.alias:
-        try:
-            return resolve(client, ModelRef(name, alias=tags.CURRENT))
-        except GeneratorNotFound:
-            pass  # say what is wrong with its newest version
-    generator = resolve(client, ref)
+        for name in (ref.name, tags.attributor_name(ref.name)):
+            with suppress(GeneratorNotFound):
+                found = resolve(client, ModelRef(name, alias=tags.CURRENT))
+                if tags.is_attributor(found.tags):
+                    return found
+    try:
+        generator = resolve(client, ref)  # without a current attributor it says why
+    except GeneratorNotFound as error:
+        if ref.name.endswith(tags.SUFFIX):
+            raise AttributorMissing(f"There is no attributor {ref}.") from error
+        raise
+    if tags.is_attributor(generator.tags):
+        if ref.version or ref.alias:
+            return generator
+        raise AttributorMissing(f"There is no attributor {ModelRef(ref.name, alias=tags.CURRENT)}.")
     where = f"models:/{generator.name}/{generator.version}"
     stated = generator.tags.get(tags.ATTRIBUTOR, "")
     if stated:
@@ -187,9 +194,12 @@ def current_attributors(client: MlflowClient) -> list[ModelVersion]:
     """
     with registry_errors():
         found = [
-            client.get_model_version(model, aliases[tags.CURRENT])
-            for model, aliases in attributor_aliases(client).items()
+            version
+            for model, aliases in aliases_by_model(client).items()
             if tags.CURRENT in aliases
+            and tags.is_attributor(
+                (version := client.get_model_version(model, aliases[tags.CURRENT])).tags
+            )
         ]
     if not found:
         raise AttributorMissing("The registry holds no attributor: run flipadops fit first.")
@@ -227,6 +237,12 @@ def _check_layer(client: MlflowClient, scorer: LoadedScorer, where: str) -> None
         generator = resolve(client, ModelRef(card.generator_name, card.generator_version))
     except GeneratorNotFound:
         return  # deleted since; its images may still be about
+    inversion = generator.tags.get(tags.INVERSION)
+    if inversion and inversion != inversion_of(scorer.attributor):
+        raise LayerMismatch(
+            f"{where} was fitted for another output range, activation or grid than "
+            f"models:/{generator.name}/{generator.version} has now: fit it again."
+        )
     stated = generator.tags.get(tags.LAYER)
     if stated and stated != card.final_layer_sha256:
         raise LayerMismatch(

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flipad_ops.generators import SplitGenerator
 
 SUFFIX = "-attributor"
 
-#: On both sides.
+#: On an attributor version, the first on its model, too.
 GENERATOR = "flipad.generator"
 GENERATOR_VERSION = "flipad.generator_version"
+
+#: On both sides.
 LAYER = "flipad.final_layer_sha256"
 DECODER = "flipad.decoder_sha256"
+#: Of the layer, the activation, the output range and the grid; versions before it have none.
+INVERSION = "flipad.inversion_sha256"
 CONFIG = "flipad.config_sha256"
 CLASS = "flipad.equivalence_class"
 
@@ -19,6 +27,8 @@ STATUS = "flipad.status"
 REASON = "flipad.reason"
 ATTRIBUTOR = "flipad.attributor"
 RUN = "flipad.fit_run"
+#: Of the metadata that tags stated when it was last fitted.
+STATED = "flipad.stated_sha256"
 
 #: On a registered generator model, set by its owner.
 ALLOW_PICKLE = "flipad.allow_pickle"
@@ -54,9 +64,19 @@ def attributor_name(generator: str) -> str:
     return f"{generator}{SUFFIX}"
 
 
-def is_attributor(name: str) -> bool:
-    """Whether a registered model's name is that of an attributor."""
-    return name.endswith(SUFFIX)
+def hashes_of(generator: SplitGenerator) -> dict[str, str]:
+    """What is told of a generator version by"""
+    return {
+        LAYER: generator.layer.sha256(),
+        DECODER: generator.decoder_sha256,
+        INVERSION: generator.inversion_sha256,
+    }
+
+
+def is_attributor(version: Mapping[str, str]) -> bool:
+    """Whether a model version with these tags is an attributor: a fit has written which generator
+    version it is of. A name says nothing; people call models of their own `...-attributor`."""
+    return GENERATOR_VERSION in version
 
 
 def held_back(attributor: Mapping[str, str]) -> str:

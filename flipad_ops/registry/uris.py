@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-_PATTERN = re.compile(r"(?:models:/)?(?P<name>[^/@:]+)(?:/(?P<version>\d+)|@(?P<alias>[\w-]+))?/?")
+_PATTERN = re.compile(
+    r"(?:models:/)?(?P<name>[^/@:][^/:]*?)(?:/(?P<version>\d+|latest)|@(?P<alias>[\w-]+))?/?"
+)
 HOW_TO_NAME = "write models:/NAME/VERSION, models:/NAME@ALIAS or NAME"
 
 
@@ -32,12 +34,16 @@ class ModelRef:
 
 
 def parse_model(text: str) -> ModelRef:
-    """Read any of the spellings; a UsageError otherwise."""
+    """Read any of the spellings, MLflow's `models:/NAME/latest` too; a UsageError otherwise.
+
+    The last `@` stands before an alias; `resolve` also knows names that hold one.
+    """
     found = _PATTERN.fullmatch(text.strip())
     if found is None or not found["name"].strip():
         raise UsageError(f"{text!r} does not name a registered model: {HOW_TO_NAME}.")
     version = found["version"]
-    return ModelRef(found["name"], str(int(version)) if version else None, found["alias"])
+    number = None if version in (None, "latest") else str(int(version))
+    return ModelRef(found["name"], number, found["alias"])
 
 
 def resolve(client: MlflowClient, ref: ModelRef) -> ModelVersion:
@@ -57,6 +63,9 @@ def resolve(client: MlflowClient, ref: ModelRef) -> ModelVersion:
         return client.get_model_version(ref.name, version)
     except MlflowException as error:
         if no_such_thing(error):
+            whole = f"{ref.name}@{ref.alias}"
+            if ref.alias and _newest(client, whole):
+                return resolve(client, ModelRef(whole))
             raise GeneratorNotFound(_missing(client, ref)) from error
         with registry_errors(ref.name):
             raise
@@ -76,16 +85,24 @@ def newest_version(client: MlflowClient, name: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """A value for a search filter between single quotes; a quote inside is refused."""
-    if "'" in value or "\\" in value:
-        raise UsageError(f"{value!r} is not a name that can be searched for.")
-    return value
+    """A value for a search filter, in quotes.
+
+    Raises
+    ------
+    UsageError
+        It holds both kinds of quotes: MLflow's filters have no way to write that.
+    """
+    if "'" not in value:
+        return f"'{value}'"
+    if '"' in value:
+        raise UsageError(f"{value!r} holds both kinds of quotes and cannot be searched for.")
+    return f'"{value}"'
 
 
 def _newest(client: MlflowClient, name: str) -> list[ModelVersion]:
     with registry_errors():
         return client.search_model_versions(
-            f"name = '{quoted(name)}'", max_results=1, order_by=["version_number DESC"]
+            f"name = {quoted(name)}", max_results=1, order_by=["version_number DESC"]
         )
 
 

@@ -42,7 +42,7 @@ def close_killed(client: MlflowClient, version: ModelVersion, run_id: str) -> li
         running = client.search_runs(
             [experiment],
             "attributes.status = 'RUNNING' "
-            f"and tags.`{tags.GENERATOR}` = '{quoted(version.name)}' "
+            f"and tags.`{tags.GENERATOR}` = {quoted(version.name)} "
             f"and tags.`{tags.GENERATOR_VERSION}` = '{version.version}'",
         )
         dead = [run for run in running if run.info.run_id != run_id and not _lives(run)]

@@ -18,7 +18,7 @@ from flipad_ops.common.errors import UsageError
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import (
-    check_rights,
+    check_place,
     find_attributor,
     link,
     log_attributor,
@@ -30,8 +30,9 @@ from flipad_ops.registry.classes import (
     name_class,
     reuse_attributor,
     reused_attributor,
+    serves,
 )
-from flipad_ops.registry.generators import load_version
+from flipad_ops.registry.generators import as_it_was, load_version, stated_sha256
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 from flipad_ops.scanning.decisions.groups import grouping
@@ -72,17 +73,15 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     config = request.config_sha256()
     with tracking(request.tracking_uri) as client:
         version = resolve(client, parse_model(request.uri))
-        if tags.is_attributor(version.name):
+        if tags.is_attributor(version.tags):
             raise UsageError(f"{version.name} is an attributor; name the generator.")
-        found = None if request.force else find_attributor(client, version, config)
-        if found is not None:
-            found, champion = publish_unless_weak(client, found, version, request, force=False)
-            _name_class(client, version, found)
-            finish(client, found.run_id)
-            return _outcome("exists", version, found, champion=champion)
-        shared = None if request.force else reused_attributor(client, version)
-        if shared is not None:
-            return _outcome("reused", version, shared)
+        if not request.force and as_it_was(client, version):
+            found = find_attributor(client, version, config)
+            if found is not None:
+                return _exists(client, request, version, found)
+            shared = reused_attributor(client, version)
+            if shared is not None:
+                return _outcome("reused", version, shared)
         with fit_run(client, version, request.experiment) as run_id:
             return _Fit(client, request, version, config, run_id, progress).run()
 
@@ -103,14 +102,19 @@ class _Fit:
         client, request, version = self.client, self.request, self.version
         self.progress("load", 0, 0)
         close_killed(client, version, self.run_id)
-        check_rights(client, version)
+        check_place(client, version)
         generator = load_version(
             client, version, device=request.device, allow_pickle=request.allow_pickle
         )
         members = self._place(generator)
-        reused = None if request.force else reuse_attributor(client, version, members)
-        if reused is not None:
-            return _outcome("reused", version, reused, run_id=self.run_id)
+        if not request.force:
+            inversion = generator.inversion_sha256
+            found = find_attributor(client, version, self.config)
+            if found is not None and serves(client, found, inversion):
+                return _exists(client, request, version, found)
+            reused = reuse_attributor(client, version, members, inversion)
+            if reused is not None:
+                return _outcome("reused", version, reused, run_id=self.run_id)
         result = self._fit(generator, members)
         standing = stand(client, request, version, result, generator, self.progress)
         self.progress("register", 0, 0)
@@ -135,13 +139,13 @@ class _Fit:
 
     def _place(self, generator: SplitGenerator) -> dict[str, ModelVersion]:
         """Note what decides the version's class, and name the members of that class."""
-        sha256 = generator.layer.sha256()
+        hashes = tags.hashes_of(generator)
+        stated = stated_sha256(self.client, self.version)
         with registry_errors(self.version.name):
-            hashes = {tags.LAYER: sha256, tags.DECODER: generator.decoder_sha256}
-            mark(self.client, self.version, hashes)
+            mark(self.client, self.version, {**hashes, tags.STATED: stated})
             if not link(self.client, self.run_id, self.version):
                 self.notes.append(NO_LINEAGE)
-        return class_members(self.client, self.version, sha256)
+        return class_members(self.client, self.version, hashes)
 
     def _fit(self, generator: SplitGenerator, members: Iterable[str]) -> FitResult:
         """Gather, gate, fit, log."""
@@ -198,10 +202,20 @@ class _Fit:
         )
 
 
+def _exists(
+    client: MlflowClient, request: FitRequest, version: ModelVersion, found: ModelVersion
+) -> FitOutcome:
+    """There is an attributor of this configuration: what a kill cut short is completed."""
+    found, champion = publish_unless_weak(client, found, version, request, force=False)
+    _name_class(client, version, found)
+    finish(client, found.run_id)
+    return _outcome("exists", version, found, champion=champion)
+
+
 def _name_class(client: MlflowClient, version: ModelVersion, attributor: ModelVersion) -> list[str]:
     """Name the class of versions with this final layer on each; notes on what was refused."""
     with registry_errors(version.name):
-        members = class_members(client, version, attributor.tags[tags.LAYER])
+        members = class_members(client, version, attributor.tags)
         refused = name_class(client, members, attributor, version)
     return [f"not allowed to tag {name} with its class" for name in refused]
 

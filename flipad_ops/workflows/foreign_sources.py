@@ -104,12 +104,12 @@ def other_versions(client: MlflowClient, name: str, version: str) -> list[ModelV
     """Versions to sample unnamed: this model's newest others, then other models' newest."""
     with registry_errors():
         mine = client.search_model_versions(
-            f"name = '{quoted(name)}'", order_by=["version_number DESC"], max_results=50
+            f"name = {quoted(name)}", order_by=["version_number DESC"], max_results=50
         )
         everything = client.search_model_versions(max_results=1000)
     newest: dict[str, ModelVersion] = {}
     for other in everything:
-        if other.name == name or tags.is_attributor(other.name):
+        if other.name == name or tags.is_attributor(other.tags):
             continue
         if other.name not in newest or int(other.version) > int(newest[other.name].version):
             newest[other.name] = other

@@ -24,9 +24,9 @@ class RegisterRequest:
         Shape of one latent.
     samples : Path or None
         Folder of own images in place of a model whose weights are not at hand.
-    weights, weights_key
-        State dict (.safetensors, or a torch file that is read without unpickling objects), and
-        where it sits inside a checkpoint.
+    weights, weights_key, weights_prefix
+        State dict (.safetensors, or a torch file that is read without unpickling objects), where
+        it sits inside a checkpoint, and what its names begin with that the module's do not.
     arguments : tuple of str
         Of the factory, key=value or just value.
     activation : {"tanh", "sigmoid", "identity"} or None
@@ -45,6 +45,7 @@ class RegisterRequest:
     samples: Path | None = None
     weights: Path | None = None
     weights_key: str | None = None
+    weights_prefix: str | None = None
     arguments: tuple[str, ...] = ()
     distribution: Literal["normal", "uniform"] = "normal"
     activation: Literal["tanh", "sigmoid", "identity"] | None = None
@@ -96,7 +97,11 @@ def register(request: RegisterRequest) -> RegisterResult:
 
     metadata = _metadata(request, request.latent)
     module = build_generator(
-        request.factory, list(request.arguments), request.weights, request.weights_key
+        request.factory,
+        list(request.arguments),
+        request.weights,
+        request.weights_key,
+        request.weights_prefix,
     )
     return RegisterResult(name, register_generator(name, module, metadata, tracking_uri=uri))
 

@@ -33,7 +33,9 @@ IGNORED: dict[str, bytes] = {
     "a new model": event("registered_model"),
     "a tag": event("model_version_tag", "set"),
     "a prompt": event("prompt_version"),
-    "a version of an attributor": event(name="gan-attributor"),
+    "a version of an attributor": event(
+        name="gan-attributor", tags={"flipad.generator": "gan", "flipad.generator_version": "3"}
+    ),
     "a version of an excluded model": event(name="scratch"),
     "an empty name": event(name=""),
     "a list for a name": event(name=["gan"]),

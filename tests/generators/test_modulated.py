@@ -14,7 +14,8 @@ from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.generators.skip import STYLEGAN2, WAYS, Way
 from tests.generators.toys import export
 
-METADATA = {"latent": {"shape": [6]}}
+#: Random weights leave open what is black and white.
+METADATA = {"latent": {"shape": [6]}, "output_range": [-1, 1]}
 
 
 class Rgb(nn.Module):

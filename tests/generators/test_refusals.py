@@ -68,7 +68,7 @@ def test_modulated_bias() -> None:
     ("extra", "message"),
     [
         (nn.MaxPool2d(2), "something other than an activation follows"),
-        (nn.Upsample(scale_factor=2), "something other than an activation follows"),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), "something other than an activation follow"),
         (nn.PixelShuffle(1), None),
         (Reshape(192), "something other than an activation follows"),
         (nn.AvgPool2d(3, 1, 1), "not an invertible activation"),
@@ -92,7 +92,7 @@ def test_skip_connection_around_the_last_layer() -> None:
 
 @pytest.mark.parametrize("exported", [False, True])
 @pytest.mark.parametrize(
-    "last", [nn.ReLU(), nn.Softmax(dim=1), nn.Softplus(), nn.Hardsigmoid()], ids=lambda m: str(m)
+    "last", [nn.ReLU(), nn.Softmax(dim=1), nn.Softplus(), nn.Hardswish()], ids=lambda m: str(m)
 )
 def test_activation_without_inverse(last: nn.Module, exported: bool) -> None:
     module = toy("conv2d", last)

@@ -66,6 +66,11 @@ def test_a_new_version_is_queued(site: Site) -> None:
     assert site.wakes == 0
 
 
+def test_a_name_like_an_attributors_is_a_name_like_any_other(site: Site) -> None:
+    assert site.post(event(name="marketing-attributor")).status == 202
+    assert site.rows() == [("marketing-attributor", 3)]
+
+
 def test_a_retry_changes_nothing(site: Site) -> None:
     for _ in range(3):
         assert site.post(event()).status == 202
