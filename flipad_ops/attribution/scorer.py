@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.samples.space import SampleSpace
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from flipad_ops.attribution.judgement import Screening
     from flipad_ops.inversion import InversionResult
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from flipad_ops.common.errors import AttributorUncalibrated
 
@@ -41,7 +41,7 @@ def threshold_at_fnr(own_scores: Scores, fnr: float) -> float:
 def missed_at_most(above: int, count: int, confidence: float = 0.95) -> float:
     """Upper bound of the share of own images above a threshold that is one of `count` held-out own
     scores, `above` of which lie above it (tolerance limit; Wilks 1941)."""
-    return float(beta.ppf(confidence, above + 1, count - above))
+    return float(betaincinv(above + 1, count - above, confidence))
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class Rate:
         trials = int(at.max()) + 1
         success = float((np.bincount(at, hit) / np.bincount(at)).sum())
         tail = (1.0 - level) / 2
-        low = 0.0 if success == 0 else float(beta.ppf(tail, success, trials - success + 1))
+        low = 0.0 if success == 0 else float(betaincinv(success, trials - success + 1, tail))
         high = 1.0
         if success < trials:
-            high = float(beta.ppf(1 - tail, success + 1, trials - success))
+            high = float(betaincinv(success + 1, trials - success, 1 - tail))
         return cls(float(hit.mean()), low, high, len(hit), trials)
 
 

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from scipy.stats import hypergeom
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaln
 
 #: Of the images; where more were skipped a scan is incomplete, and never clean.
 MOST_SKIPPED = 0.5
@@ -87,11 +89,23 @@ def at_most(found: int, scanned: int, listed: int, confidence: float = 0.95) -> 
     low, high = found, listed - (scanned - found)
     while low < high:  # the probability falls as the number grows
         middle = (low + high + 1) // 2
-        if hypergeom.cdf(found, listed, middle, scanned) > 1 - confidence:
+        if _hypergeometric(found, middle, scanned, listed) > 1 - confidence:
             low = middle
         else:
             high = middle - 1
     return low
+
+
+def _hypergeometric(found: int, kind: int, scanned: int, listed: int) -> float:
+    """P(at most `found` of `kind` among `scanned` of `listed`)."""
+    some = np.arange(max(0, scanned - (listed - kind)), min(found, kind) + 1)
+    ways = _log_choose(kind, some) + _log_choose(listed - kind, scanned - some)
+    return float(np.exp(ways - _log_choose(listed, np.array(scanned))).sum())
+
+
+def _log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
+    log: NDArray[np.float64] = -np.log(n + 1) - betaln(n - k + 1, k + 1)
+    return log
 
 
 def beyond_sample(found: int, scanned: int, listed: int) -> str:

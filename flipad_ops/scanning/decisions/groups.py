@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import betabinom, binom
+from scipy.special import bdtrc, betaln
 
 from flipad_ops.common.errors import UsageError
 from flipad_ops.scanning.decisions.rules import benjamini_hochberg
@@ -71,12 +71,14 @@ def group_p(
 
 
 def _worst_tail(hits: int, scanned: int, rate: float) -> float:
-    tails = [float(binom.sf(hits - 1, scanned, rate))]
+    tails = [float(bdtrc(hits - 1, scanned, rate))]
     if rate < 1:
         some = np.arange(hits, scanned + 1)  # summed from above, so that small tails keep digits
         for correlation in CORRELATIONS:
             weight = 1 / correlation - 1
-            log = betabinom.logpmf(some, scanned, rate * weight, (1 - rate) * weight)
+            a, b = rate * weight, (1 - rate) * weight
+            log = -np.log(scanned + 1) - betaln(scanned - some + 1, some + 1)
+            log += betaln(some + a, scanned - some + b) - betaln(a, b)
             tails.append(float(np.exp(log).sum()))
     return min(1.0, max(tails))
 
