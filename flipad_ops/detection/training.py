@@ -36,7 +36,7 @@ def fit_detector(
 
     as_made = branch("as_made")
     lossy = branch("lossy") if settings.fusion and len(data.own_augmented) else None
-    return features, Detector([as_made], lossy)
+    return features, Detector([as_made], lossy).to(settings.device)
 
 
 def fit_branch(material: Material, views: Sequence[type[View]]) -> Branch:
