@@ -8,7 +8,7 @@ from flipad_ops.common.errors import GeneratorNotFound
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.denials import unless_denied
-from flipad_ops.registry.store import registry_errors
+from flipad_ops.registry.store import all_pages, registry_errors
 from flipad_ops.registry.uris import parse_model, resolve
 
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ def same_layer(client: MlflowClient, layer_sha256: str) -> list[ModelVersion]:
     final layer, so one hash decides.)
     """
     with registry_errors():
-        found = client.search_model_versions(
-            f"tags.`{tags.LAYER}` = '{layer_sha256}'", max_results=1000
+        found = all_pages(
+            lambda token: client.search_model_versions(
+                f"tags.`{tags.LAYER}` = '{layer_sha256}'", max_results=1000, page_token=token
+            )
         )
     generators = [version for version in found if not tags.is_attributor(version.name)]
     return sorted(generators, key=lambda v: (v.creation_timestamp, v.name, int(v.version)))
