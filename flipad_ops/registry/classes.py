@@ -93,7 +93,7 @@ def name_class(
     Returns the members that belong to somebody else and that the account may not edit; the
     attributor names them all the same. `version` itself must be editable.
     """
-    names = ", ".join(members)
+    names = tags.names_text(list(members))
     refused: list[str] = []
     for member in [*members.values(), attributor]:
         values = {tags.CLASS: names if len(members) > 1 else None}
