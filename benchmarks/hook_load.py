@@ -1,4 +1,5 @@
-"""500 signed deliveries a second for 30 s against a real receiver: answers, latency, table.
+"""500 signed deliveries a second for 30 s against a real receiver whose table is a year old:
+answers, latency, table, status page and metrics.
 
     nice python -m benchmarks.hook_load [--rate 500] [--seconds 30]
 
@@ -19,9 +20,13 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.frame.results import RESULTS, write_json
+from benchmarks.hook_parts import year
 from benchmarks.hook_parts.house import SECRET, Service, machine
 from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.schema import QUEUED
 from registry_hooks.signature import ID, SIGNATURE, TIMESTAMP, sign
+
+PAGES = {"status_page": "/", "metrics": "/metrics"}
 
 
 def request(number: int) -> bytes:
@@ -86,8 +91,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # No registry: a reconciler that finds these versions missing would write beside the load.
         service = Service(Path(folder), registry="http://127.0.0.1:9")
+        table = FitQueue(service.table)
+        year.fill(table)
+        table.close()
         service.up("--workers", "0")
         try:
+            base = f"http://127.0.0.1:{service.port}"
+            pages = {name: year.seconds_of(base + path) for name, path in PAGES.items()}
             before = time.monotonic()
             answers = asyncio.run(
                 load(service.port, options.rate, options.seconds, options.connections)
@@ -97,14 +107,28 @@ def main() -> None:
         finally:
             service.stop()
         table = FitQueue(service.table)
-        rows = {(row.model, row.version) for row in table.rows()}
-        count, states = len(table.rows()), table.counts()
+        found = table.rows(QUEUED)
+        rows = {(row.model, row.version) for row in found}
+        count, states = len(found), table.counts()
         table.close()
+        size = year.megabytes(Path(folder))
     sent = options.rate * options.seconds
     wanted = {number - (number % 10 == 9) for number in range(sent)}
     expected = {(f"gan-{number % 50}", number) for number in wanted}
     times = sorted(seconds for _, seconds in answers)
+    latency = {
+        name: round(1000 * times[min(len(times) - 1, int(share * len(times)))], 1)
+        for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
+    }
     result = {
+        "summary": {
+            "latency_ms_p99": latency["p99"],
+            "status_page_ms_p50": pages["status_page"]["p50"],
+            "metrics_ms_p50": pages["metrics"]["p50"],
+            "fits": year.FITS,
+            "scans": year.SCANS,
+            "table_mb": size,
+        },
         "machine": machine(),
         "load_average_1min_at_end": os.getloadavg()[0],
         "rate_per_s": options.rate,
@@ -112,10 +136,8 @@ def main() -> None:
         "sent": sent,
         "answers": dict(Counter(str(status) for status, _ in answers)),
         "achieved_per_s": round(sent / (took - 8.0), 1),
-        "latency_ms": {
-            name: round(1000 * times[min(len(times) - 1, int(share * len(times)))], 1)
-            for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
-        },
+        "latency_ms": latency,
+        "pages_ms": pages,
         "within_100_ms": round(sum(each <= 0.1 for each in times) / len(times), 4),
         "rows": count,
         "states": states,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ from jinja2 import TemplateSyntaxError
 from pydantic.dataclasses import dataclass
 
 from flipad_ops.common.errors import UsageError
-from registry_hooks.config_tables import STRICT, Above0, AtLeast1, read_tables
+from registry_hooks.config_tables import STRICT, Above0, AtLeast1, read_tables, root_of
 from registry_hooks.messages import BODY, TITLE, compiled
 from registry_hooks.schedules import NAME
 
@@ -114,7 +115,12 @@ def load_channels(path: Path | None) -> dict[str, Channel]:
     for channel in read_tables(path, "notify", Channel):
         if channel.name in found:
             raise UsageError(f"Two channels are called {channel.name}.")
-        found[channel.name] = channel
+        root = root_of(path)
+        found[channel.name] = replace(
+            channel,
+            url_file=channel.url_file and str(Path(root, channel.url_file)),
+            secret_file=channel.secret_file and str(Path(root, channel.secret_file)),
+        )
     return found
 
 

@@ -43,6 +43,11 @@ def read_toml(path: Path | None) -> dict[str, Any]:
         raise UsageError(f"{path} is not TOML: {error}.") from error
 
 
+def root_of(path: Path | None) -> str:
+    """The folder to which paths in a configuration file are relative; "" without a file."""
+    return "" if path is None else str(path.absolute().parent)
+
+
 def read_tables(path: Path | None, name: str, kind: type[T]) -> list[T]:
     """Every `[[name]]`, as a pydantic dataclass.
 

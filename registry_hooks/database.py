@@ -14,22 +14,29 @@ from flipad_ops.common.errors import StateError, UsageError, first_line
 
 #: The last revision of `migrations`, and where the database says which one it has. The database may
 #: be MLflow's own, whose `alembic_version` is another.
-HEAD, VERSION_TABLE = "0002", "flipad_alembic"
+HEAD, VERSION_TABLE = "0003", "flipad_alembic"
 #: The table by which databases from before alembic say their version: 1, or none.
 BEFORE, LAST_BEFORE = "flipad_schema", 1
 #: Seconds that SQLite waits for another writer.
 BUSY = 30.0
+#: Of transactions that only read: they wait for no writer, nor for each other.
+_READS = "flipad_reads"
 #: PostgreSQL's lock on the migration; any number that others do not take.
 _LOCK = 0x666C6970
 
 
-def open_database(url: str) -> sessionmaker[Session]:
+def open_database(url: str, must_exist: bool = False) -> sessionmaker[Session]:
     """Transactions on a database whose tables are those of this version.
+
+    Parameters
+    ----------
+    must_exist : bool
+        Begin no new SQLite file.
 
     Raises
     ------
     UsageError
-        The URL is not one, or the database cannot be reached.
+        The URL is not one, or the database cannot be reached or is not there.
     StateError
         A later version of flipad_ops made the tables.
     """
@@ -40,8 +47,13 @@ def open_database(url: str) -> sessionmaker[Session]:
         # The URL may hold a password: not quoted.
         raise UsageError(f"The work table's URL cannot be used: {_plain(error)}.") from error
     if engine.dialect.name == "sqlite":
+        file = engine.url.database
+        if must_exist and file and file != ":memory:" and not Path(file).is_file():
+            raise UsageError(
+                f"There is no work table {file}: run `flipadops hooks up`, or name its --config."
+            )
         event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin)
     try:
         _migrate(engine)
     except StateError:
@@ -50,6 +62,12 @@ def open_database(url: str) -> sessionmaker[Session]:
     except DBAPIError as error:
         engine.dispose()
         raise UsageError(f"The work table cannot be opened: {_plain(error.orig)}.") from error
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def reading(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
+    """Transactions on the same database that only read."""
+    engine = sessions.kw["bind"].execution_options(**{_READS: True})
     return sessionmaker(engine, expire_on_commit=False)
 
 
@@ -98,7 +116,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    # Python's driver begins transactions too late for a claim; `_begin_immediate` does it.
+    # Python's driver begins transactions too late for a claim; `_begin` does it.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
@@ -107,8 +125,9 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_immediate(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Any) -> None:
+    reads = connection.get_execution_options().get(_READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _plain(error: BaseException | None) -> str:

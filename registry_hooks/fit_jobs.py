@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from registry_hooks import totals
 from registry_hooks.database import insert_into
 from registry_hooks.jobs import JobQueue
-from registry_hooks.schema import Delivery, Fit
+from registry_hooks.schema import QUEUED, RUNNING, Delivery, Fit
 
 #: Deliveries older than the receiver's window cannot be replayed; a day leaves a trace to read.
 KEEP_DELIVERIES = 86_400.0
@@ -53,13 +53,34 @@ class FitQueue(JobQueue[Fit]):
                 self._purge(session)
         return [new.get(each) == index for index, (each, _) in enumerate(deliveries)]
 
-    def rows(self, *states: str) -> list[Fit]:
-        """Those in these states (none: all), newest change first."""
-        query = select(Fit).order_by(Fit.updated.desc(), Fit.id)
+    def rows(self, *states: str, since: float = 0.0, most: int | None = None) -> list[Fit]:
+        """Those in these states (none: all), newest change first.
+
+        Parameters
+        ----------
+        since : float
+            Only those that changed then or later.
+        most : int or None
+            So many at most.
+        """
+        query = select(Fit).order_by(Fit.updated.desc(), Fit.id).limit(most)
         if states:
             query = query.where(Fit.state.in_(states))
-        with self.sessions() as session:
+        if since:
+            query = query.where(Fit.updated >= since)
+        with self.reads() as session:
             return list(session.scalars(query))
+
+    def waiting(self, most: int) -> list[Fit]:
+        """Those that run and those that are queued, in their order, so many at most."""
+        with self.reads() as session:
+            return [
+                row
+                for state in (RUNNING, QUEUED)
+                for row in session.scalars(
+                    select(Fit).where(Fit.state == state).order_by(Fit.due).limit(most)
+                )
+            ][:most]
 
     def _attempted(self, session: Session, job: Fit, outcome: str, ended: float) -> None:
         started = ended if job.started is None else job.started

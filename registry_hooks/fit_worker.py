@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -46,11 +47,17 @@ PERMANENT = frozenset(
         "NegativesTooFew",
         "GateFailed",
         "WeakFit",
+        "DataError",
+        "GeneratorTooLarge",
+        "UsageError",
     }
 )
 #: Seconds between the request to stop and the kill: a fit leaves its reason in the registry.
 GRACE = 15.0
 ENTRY = python_module("registry_hooks.fit_entry")
+#: Logs of fits that are kept, and how often that is looked at.
+KEEP_DAYS, MOST_LOGS, PRUNE_EVERY = 90, 10_000, 3600.0
+_pruned = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class FitProcess(Child):
             command,
             folder / f"{stem}.log",
             child_environment(),
+            folder=settings.root,
             order=json.dumps(order).encode() + b"\n",
             # No heartbeat is sent meanwhile.
             grace=min(GRACE, settings.lease / 2),
@@ -136,6 +144,7 @@ class FitWorker:
             except SQLAlchemyError as error:
                 logger.warning("The work table does not answer: %s", type(error).__name__)
                 worked = False
+            _prune(Path(self._settings.logs))
             if not worked:
                 self._stop.wait(self._settings.poll)
 
@@ -189,3 +198,17 @@ class FitWorker:
             self._queue.finish(fit, FAILED, reason=reason, error=end.kind)
             return FAILED
         return self._queue.retry(fit, reason, end.kind)
+
+
+def _prune(logs: Path) -> None:
+    """Forget old logs of fits, once in a while."""
+    global _pruned
+    if time.monotonic() - _pruned < PRUNE_EVERY:
+        return
+    _pruned = time.monotonic()
+    with contextlib.suppress(OSError):
+        found = [(path.stat().st_mtime, path) for path in logs.glob("*.log")]
+        oldest = time.time() - KEEP_DAYS * 86_400
+        for place, (at, path) in enumerate(sorted(found, reverse=True)):
+            if at < oldest or place >= MOST_LOGS:
+                path.unlink(missing_ok=True)

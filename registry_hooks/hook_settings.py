@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from registry_hooks.config_tables import (
     Texts,
     checked,
     read_toml,
+    root_of,
 )
 
 _FIT = frozenset(
@@ -70,6 +71,8 @@ class HookSettings:
         Whether `/` shows the work, the scans and the failures.
     fit : mapping
         Fields of `FitRequest`; `settings` overrides single fit settings of the recipe.
+    root : str
+        Folder of the configuration file, in which fits run; no key of it.
     """
 
     registry: str | None = None
@@ -92,6 +95,7 @@ class HookSettings:
     on_failed_fit: Texts = ()
     status_page: bool = True
     fit: Mapping[str, Any] = field(default_factory=dict)
+    root: str = ""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.fit) - _FIT)
@@ -150,6 +154,8 @@ class HookSettings:
 def load_settings(path: Path | None, **overrides: Any) -> HookSettings:
     """Read `[hooks]` of a TOML file (None: defaults); overrides that are None are left out.
 
+    Its paths, defaults too, are relative to the file; those of overrides to the working folder.
+
     Raises
     ------
     UsageError
@@ -157,8 +163,27 @@ def load_settings(path: Path | None, **overrides: Any) -> HookSettings:
     found = read_toml(path).get("hooks", {})
     if not isinstance(found, dict):
         raise UsageError(f"[hooks] of {path} is not a table.")
-    found |= {name: value for name, value in overrides.items() if value is not None}
-    return checked("[hooks]", HookSettings, found)
+    if "root" in found:
+        raise UsageError("[hooks] has an unknown key 'root'.")
+    settings = checked("[hooks]", HookSettings, found)
+    if root := root_of(path):
+        logs, table = str(Path(root, settings.logs)), _below(root, settings.table)
+        settings = replace(settings, root=root, logs=logs, table=table)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return checked("[hooks]", HookSettings, {**_fields(settings), **given})
+
+
+def _fields(settings: HookSettings) -> dict[str, Any]:
+    return {each.name: getattr(settings, each.name) for each in fields(settings)}
+
+
+def _below(root: str, url: str) -> str:
+    """The URL of a table; a relative file of SQLite's lies in `root`."""
+    start = "sqlite:///"
+    file = url.removeprefix(start)
+    if file == url or file.startswith(("/", ":", "file:")) or not file:
+        return url
+    return f"{start}{Path(root, file)}"
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from sqlalchemy import CursorResult, Executable, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from registry_hooks.database import insert_into, open_database
+from registry_hooks.database import insert_into, open_database, reading
 from registry_hooks.schema import FAILED, LOST, QUEUED, RUNNING, STATES, Job
 
 PURGE_EVERY = 60.0
@@ -66,6 +66,7 @@ class JobQueue(Generic[J]):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.sessions = open_database(where) if isinstance(where, str) else where
+        self.reads = reading(self.sessions)
         self.lease, self.backoff, self.clock = lease, backoff or Backoff(), clock
         self._next_purge = 0.0
 
@@ -150,12 +151,12 @@ class JobQueue(Generic[J]):
         query = select(self.job).order_by(self.job.id.desc()).limit(limit)
         if queue is not None:
             query = query.where(self.job.queue == queue)
-        with self.sessions() as session:
+        with self.reads() as session:
             return list(session.scalars(query))
 
     def counts(self) -> dict[str, int]:
         """Jobs by state, absent states as 0."""
-        with self.sessions() as session:
+        with self.reads() as session:
             return count_by_state(session, self.job)
 
     def purge(self) -> None:

@@ -28,7 +28,10 @@ without attributor
 BODY = """\
 {% if event == "findings" %}
 {{ scan.leaks }} of {{ scan.scored }} scored images are attributed; {{ new }} were not told before.
-{% for f in findings %}
+{% for f in findings if not f %}
+Its records cannot be read: see who ran it, or scan again.
+{% endfor %}
+{% for f in findings if f %}
 {{ f.key }}
   {{ f.attributor }}, p {{ "%.2g"|format(f.p) }}, q {{ "%.2g"|format(f.q) }}, {{ f.verdict }}
 {% endfor %}

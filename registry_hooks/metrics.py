@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from registry_hooks import totals
+from registry_hooks.database import reading
 from registry_hooks.metric_families import families
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -71,7 +72,7 @@ class Tables(Collector):
         up = Metric("flipad_table_up", "Whether the work table answers.", "gauge")
         try:
             self.deliveries.keep()
-            with self.sessions() as session:
+            with reading(self.sessions)() as session:
                 found = families(session, self.clock())
         except SQLAlchemyError:
             found = []

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from registry_hooks.channels import Channel
@@ -19,13 +19,15 @@ from registry_hooks.schema import DONE, Notice, Told
 #: Nothing longer may hold a message that a killed process was about to send.
 _HOLD = 120.0
 HOUR = 3600.0
+#: What no scan and no failure has named for so long may be told again.
+KEEP_TOLD = 400 * 86_400.0
 
 
 class NoticeQueue(JobQueue[Notice]):
     """At least once: a process killed between sending and noting it sends again, same id."""
 
     job = Notice
-    #: For reading; what was told is kept for ever.
+    #: For reading; what was told is kept longer.
     KEEP = 30 * 86_400.0
 
     def __init__(self, sessions: sessionmaker[Session], clock: Callable[[], float]) -> None:
@@ -64,7 +66,7 @@ class NoticeQueue(JobQueue[Notice]):
         sent = select(func.count()).where(
             Notice.queue == channel.name, Notice.state == DONE, Notice.ended > self.clock() - HOUR
         )
-        with self.sessions() as session:
+        with self.reads() as session:
             if (session.scalar(sent) or 0) >= channel.per_hour:
                 return None
         return self.claim(owner, channel.name)
@@ -73,4 +75,14 @@ class NoticeQueue(JobQueue[Notice]):
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         insert = insert_into(session, Told).values(channel=channel, key=digest, at=self.clock())
         new = insert.on_conflict_do_nothing().returning(Told.id)
-        return session.execute(new).first() is not None
+        if session.execute(new).first() is not None:
+            return True
+        # Seen again, so not to be forgotten yet; written once in a while only.
+        seen = update(Told).where(Told.channel == channel, Told.key == digest)
+        now = self.clock()
+        session.execute(seen.where(Told.at < now - self.KEEP).values(at=now))
+        return False
+
+    def _purge(self, session: Session) -> None:
+        super()._purge(session)
+        session.execute(delete(Told).where(Told.at < self.clock() - KEEP_TOLD))

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ logger = logging.getLogger("flipad.hooks")
 
 #: Seconds between two looks.
 LOOK = 2.0
+#: Seconds for which a scan of a schedule that we do not have waits for a service that has it.
+ORPHANED = 86_400.0
+#: Seconds of changes that are looked at again.
+OVERLAP = 3600.0
 
 
 class Notifier:
@@ -50,7 +54,7 @@ class Notifier:
     ) -> None:
         self._fits, self._channels, self._stop, self._send = fits, channels, stop, sender
         self._schedules = {schedule.name: schedule for schedule in schedules}
-        self._failed_fits, self._seen = failed_fits, set[str]()
+        self._failed_fits, self._seen, self._since = failed_fits, set[str](), 0.0
         self.outbox = NoticeQueue(fits.sessions, fits.clock)
         self._scans = ScanQueue(fits.sessions, clock=fits.clock)
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
@@ -78,28 +82,39 @@ class Notifier:
     def _collect_scans(self) -> None:
         for scan in self._scans.untold():
             schedule = self._schedules.get(scan.schedule)
+            if schedule is None:
+                self._leave(scan)
+                continue
             facts = {"scan": _facts(scan)}
-            flagged = scan.leaks or scan.review
-            for channel in schedule.on_finding if schedule and flagged else ():
-                items = ((_finding_key(found), found) for found in _findings(scan))
+            items = _items(scan) if scan.leaks or scan.review else []
+            for channel in schedule.on_finding if items else ():
                 self.outbox.put(channel, FINDINGS, items, facts)
-            failed = schedule and scan.exit_code not in SUCCESS
-            for channel in schedule.on_failure if schedule and failed else ():
+            failed = scan.exit_code not in SUCCESS
+            for channel in schedule.on_failure if failed else ():
                 failure = [(f"scan:{scan.schedule}:{scan.started}", {"reason": scan.reason})]
                 self.outbox.put(channel, SCAN_FAILED, failure, facts, "failures")
             # Last: what was told already is not told again when this is repeated.
             self._scans.tell(scan)
 
+    def _leave(self, scan: Scan) -> None:
+        """To a service on the table that has the schedule in its configuration, if there is one."""
+        if (scan.ended or 0.0) < self._fits.clock() - ORPHANED:
+            logger.warning("Nobody has schedule %s: its scan is told to nobody.", scan.schedule)
+            self._scans.tell(scan)
+
     def _collect_fits(self) -> None:
         if not self._failed_fits:
             return
-        failed = {_fit_key(row): row for row in self._fits.rows(FAILED)}
+        rows = self._fits.rows(FAILED, since=self._since)
+        failed = {_fit_key(row): row for row in rows}
         # The database remembers for good; this spares it the question every time.
         unseen = {key: row for key, row in failed.items() if key not in self._seen}
         for channel in self._failed_fits if unseen else ():
             items = ((key, _fit_facts(row)) for key, row in unseen.items())
             self.outbox.put(channel, FIT_FAILED, items, {}, "failures")
         self._seen = set(failed)
+        # Clocks of several machines do not agree to the second.
+        self._since = max([self._since, *(row.updated - OVERLAP for row in rows)])
 
     def _deliver(self, channel: Channel) -> bool:
         notice = self.outbox.take(channel, self._owner)
@@ -117,9 +132,16 @@ class Notifier:
         return True
 
 
-def _findings(scan: Scan) -> Iterable[dict[str, Any]]:
-    """Scans of earlier versions left them in their folder alone."""
-    return scan.findings if scan.findings is not None else read_findings(Path(str(scan.folder)))
+def _items(scan: Scan) -> list[tuple[str, dict[str, Any]]]:
+    """What there is to tell of a scan with findings.
+
+    Scans of earlier versions left them in their folder alone, and any folder may be gone, or on
+    another machine: that there are findings is told all the same.
+    """
+    found = scan.findings or list(read_findings(Path(str(scan.folder))))
+    if found:
+        return [(_finding_key(each), each) for each in found]
+    return [(f"scan:{scan.schedule}:{scan.started}:findings", {})]
 
 
 def _finding_key(found: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ class ScanQueue(JobQueue[Scan]):
 
     def times(self) -> dict[str, ScheduleTimes]:
         """By name."""
-        with self.sessions() as session:
+        with self.reads() as session:
             return {row.name: row for row in session.scalars(select(ScheduleTimes))}
 
     def set_next(self, name: str, slot: float, following: float) -> None:
@@ -133,7 +133,7 @@ class ScanQueue(JobQueue[Scan]):
     def untold(self) -> list[Scan]:
         """Scans that ended and that nobody has looked at."""
         over = and_(Scan.ended.is_not(None), Scan.told.is_(False))
-        with self.sessions() as session:
+        with self.reads() as session:
             return list(session.scalars(select(Scan).where(over).order_by(Scan.id)))
 
     def tell(self, scan: Scan) -> None:

@@ -111,6 +111,7 @@ def _start(schedule: Schedule, folder: Path, registry: str | None, command: Sequ
         [*command, *schedule.words(folder)],
         folder / "log.txt",
         child_environment(**more),
+        folder=schedule.root,
         grace=GRACE,
         ask=signal.SIGTERM,
     )

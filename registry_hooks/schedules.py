@@ -7,6 +7,7 @@ import json
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ from registry_hooks.config_tables import (
     AtLeast1,
     TextOrTexts,
     read_tables,
+    root_of,
 )
 from registry_hooks.cron_times import next_run
 
@@ -65,6 +67,8 @@ class Schedule:
         Names of `[[notify]]` channels.
     keep : int
         Scans whose folders are kept.
+    root : str
+        Folder of the configuration file, to which its paths are relative; no key of it.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Schedule:
     on_finding: TextOrTexts = ()
     on_failure: TextOrTexts = ()
     keep: AtLeast1 = 30
+    root: str = ""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -172,6 +177,9 @@ def load_schedules(path: Path | None, channels: Sequence[str] = ()) -> tuple[Sch
     """
     found: list[Schedule] = []
     for schedule in read_tables(path, "schedule", Schedule):
+        if schedule.root:
+            raise UsageError(f"[[schedule]] {schedule.name} has an unknown key 'root'.")
+        schedule = replace(schedule, root=root_of(path))
         if any(schedule.name == other.name for other in found):
             raise UsageError(f"Two schedules are called {schedule.name}.")
         for name in (*schedule.on_finding, *schedule.on_failure):

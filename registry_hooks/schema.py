@@ -46,6 +46,8 @@ class Job(Base):
         UniqueConstraint("kind", "queue", "key", name="uq_flipad_job"),
         Index("ix_flipad_job_claim", "kind", "state", "due"),
         Index("ix_flipad_job_queue", "kind", "queue", "ended"),
+        Index("ix_flipad_job_newest", "kind", "id"),
+        Index("ix_flipad_job_changed", "kind", "state", "updated"),
     )
     __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012
 
@@ -156,7 +158,7 @@ class Delivery(Base):
 
 
 class Told(Base):
-    """What a channel was told of already: the memory against repetition."""
+    """What a channel was told of already, and about when that was last seen: against repetition."""
 
     __tablename__ = "flipad_told"
 
@@ -164,7 +166,10 @@ class Told(Base):
     channel: Mapped[str] = mapped_column(String(64))
     key: Mapped[str] = mapped_column(String(64))
     at: Mapped[float]
-    __table_args__ = (UniqueConstraint("channel", "key", name="uq_flipad_told"),)
+    __table_args__ = (
+        UniqueConstraint("channel", "key", name="uq_flipad_told"),
+        Index("ix_flipad_told_at", "at"),
+    )
 
 
 class Total(Base):

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from flipad_ops.common.errors import UsageError
+from registry_hooks.database import open_database
 from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.hook_settings import HookSettings
 from registry_hooks.jobs import Backoff
@@ -22,10 +23,11 @@ from registry_hooks.watch import Watch
 logger = logging.getLogger("flipad.hooks")
 
 
-def open_queue(settings: HookSettings) -> FitQueue:
-    """The settings' work table; a UsageError if it cannot be opened."""
+def open_queue(settings: HookSettings, must_exist: bool = False) -> FitQueue:
+    """The settings' work table; a UsageError if it cannot be opened, or is not there."""
     backoff = Backoff(attempts=settings.attempts, first=settings.retry_after)
-    return FitQueue(settings.table, settings.lease, backoff)
+    sessions = open_database(settings.table, must_exist)
+    return FitQueue(sessions, settings.lease, backoff)
 
 
 def stop_on_signals() -> threading.Event:

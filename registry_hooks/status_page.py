@@ -35,21 +35,18 @@ def render_status(fits: FitQueue, schedules: Sequence[Schedule], config: str) ->
     sqlalchemy.exc.SQLAlchemyError
         The database does not answer.
     """
-    rows, scans = fits.rows(), ScanQueue(fits.sessions)
+    counts, scans = fits.counts(), ScanQueue(fits.sessions)
     times = scans.times()
     messages = NoticeQueue(fits.sessions, fits.clock).newest()
-    failed = [row for row in rows if row.state == FAILED]
-    work = [row for row in rows if row.state in (QUEUED, RUNNING)]
-    served = [row for row in rows if row.state == DONE]
     return _template().render(
-        counts=fits.counts(),
-        failed=failed[:SHOWN],
-        work=sorted(work, key=lambda row: (row.state != RUNNING, row.due))[:SHOWN],
-        served=served[:SHOWN],
+        counts=counts,
+        failed=fits.rows(FAILED, most=SHOWN),
+        work=fits.waiting(SHOWN),
+        served=fits.rows(DONE, most=SHOWN),
         more={
-            "failed": max(0, len(failed) - SHOWN),
-            "work": max(0, len(work) - SHOWN),
-            "served": max(0, len(served) - SHOWN),
+            "failed": max(0, counts[FAILED] - SHOWN),
+            "work": max(0, counts[QUEUED] + counts[RUNNING] - SHOWN),
+            "served": max(0, counts[DONE] - SHOWN),
         },
         scans=scans.newest(limit=20),
         schedules=[(each, times.get(each.name)) for each in schedules],

@@ -45,6 +45,8 @@ class Child:
     ----------
     log : Path
         Where its output goes.
+    folder : str
+        Its working folder; empty for ours.
     order : bytes
         What it reads on stdin. The pipe stays open: its end tells the child that we are gone.
     grace : float
@@ -65,6 +67,7 @@ class Child:
         environment: Mapping[str, str],
         *,
         grace: float,
+        folder: str = "",
         order: bytes = b"",
         ask: signal.Signals = signal.SIGINT,
     ) -> None:
@@ -77,6 +80,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 env=environment,
+                cwd=folder or None,
             )
         self.pid = self._process.pid
         assert self._process.stdin is not None

@@ -30,7 +30,8 @@ def doctor(
 ) -> None:
     """Say what a fit would find in a generator version and how to mend what is missing.
 
-    Exit codes: 0 attributable, 2 not (or no such model), 4 not known within the time limit.
+    Exit codes: 0 attributable, 2 not (or no such model), 4 not known within the time limit,
+    8 no registry answers.
     """
     from flipad_ops.common import time_limit as limit
     from flipad_ops.common.child_process import limit_memory

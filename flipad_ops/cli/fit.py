@@ -55,7 +55,8 @@ def fit(
     registered versions that give images of the same size.
 
     Exit codes: 0 fitted (or there already), 2 it cannot be, 4 the time limit passed, 6 fitted, but
-    weak and not published; with --all-missing 4 if any cannot, else 6 if any is weak.
+    weak and not published, 8 no registry answers; with --all-missing 4 if any cannot, else 6 if any
+    is weak.
     """
     from flipad_ops.common.child_process import limit_memory
     from flipad_ops.common.errors import FlipadError

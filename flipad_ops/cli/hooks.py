@@ -143,7 +143,7 @@ def status(
     wrong = sorted(set(state or ()) - set(STATES))
     if wrong:
         raise UsageError(f"No state {wrong[0]!r}; there are {', '.join(STATES)}.")
-    fits = open_queue(settings)
+    fits = open_queue(settings, must_exist=True)
     try:
         rows = fits.rows(*state or ())
         counts = fits.counts()
@@ -177,7 +177,7 @@ def retry(
     ref, wanted = parse_model(model), settings.config_sha256()
     if ref.version is None:
         raise UsageError(f"{model!r} names no version: write models:/NAME/VERSION.")
-    fits = open_queue(settings)
+    fits = open_queue(settings, must_exist=True)
     try:
         for row in fits.rows():
             if (row.model, str(row.version), row.config) != (ref.name, ref.version, wanted):

@@ -76,8 +76,8 @@ def scan(
     """Say which stored images a registered generator made.
 
     Exit codes: 0 nothing found, 2 usage, 3 findings (--fail-on), 4 incomplete, 5 nothing scanned,
-    6 attributor missing or unusable, 7 nothing found, but an output or MLflow lacks it, 130 or 143
-    interrupted (the ledger keeps what was done).
+    6 attributor missing or unusable, 7 nothing found, but an output or MLflow lacks it, 8 no
+    registry answers, 130 or 143 interrupted (the ledger keeps what was done).
     """
     from flipad_ops.common.progress import counter
     from flipad_ops.scanning.plan.dry_run import write_preview

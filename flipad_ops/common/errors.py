@@ -32,6 +32,7 @@ classes to process exit codes.
     |   +-- ObjectArchived         in cold storage: there, and nobody can read it now
     +-- EngineError                the machines that a scan runs on fail it
     +-- TookTooLong                the time limit passed
+    +-- RegistryError              MLflow's server or store does not answer
     +-- RecordAltered              a saved record is not what was signed
     +-- TrackingError              a finished scan cannot be logged to MLflow
     +-- StateError                 ledger or resume state that does not fit this run
@@ -68,6 +69,7 @@ __all__ = [
     "ObjectGone",
     "PickleRefused",
     "RecordAltered",
+    "RegistryError",
     "StateError",
     "TargetError",
     "TookTooLong",
@@ -215,6 +217,10 @@ class EngineError(FlipadError):
 
 class TookTooLong(FlipadError):
     """The time limit passed."""
+
+
+class RegistryError(FlipadError):
+    """The model registry does not answer; asked later, it may."""
 
 
 class RecordAltered(FlipadError):

@@ -16,6 +16,7 @@ from flipad_ops.common.errors import (
     InversionError,
     NothingToScan,
     RecordAltered,
+    RegistryError,
     StateError,
     TargetError,
     TookTooLong,
@@ -31,6 +32,7 @@ INCOMPLETE = 4
 NOTHING_SCANNED = 5
 ATTRIBUTOR = 6
 UNRECORDED = 7
+REGISTRY_AWAY = 8
 INTERRUPTED = 130
 
 #: First match wins, so subclasses stand before their parents.
@@ -43,6 +45,7 @@ _CODES: tuple[tuple[type[FlipadError], int], ...] = (
     (GeneratorError, USAGE),
     (DataError, USAGE),
     (InversionError, USAGE),
+    (RegistryError, REGISTRY_AWAY),
     (RecordAltered, FINDINGS),
     (TrackingError, UNRECORDED),
     (StateError, USAGE),

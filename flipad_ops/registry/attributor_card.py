@@ -24,7 +24,7 @@ def card_of(
     shared = tuple(facts["equivalence_class"])
     if version is not None and version.tags.get(tags.CLASS):
         # Versions that joined the class after the fit are named by the tag alone.
-        shared = tuple(version.tags[tags.CLASS].split(", "))
+        shared = tags.names_of(version.tags[tags.CLASS], shared)
     reference = attributor.reference
     card = AttributorCard(
         attributor_name=version.name if version else tags.attributor_name(facts["name"]),

@@ -95,9 +95,9 @@ def mark(client: MlflowClient, version: ModelVersion, values: Mapping[str, str |
                 client.delete_model_version_tag(version.name, str(version.version), key)
             if refused:  # removing a tag takes more rights than writing one
                 client.set_model_version_tag(version.name, str(version.version), key, "")
-        elif value is not None and before != value[: tags.TAG_LENGTH]:
+        elif value is not None and before != tags.cut(key, value):
             client.set_model_version_tag(
-                version.name, str(version.version), key, value[: tags.TAG_LENGTH]
+                version.name, str(version.version), key, tags.cut(key, value)
             )
 
 
@@ -208,7 +208,7 @@ def _tags(
         tags.DECODER: facts["decoder_sha256"],
         tags.INVERSION: inversion_of(result.attributor),
         tags.CONFIG: config_sha256,
-        tags.CLASS: ", ".join(facts["equivalence_class"])[: tags.TAG_LENGTH],
+        tags.CLASS: tags.names_text(facts["equivalence_class"]),
         tags.FILES: files_sha256,
         tags.TPR: f"{evaluation['tpr']['value']:.6f}",
         tags.FPR: f"{max(fprs.values()):.6f}",

@@ -10,7 +10,7 @@ from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import inversion_of, mark
 from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.scorers import from_version
-from flipad_ops.registry.store import registry_errors
+from flipad_ops.registry.store import all_pages, registry_errors
 from flipad_ops.registry.uris import parse_model, resolve
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ def same_inversion(client: MlflowClient, hashes: Mapping[str, str]) -> list[Mode
     """
     inversion = hashes.get(tags.INVERSION)
     with registry_errors():
-        found = client.search_model_versions(
-            f"tags.`{tags.LAYER}` = '{hashes[tags.LAYER]}'", max_results=1000
+        found = all_pages(
+            lambda token: client.search_model_versions(
+                f"tags.`{tags.LAYER}` = '{hashes[tags.LAYER]}'", max_results=1000, page_token=token
+            )
         )
     generators = [
         version
@@ -119,7 +121,7 @@ def name_class(
     Returns the members that belong to somebody else and that the account may not edit; the
     attributor names them all the same. `version` itself must be editable.
     """
-    names = ", ".join(members)
+    names = tags.names_text(list(members))
     refused: list[str] = []
     for member in [*members.values(), attributor]:
         values = {tags.CLASS: names if len(members) > 1 else None}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.common.errors import UsageError, first_line
+from flipad_ops.common.errors import RegistryError, UsageError, first_line
 from flipad_ops.registry.denials import explain_denial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
 
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
 #: MLflow's fluent calls read one process-wide URI; two threads must not swap it under each other.
@@ -58,7 +60,10 @@ def registry_errors(model: str = "") -> Iterator[None]:
 
     Raises
     ------
+    RegistryError
+        Nothing answers, or not as a registry that is well.
     UsageError
+        It refuses what was asked.
     """
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
@@ -68,7 +73,26 @@ def registry_errors(model: str = "") -> Iterator[None]:
     # Files travel by plain requests, whose errors MLflow lets through.
     except (MlflowException, RequestException) as error:
         refusal = explain_denial(error, model)
+        if refusal is None and is_away(error):
+            said = f"MLflow does not answer: {first_line(error).removesuffix('.')}."
+            raise RegistryError(said) from error
         raise UsageError(refusal or f"MLflow refused: {first_line(error)}") from error
+
+
+def is_away(error: MlflowException | RequestException) -> bool:
+    """Whether nothing answered, or a server that is not well."""
+    from mlflow.exceptions import RestException
+    from requests.exceptions import ConnectionError, Timeout
+
+    if isinstance(error, ConnectionError | Timeout):
+        return True
+    if isinstance(error, RestException):
+        return int(error.get_http_status_code()) >= 500  # type: ignore[no-untyped-call]
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return int(answer.status_code) >= 500
+    # MLflow's client tells what never reached a server, or came back from none, in words.
+    return bool(re.search(r"API request to .* failed with (exception|error code 5)", str(error)))
 
 
 def all_pages(page: Callable[[str | None], Any]) -> list[Any]:

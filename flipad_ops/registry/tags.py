@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,6 +57,33 @@ FITTING, FITTED, FAILED, UNATTRIBUTABLE, REUSED, WEAK_FIT = (
 CURRENT = "current"
 #: MLflow keeps 5,000 characters of a tag; one sentence needs far fewer.
 TAG_LENGTH = 500
+#: Of a list of names, which is cut between two of them only.
+NAMES_LENGTH = 4000
+
+
+def names_text(names: Sequence[str]) -> str:
+    """Names as a tag: all, or as many whole ones as fit and how many are left out."""
+    text = ", ".join(names)
+    if len(text) <= NAMES_LENGTH:
+        return text
+    kept = list(names)
+    while kept and len(text) > NAMES_LENGTH:
+        kept.pop()
+        text = ", ".join([*kept, f"and {len(names) - len(kept)} more"])
+    return text
+
+
+def names_of(text: str, recorded: Sequence[str]) -> tuple[str, ...]:
+    """The names that a tag holds; `recorded` are those known from elsewhere."""
+    names = text.split(", ")
+    if len(text) == TAG_LENGTH:  # earlier versions cut in the middle of a name
+        names = [*dict.fromkeys([*names[:-1], *recorded])]
+    return tuple(names)
+
+
+def cut(key: str, value: str) -> str:
+    """What of a value is written under a key."""
+    return value if key == CLASS else value[:TAG_LENGTH]
 
 
 def attributor_name(generator: str) -> str:

@@ -25,6 +25,7 @@ from flipad_ops.common.errors import (
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
 from flipad_ops.registry.generators import load_version
+from flipad_ops.registry.inventory import list_versions
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.registry.uris import parse_model, quoted, resolve
 from flipad_ops.samples.row import write_row
@@ -106,9 +107,8 @@ def other_versions(client: MlflowClient, name: str, version: str) -> list[ModelV
         mine = client.search_model_versions(
             f"name = {quoted(name)}", order_by=["version_number DESC"], max_results=50
         )
-        everything = client.search_model_versions(max_results=1000)
     newest: dict[str, ModelVersion] = {}
-    for other in everything:
+    for other in list_versions(client):
         if other.name == name or tags.is_attributor(other.tags):
             continue
         if other.name not in newest or int(other.version) > int(newest[other.name].version):

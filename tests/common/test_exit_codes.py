@@ -29,6 +29,7 @@ KINDS = [
         (errors.AttributorMissing, 6),
         (errors.LayerMismatch, 6),
         (errors.TrackingError, 7),
+        (errors.RegistryError, 8),
     ],
 )
 def test_code(kind: type[errors.FlipadError], code: int) -> None:

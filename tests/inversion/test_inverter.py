@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 import flipad_ops.inversion as package
 from flipad_ops.common.errors import InversionError, UsageError
@@ -134,3 +136,28 @@ def test_bad_settings(options: dict[str, object]) -> None:
 def test_settings_round_trip() -> None:
     settings = InversionSettings(alpha=5e-4, data_term="point")
     assert InversionSettings.from_dict(settings.to_dict()) == settings
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(sorted(CASES)),
+    most=st.integers(1, 37),
+    every=st.integers(1, 12),
+    count=st.integers(2, 20),
+    solver=st.sampled_from(["fast", "descent", "fista"]),
+)
+@example(name="dcgan", most=45, every=10, count=24, solver="fast")
+@example(name="strided", most=75, every=10, count=24, solver="fast")
+def test_no_limit_of_iterations_makes_mates_matter(
+    name: str, most: int, every: int, count: int, solver: str
+) -> None:
+    """Also where it is no multiple of the interval between two checks."""
+    options = {"max_iterations": most, "check_every": every, "tolerance": 0.05}
+    subject = inverter(name, solver=solver, **options)
+    pixels = images(subject.layer, count).pixels
+    together = subject.invert(pixels)
+    assert int(together.iterations.max()) <= most
+    for row in range(0, count, 3):
+        alone = subject.invert(pixels[row : row + 1])
+        assert alone.iterations[0] == together.iterations[row]
+        assert difference(alone.z[0], together.z[row]) <= 1e-5

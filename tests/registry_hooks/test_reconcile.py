@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import RegistryError
 from flipad_ops.registry import tags
 from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.hook_settings import HookSettings
@@ -195,6 +195,6 @@ def test_an_unreachable_registry_leaves_the_table_alone(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     work.enqueue([("gan", 1)], CONFIG)
-    with pytest.raises(UsageError, match="MLflow refused"):
+    with pytest.raises(RegistryError, match="MLflow does not answer"):
         reconcile(MlflowClient("http://127.0.0.1:9"), work, SETTINGS)
     assert states(work) == {"gan/1": QUEUED}

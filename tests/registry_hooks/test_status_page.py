@@ -111,7 +111,7 @@ def test_an_empty_house_has_a_page(work: FitQueue) -> None:
 def test_it_can_be_turned_off_and_says_when_the_table_is_away(
     app: Any, work: FitQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: Any) -> None:
+    def away(*_: Any, **__: Any) -> None:
         raise OperationalError("BEGIN", {}, Exception("locked"))
 
     off = create_app(work, HookSettings(status_page=False), "a secret of some length")

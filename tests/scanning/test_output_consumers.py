@@ -23,7 +23,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from flipad_ops.common.shown_text import VisibleText, printable, visible
 from flipad_ops.common.text_columns import write_columns
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
+from flipad_ops.scanning.outcome.row_stream import Stream
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise, summary_line
 from flipad_ops.scanning.outcome.suppress import Allowed, Suppressions
 from flipad_ops.scanning.outputs import FORMATS, junit, sarif

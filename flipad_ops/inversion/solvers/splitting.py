@@ -145,7 +145,7 @@ class Splitting:
         while True:
             finished = self._check(state, terms, stop, out)
             if self.small and not bool(finished.all()):
-                self._advance(state, terms, stop)
+                state = self._advance(state, terms, stop)
                 continue
             state = state.select((~finished).nonzero()[:, 0])
             free = min(slots - len(state.age), total - admitted)
@@ -154,7 +154,7 @@ class Splitting:
                 state, admitted = state.join(fresh), admitted + free
             if len(state.age) == 0:
                 return out
-            self._advance(state, terms, stop)
+            state = self._advance(state, terms, stop)
 
     def _admit(self, problem: Problem, terms: PackedTerms, rows: slice) -> State:
         operator = self.operator
@@ -166,8 +166,17 @@ class Splitting:
         mu = rounded(torch.where(size > 0, self.scale * size, 1.0) / terms.scale)
         return fresh(rows, torch.zeros_like(ridge), lower, upper, mu, gradient / self.r)
 
-    def _advance(self, state: State, terms: PackedTerms, stop: Stop) -> None:
-        steps = min(stop.check_every, stop.max_iterations - int(state.age.max()))
+    def _advance(self, state: State, terms: PackedTerms, stop: Stop) -> State:
+        left = stop.max_iterations - state.age
+        last = left < stop.check_every
+        if bool(last.any()) and not bool(last.all()):
+            # Those that have fewer steps left go alone: nobody's steps depend on their mates.
+            ends, goes_on = (
+                self._advance(state.select(which.nonzero()[:, 0]), terms, stop)
+                for which in (last, ~last)
+            )
+            return ends.join(goes_on)
+        steps = min(stop.check_every, int(left.min()))
         count = min(steps, WINDOW)
         self._iterate(state, terms, steps - count)
         state.multiplier.zero_()
@@ -179,6 +188,7 @@ class Splitting:
             self._iterate(state, terms, count)
         state.age += steps
         state.count = torch.full_like(state.mu, count)
+        return state
 
     def _iterate(self, state: State, terms: PackedTerms, steps: int) -> None:
         operator, flat = self.operator, self.operator.inputs.width

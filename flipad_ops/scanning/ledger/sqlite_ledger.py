@@ -86,7 +86,7 @@ class SqliteLedger:
                 self._db.executescript(
                     f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;"
                 )
-            self._db.execute(INDEX)
+            self._db.executescript(INDEX)
             self._check(fingerprint)
             cursor = self._db.execute("INSERT INTO runs (started) VALUES (?)", [time.time()])
             self.run = int(cursor.lastrowid or 0)

@@ -44,7 +44,10 @@ MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN testimony TEXT;", 2: _BATCHES}
 
 #: By which the rows of an attributor are found, and its suspects without a look at the rest.
 #: Earlier versions, which know nothing of it, can go on with the ledger.
-INDEX = "CREATE INDEX IF NOT EXISTS listed ON rows (run, outcome, attributor, position, attributed)"
+INDEX = """
+CREATE INDEX IF NOT EXISTS listed ON rows (run, outcome, attributor, position);
+CREATE INDEX IF NOT EXISTS suspects ON rows (run, outcome, attributor, position) WHERE attributed;
+"""
 
 FIELDS = (
     "key, target, size, outcome, attributor, reason, sha256, etag, score, p, attributed, "

@@ -16,7 +16,8 @@ from flipad_ops.scanning.decisions.groups import PrefixTest
 from flipad_ops.scanning.decisions.over_time import OverTime
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row
 from flipad_ops.scanning.outcome.cards import card_from_dict
-from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
+from flipad_ops.scanning.outcome.row_stream import Stream
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.storage.selection import Selection

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,28 +18,6 @@ from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row, re
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
 Pixels = NDArray[np.uint8]
-T = TypeVar("T")
-
-
-class Stream(Collection[T], Generic[T]):
-    """A collection that reads its items anew on every pass instead of holding them."""
-
-    def __init__(self, open_: Callable[[], Iterator[T]], count: int) -> None:
-        self._open, self._count = open_, count
-
-    @classmethod
-    def chain(cls, streams: Sequence[Stream[T]]) -> Stream[T]:
-        """One after the other."""
-        return cls(lambda: (item for stream in streams for item in stream), sum(map(len, streams)))
-
-    def __iter__(self) -> Iterator[T]:
-        return self._open()
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __contains__(self, item: object) -> bool:
-        return any(item == other for other in self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,37 +170,45 @@ class ScanOutcome:
     @cached_property
     def tally(self) -> Tally:
         """Counts, made on first use."""
-        verdicts: Counter[str] = Counter()
-        suppressed = accepted = 0
-        for finding in self.notable():
-            if finding.suppressed:
-                suppressed += 1
-            else:
-                verdicts[finding.verdict] += 1
-                accepted += finding.accepted
+        verdicts = Counter(finding.verdict for finding in self.flagged)
+        accepted = sum(finding.accepted for finding in self.flagged)
+        suppressed = self._sorted[1].total()
         verdicts["clear"] = len(self.findings) - verdicts.total() - suppressed
         unconverged = self.unconverged
         if unconverged is None:
             unconverged = sum(finding.row.converged is False for finding in self.findings)
         skips = Counter(kind_of(row.reason) for row in self.skipped)
-        return Tally(verdicts, accepted, suppressed, unconverged, skips)
+        return Tally(Counter[str](verdicts), accepted, suppressed, unconverged, skips)
 
-    @cached_property
+    @property
     def flagged(self) -> list[Finding]:
         """Leaks and reviews that are not suppressed, most certain first; without their latents."""
-        chosen = [_light(finding) for finding in self.notable() if not finding.suppressed]
-        return sorted(chosen, key=certainty)
-
-    def clear(self, attributor: str) -> int:
-        """How many scored images an attributor is not the attributor of."""
-        return self._clear[attributor]
+        return self._sorted[0]
 
     @cached_property
-    def _clear(self) -> Counter[str]:
+    def _sorted(self) -> tuple[list[Finding], Counter[str]]:
+        """What is flagged, and how many are suppressed by attributor, in one pass."""
+        flagged, suppressed = list[Finding](), Counter[str]()
+        for finding in self.notable():
+            if finding.suppressed:
+                suppressed[finding.row.attributor] += 1
+            else:
+                flagged.append(_light(finding))
+        return sorted(flagged, key=certainty), suppressed
+
+    def suppressed(self) -> Iterable[Finding]:
+        """Flagged, but known or allowed."""
+        found = self.notable() if self._sorted[1] else ()
+        return (finding for finding in found if finding.suppressed)
+
+    @cached_property
+    def clear(self) -> Counter[str]:
+        """How many scored images each attributor is not the attributor of."""
         if self.scored is None:
             return Counter(f.row.attributor for f in self.findings if f.verdict == "clear")
         left = Counter(self.scored)
-        left.subtract(finding.row.attributor for finding in self.notable())
+        left.subtract(Counter(finding.row.attributor for finding in self.flagged))
+        left.subtract(self._sorted[1])
         return left
 
     def address(self, row: Row) -> str:

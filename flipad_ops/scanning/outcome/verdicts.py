@@ -11,7 +11,7 @@ from flipad_ops.scanning.decisions.groups import PrefixTest, call, grouping, pre
 from flipad_ops.scanning.decisions.records import Finding, Row
 from flipad_ops.scanning.decisions.rules import judge, needed_together
 from flipad_ops.scanning.ledger.ledger import Ledger
-from flipad_ops.scanning.outcome.scan_outcome import Stream
+from flipad_ops.scanning.outcome.row_stream import Stream
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
 

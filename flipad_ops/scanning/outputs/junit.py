@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from itertools import chain
 from tempfile import SpooledTemporaryFile
@@ -93,7 +93,7 @@ def _fill(suites: Mapping[str, _Suite], outcome: ScanOutcome) -> None:
 
     for name, test in outcome.called:
         suites[name].add(f"group {test.prefix or '.'}", "failure", said_of(test))
-    for finding in chain(outcome.flagged, _suppressed(outcome)):
+    for finding in chain(outcome.flagged, outcome.suppressed()):
         row = finding.row
         gates = finding.verdict == "leak" or finding.accepted
         kind = "failure" if gates and not finding.suppressed else "skipped"
@@ -104,11 +104,7 @@ def _fill(suites: Mapping[str, _Suite], outcome: ScanOutcome) -> None:
     for name, suite in suites.items():
         for text in [*outcome.broken, *_unseen(outcome)]:
             suite.add("the scan itself", "error", text)
-        suite.add(f"{outcome.clear(name)} scored images are clear; {said}")
-
-
-def _suppressed(outcome: ScanOutcome) -> Iterator[Finding]:
-    return (finding for finding in outcome.notable() if finding.suppressed)
+        suite.add(f"{outcome.clear[name]} scored images are clear; {said}")
 
 
 def _said(finding: Finding) -> str:

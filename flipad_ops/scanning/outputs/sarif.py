@@ -90,9 +90,8 @@ def _worst_first(outcome: ScanOutcome) -> Iterator[dict[str, Any]]:
         for finding in outcome.flagged:
             if (_level(finding) == "error") is gates:
                 yield _result(outcome, finding)
-    for finding in outcome.notable():
-        if finding.suppressed:
-            yield _result(outcome, finding)
+    for finding in outcome.suppressed():
+        yield _result(outcome, finding)
 
 
 def _level(finding: Finding) -> str:

@@ -13,7 +13,8 @@ from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.carried_verdicts import CarriedVerdicts
-from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome, Stream
+from flipad_ops.scanning.outcome.row_stream import Stream
+from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.verdicts import Verdicts
 from flipad_ops.scanning.pipeline.engine import Engine, local_engine
 from flipad_ops.scanning.pipeline.lanes import summed

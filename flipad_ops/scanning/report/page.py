@@ -60,7 +60,7 @@ def render(outcome: ScanOutcome) -> Iterator[str]:
         bar=bar_uri(),
         skipped=list(islice(outcome.skipped, LISTED)),
         failed=list(islice(outcome.failed, LISTED)),
-        suppressed=list(islice((f for f in outcome.notable() if f.suppressed), LISTED)),
+        suppressed=list(islice(outcome.suppressed(), LISTED)),
         more_suppressed=max(0, outcome.tally.suppressed - LISTED),
         more_skipped=max(0, len(outcome.skipped) - LISTED),
         more_failed=max(0, len(outcome.failed) - LISTED),
