@@ -173,6 +173,8 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
         facts["skip image"] = f"{shape}, doubled ({way}) and added; recovered with the activation"
     if generator.reading is not None and generator.reading.modulated:
         facts["modulation"] = "styles scale input channels; the scales are part of the activation"
+    if generator.ending is not None:
+        facts["before the activation"] = f"{generator.ending}; folded into the layer"
     minimum, recorded = generator.activation_minimum(), generator.latent.recorded
     return {
         **facts,
