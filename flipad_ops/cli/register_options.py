@@ -68,6 +68,13 @@ Arg = Annotated[
     list[str] | None,
     typer.Option(help="Argument of the factory, key=value or just value; repeatable."),
 ]
+Inputs = Annotated[
+    str | None,
+    typer.Option(
+        help="Arguments of a generator that takes more than a latent, in order, as JSON: "
+        '["latent", {"classes": 10}, {"constant": 1.0}].'
+    ),
+]
 Distribution = Annotated[DistributionChoice, typer.Option(help="Distribution of the latent.")]
 Activation = Annotated[
     ActivationChoice | None, typer.Option(help="Output activation, when not found by itself.")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.generators import differentiable
+from flipad_ops.generators.conditions import conditioned
 from flipad_ops.generators.endings import Ending
 from flipad_ops.generators.full_precision import widened
 from flipad_ops.generators.latent import LatentSpec
@@ -196,6 +197,7 @@ def split_generator(
     if "samples" in (metadata or {}) and latents is not None:
         return _from_samples(forward, metadata or {}, latents, state, device, name, version)
     latent = LatentSpec.from_metadata(metadata, latents)
+    forward = conditioned(forward, metadata)
     if isinstance(forward, torch.nn.Module):
         forward = widened(forward)
         if state is None:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from flipad_ops.common.errors import NotAttributable, RangeUnknown
-from flipad_ops.generators.endings import Ending, find_ending
+from flipad_ops.generators.endings import Ending
+from flipad_ops.generators.find_ending import find_ending
 from flipad_ops.generators.full_precision import in_float32, unrounded
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer

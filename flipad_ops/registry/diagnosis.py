@@ -24,6 +24,7 @@ from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
 from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.generators import fetched, read_fetched, set_metadata, split_loaded
+from flipad_ops.registry.several_inputs import SeveralInputs
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 
@@ -131,6 +132,11 @@ def remedy(error: GeneratorError, version: ModelVersion) -> str:
     """What to do about an error that a fit of `version` would end with."""
     if error.remedy:
         return error.remedy
+    if isinstance(error, SeveralInputs):
+        return (
+            f"Tell what they are, with the number of your classes and your constants: "
+            f"{set_metadata(version, error.proposed)}"
+        )
     if isinstance(error, RangeUnknown):
         stated = set_metadata(version, {"output_range": [-1, 1]})
         return (
@@ -175,15 +181,14 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
         facts["modulation"] = "styles scale input channels; the scales are part of the activation"
     if generator.ending is not None:
         facts["before the activation"] = f"{generator.ending}; folded into the layer"
-    minimum, recorded = generator.activation_minimum(), generator.latent.recorded
+    minimum = generator.activation_minimum()
     return {
         **facts,
         "activation": f"{output.activation}, outputs {output.low:g} to {output.high:g}",
         **_range_facts(generator),
         **({"then": str(generator.tail)} if str(generator.tail) else {}),
         "features": "end in a ReLU (never negative)" if minimum >= 0 else "of either sign",
-        "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}"
-        + (f" ({len(recorded)} of them)" if recorded is not None else ""),
+        "latent": str(generator.latent),
         "samples": f"{list(generator.sample_shape)}{generator.space.remark}"
         + ("" if generator.batched else ", one at a time (exported at batch size 1)"),
         "gradients": generator.why_not_differentiable or "reach the latents",

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from flipad_ops.common.errors import GeneratorUnreadable, UsageError, first_line
 from flipad_ops.generators import LatentSpec, split_generator
+from flipad_ops.generators.conditions import conditioned
 from flipad_ops.generators.full_precision import widened
 from flipad_ops.registry import tags as keys
 from flipad_ops.registry.denials import denied
@@ -71,7 +72,7 @@ def register_generator(
         shape = list(latents.shape[1:])
         metadata = {**metadata, "latent": {"shape": shape, "file": f"extra_files/{LATENTS}"}}
     latent = LatentSpec.from_metadata(metadata, latents)
-    module = module.eval()
+    module = conditioned(module.eval(), metadata)
     found = dict(tags or {})
     if check:
         split = split_generator(module, metadata, latents=latents)

@@ -32,6 +32,9 @@ class RegisterRequest:
         it sits inside a checkpoint, and what its names begin with that the module's do not.
     arguments : tuple of str
         Of the factory, key=value or just value.
+    inputs : str or None
+        Of a generator that takes more than a latent: a JSON list of its arguments in order, see
+        `generators.conditions`.
     activation : {"tanh", "sigmoid", "identity"} or None
         Found by itself if None.
     output_range : tuple of float or None
@@ -51,6 +54,7 @@ class RegisterRequest:
     weights_key: str | None = None
     weights_prefix: str | None = None
     arguments: tuple[str, ...] = ()
+    inputs: str | None = None
     distribution: Literal["normal", "uniform"] = "normal"
     activation: Literal["tanh", "sigmoid", "identity"] | None = None
     output_range: tuple[float, ...] | None = None
@@ -131,12 +135,19 @@ def register(request: RegisterRequest) -> RegisterResult:
 
 
 def _metadata(request: RegisterRequest) -> dict[str, Any]:
+    from flipad_ops.common.untrusted_json import parse
+    from flipad_ops.generators.conditions import HOW_TO_STATE
     from flipad_ops.generators.latent import LatentSpec
     from flipad_ops.samples.columns import read_columns
 
     metadata: dict[str, Any] = {}
     if request.latent is not None:
         metadata["latent"] = LatentSpec(request.latent, request.distribution).to_dict()
+    if request.inputs is not None:
+        try:
+            metadata["inputs"] = parse(request.inputs)
+        except ValueError as error:
+            raise UsageError(f"--inputs is not JSON: {HOW_TO_STATE}.") from error
     if request.activation is not None:
         metadata["activation"] = request.activation
     if request.output_range is not None:
