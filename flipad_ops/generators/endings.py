@@ -26,6 +26,8 @@ class Ending:
     ----------
     grid : (int, int) or None
         A linear layer ran once a patch: rows and columns of patches.
+    kept : int or None
+        So many of the layer's channels are used, the first ones.
     factor : int
         How much larger a side of the image is than the layer's output.
     shuffled : {"", "torch", "tensorflow"}
@@ -42,6 +44,7 @@ class Ending:
     """
 
     grid: tuple[int, int] | None = None
+    kept: int | None = None
     factor: int = 1
     shuffled: str = ""
     residual: bool = False
@@ -65,7 +68,7 @@ class Ending:
 
     def apply(self, linear: Tensor, latents: Tensor) -> Tensor:
         """The layer's outputs to images (batch, channels, height, width) before the activation."""
-        linear = self.placed(linear, len(latents))
+        linear = self.placed(linear, len(latents))[:, : self.kept]
         if self.shuffled:
             if self.shuffled == "tensorflow":
                 linear = _torch_order(linear, self.factor, dim=1)
@@ -91,16 +94,21 @@ class Ending:
             )  # fmt: skip
         transposed = layer.kind == "conv_transpose2d"
         weight, bias = layer.weight.transpose(0, 1) if transposed else layer.weight, layer.bias
+        weight, bias = weight[: self.kept], None if bias is None else bias[: self.kept]
         if self.residual:
             weight = torch.cat([weight, self._identity(weight, shape[0])], dim=1)
-        whole = None if bias is None else bias[None, :, None, None].expand(1, *layer.output_shape)
+        whole = (
+            None
+            if bias is None
+            else bias[None, :, None, None].expand(1, -1, *layer.output_shape[1:])
+        )
         fields: dict[str, Any] = {}
         if self.factor > 1:
             weight, fields = self._spread(weight, layer, shape[0])
             transposed = True
         weight = weight.flip(self.flips) if self.flips else weight
         if whole is not None:
-            rest = Ending(None, self.factor, self.shuffled, flips=self.flips)
+            rest = Ending(factor=self.factor, shuffled=self.shuffled, flips=self.flips)
             whole = rest.apply(whole, whole)[0]
         if self.reversed_channels:
             weight = weight.flip(0)
@@ -151,6 +159,8 @@ class Ending:
         parts = []
         if self.grid is not None:
             parts.append("patches put in order")
+        elif self.kept is not None:
+            parts.append(f"the first {self.kept} channels")
         elif self.shuffled:
             parts.append(f"pixel shuffle by {self.factor}")
         elif self.factor > 1:

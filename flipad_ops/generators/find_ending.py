@@ -104,7 +104,7 @@ def _starts(call: LinearCall, count: int, channels: int, size: list[int]) -> Ite
         grid = (size[0] // patch, size[1] // patch)
         if made.numel() == count * grid[0] * grid[1] * made.shape[-1]:
             for order in ("tensorflow", "torch"):
-                yield Ending(grid, patch, order if patch > 1 else "")
+                yield Ending(grid, None, patch, order if patch > 1 else "")
         return
     factor = size[0] // made.shape[2]
     if made.shape[0] != count or size != [side * factor for side in made.shape[2:]]:
@@ -112,14 +112,16 @@ def _starts(call: LinearCall, count: int, channels: int, size: list[int]) -> Ite
     if factor == 1:
         if made.shape[1] == channels:
             yield Ending()
+        elif made.shape[1] > channels and call.groups == 1:
+            yield Ending(kept=channels)
         return
     if call.kind != "conv2d" or (call.stride, call.dilation, call.groups) != ((1, 1), (1, 1), 1):
         return
     if made.shape[1] == channels * factor**2:
-        yield Ending(None, factor, "torch")
-        yield Ending(None, factor, "tensorflow")
+        yield Ending(factor=factor, shuffled="torch")
+        yield Ending(factor=factor, shuffled="tensorflow")
     elif made.shape[1] == channels:
-        yield Ending(None, factor)
+        yield Ending(factor=factor)
 
 
 def _adds(call: LinearCall, latents: Tensor, channels: int, size: list[int]) -> bool:
