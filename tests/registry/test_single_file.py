@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from flipad_ops.cli.app import app
 from flipad_ops.registry.diagnosis import diagnose
 from flipad_ops.registry.generators import load_generator
-from tests.registry import foreign, formats
+from tests.registry import formats
 from tests.registry.logged import log_folder
 
 #: Names of diffusers' autoencoder in the latent diffusion code.
@@ -212,12 +212,29 @@ def test_what_is_refused(store: str, tmp_path: Path, photos: Path) -> None:
         assert reason in str(done.exception)
 
 
-def test_consistency_decoders_and_videos_are_said_clearly(store: str, tmp_path: Path) -> None:
+def test_consistency_decoders_are_said_clearly(store: str, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text('{"_class_name": "ConsistencyDecoderVAE"}')
     found = diagnose(log_folder("consistency", tmp_path / "model", store), tracking_uri=store)
     assert "by sampling a diffusion model" in found.problem
     assert "--samples" in found.remedy
-    foreign.temporal_decoder().module.save_pretrained(tmp_path / "video")  # type: ignore[operator,union-attr]
+
+
+FRAMES: dict[str, dict[str, Any]] = {
+    "AutoencoderKLQwenImage": {"base_dim": 8, "z_dim": 4, "dim_mult": [1, 2], "num_res_blocks": 1,
+                               "temperal_downsample": [False]},
+    "AutoencoderKLWan": {"base_dim": 8, "z_dim": 4, "dim_mult": [1, 2], "num_res_blocks": 1,
+                         "temperal_downsample": [False]},
+    "AutoencoderKLTemporalDecoder": {"block_out_channels": (32, 32), "layers_per_block": 1,
+                                     "down_block_types": ("DownEncoderBlock2D",) * 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_decoders_of_frames_say_so(kind: str, store: str, tmp_path: Path) -> None:
+    import diffusers
+
+    getattr(diffusers, kind)(**FRAMES[kind]).save_pretrained(tmp_path / "video")
     found = diagnose(log_folder("video", tmp_path / "video", store), tracking_uri=store)
     assert "a 3-d convolution, over frames" in found.problem
+    assert "--samples" in found.remedy
