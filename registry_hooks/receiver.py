@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -153,7 +154,8 @@ async def _read(request: Request) -> bytes:
 
 
 def _new_versions(event: Any) -> list[tuple[str, int]]:
-    """The model version that an event says was created; [] for any other event and attributors."""
+    """The model version that an event says was created; [] for any other event, attributors and
+    other workspaces."""
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
         return []
     if (event.get("entity"), event.get("action")) != ("model_version", "created"):
@@ -161,6 +163,9 @@ def _new_versions(event: Any) -> list[tuple[str, int]]:
     name, version = event["data"].get("name"), str(event["data"].get("version"))
     if not isinstance(name, str) or not 0 < len(name) <= 256 or not name.isprintable():
         return []  # no database holds half a surrogate or a NUL
+    # A service, its table and what it reconciles with are of one workspace.
+    if event.get("workspace", workspace()) != workspace():
+        return []
     told = event["data"].get("tags")
     if isinstance(told, dict) and tags.is_attributor(told):
         return []
@@ -168,3 +173,8 @@ def _new_versions(event: Any) -> list[tuple[str, int]]:
     if not (version.isascii() and version.isdigit() and len(version) <= 9):
         return []
     return [(name, int(version))]
+
+
+def workspace() -> str:
+    """MLflow's workspace that this process works in."""
+    return os.environ.get("MLFLOW_WORKSPACE", "").strip() or "default"

@@ -12,11 +12,13 @@ def register(
     name: opt.Name,
     factory: opt.Factory = None,
     latent: opt.Latent = None,
+    latents: opt.Latents = None,
     samples: opt.Samples = None,
     weights: opt.Weights = None,
     weights_key: opt.WeightsKey = None,
     weights_prefix: opt.WeightsPrefix = None,
     arg: opt.Arg = None,
+    inputs: opt.Inputs = None,
     distribution: opt.Distribution = opt.DistributionChoice.normal,
     activation: opt.Activation = None,
     output_range: opt.OutputRange = None,
@@ -24,8 +26,9 @@ def register(
     columns: opt.Columns = None,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Register a generator: build it, load its weights, check its split, log it as pt2. Or
-    register its samples, where there are no weights.
+    """Register a generator: build it, load its weights, check its split, log it as pt2. An
+    autoencoder of the Stable Diffusion family needs --weights alone. Or register samples, where
+    there are no weights.
 
     The factory is code that runs; torch checkpoints are read without unpickling objects.
     """
@@ -41,11 +44,13 @@ def register(
             name=name,
             factory=factory,
             latent=None if shape is None else tuple(int(size) for size in shape),
+            latents=latents,
             samples=samples,
             weights=weights,
             weights_key=weights_key,
             weights_prefix=weights_prefix,
             arguments=tuple(arg or ()),
+            inputs=inputs,
             distribution=distribution.value,
             activation=None if activation is None else activation.value,
             output_range=outer,

@@ -33,6 +33,13 @@ Factory = Annotated[
     ),
 ]
 Latent = Annotated[str | None, typer.Option(help="Shape of one latent, for example 100,1,1.")]
+Latents = Annotated[
+    Path | None,
+    typer.Option(
+        help="Recorded latents: a file of one tensor (.safetensors, .npy, .pt), or a folder of own "
+        "outputs or photographs that the generator's encoder is shown."
+    ),
+]
 Samples = Annotated[
     Path | None,
     typer.Option(
@@ -40,7 +47,13 @@ Samples = Annotated[
         "attributed without inversion."
     ),
 ]
-Weights = Annotated[Path | None, typer.Option(help="State dict: .safetensors, or a torch file.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        help="State dict: .safetensors, or a torch file. Without --factory: an autoencoder's "
+        "diffusers folder or single-file checkpoint."
+    ),
+]
 WeightsKey = Annotated[
     str | None, typer.Option(help="Where the state dict sits inside a torch checkpoint.")
 ]
@@ -54,6 +67,13 @@ WeightsPrefix = Annotated[
 Arg = Annotated[
     list[str] | None,
     typer.Option(help="Argument of the factory, key=value or just value; repeatable."),
+]
+Inputs = Annotated[
+    str | None,
+    typer.Option(
+        help="Arguments of a generator that takes more than a latent, in order, as JSON: "
+        '["latent", {"classes": 10}, {"constant": 1.0}].'
+    ),
 ]
 Distribution = Annotated[DistributionChoice, typer.Option(help="Distribution of the latent.")]
 Activation = Annotated[

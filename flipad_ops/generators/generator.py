@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.generators import differentiable
+from flipad_ops.generators.conditions import conditioned
 from flipad_ops.generators.endings import Ending
 from flipad_ops.generators.full_precision import widened
 from flipad_ops.generators.latent import LatentSpec
@@ -95,7 +96,8 @@ class SplitGenerator:
         for chunk in torch.split(latents.to(self.device), size):
             images = None if self.reading is None else Images()
             output, call = run_traced(self.forward, chunk, images)
-            outputs.append(self.tail.undo(output.float().cpu()))
+            made = self.tail.undo(output.float().cpu())
+            outputs.append(made.reshape(len(chunk), *self.sample_shape))
             if self.reading is None or images is None:
                 z = call.input.float().cpu()
                 activations.append(z if self.ending is None else self.ending(z, chunk))
@@ -120,6 +122,19 @@ class SplitGenerator:
         """
         returned = differentiable.returned(self.forward, latents, self.batched)
         return differentiable.to_pixels(self, returned)
+
+    @property
+    def why_in_no_file(self) -> str:
+        """Why no file of a scan can hold a sample, a sentence; "" when one can."""
+        shape = self.sample_shape
+        if not self.space.decodable:
+            return (
+                f"Samples of shape {list(shape)} are not images, nor rows of a table whose columns "
+                "the metadata states."
+            )
+        if not self.space.fields and shape[0] not in (1, 3):
+            return f"Samples have {shape[0]} channels; images in files have 1 or 3."
+        return ""
 
     @cached_property
     def why_not_differentiable(self) -> str:
@@ -196,6 +211,7 @@ def split_generator(
     if "samples" in (metadata or {}) and latents is not None:
         return _from_samples(forward, metadata or {}, latents, state, device, name, version)
     latent = LatentSpec.from_metadata(metadata, latents)
+    forward = conditioned(forward, metadata)
     if isinstance(forward, torch.nn.Module):
         forward = widened(forward)
         if state is None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.common.errors import LatentUnknown
+from flipad_ops.generators.conditions import Classes, classes_of, stated_inputs
 
 Distribution = Literal["normal", "uniform", "recorded"]
 
@@ -32,11 +33,14 @@ class LatentSpec:
     recorded : Tensor or None, (count, *shape)
         Latents that were really used, for a decoder behind something that is not at hand, such
         as a denoiser.
+    classes : tuple of Classes
+        Drawn for each image; the last numbers of a latent, whose shape is then flat.
     """
 
     shape: tuple[int, ...]
     distribution: Distribution = "normal"
     recorded: Tensor | None = field(default=None, repr=False, compare=False)
+    classes: tuple[Classes, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.shape or any(type(n) is not int or n < 1 for n in self.shape):
@@ -79,13 +83,24 @@ class LatentSpec:
                     remedy="Record more of them, or fit with fewer samples (--settings)",
                 )
             return self.recorded[torch.randperm(len(self.recorded), generator=source)[:count]]
+        *sides, last = self.shape
+        shape = (count, *sides, last - len(self.classes))
         if self.distribution == "normal":
-            return torch.randn(count, *self.shape, generator=source)
-        return torch.rand(count, *self.shape, generator=source) * 2 - 1
+            drawn = torch.randn(shape, generator=source)
+        else:
+            drawn = torch.rand(shape, generator=source) * 2 - 1
+        held = [each.draw(count, source)[:, None] for each in self.classes]
+        return torch.cat([drawn, *held], dim=1) if held else drawn
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, as it stands in model metadata."""
         return {"shape": list(self.shape), "distribution": self.distribution}
+
+    def __str__(self) -> str:
+        drawn = "".join(f", one of {len(each.weights)} classes" for each in self.classes)
+        *sides, last = self.shape
+        known = "" if self.recorded is None else f" ({len(self.recorded)} of them)"
+        return f"{[*sides, last - len(self.classes)]}, {self.distribution}{known}{drawn}"
 
     @classmethod
     def from_metadata(
@@ -110,4 +125,10 @@ class LatentSpec:
         if not isinstance(shape, (list, tuple)):
             raise LatentUnknown(f"Latent shape {shape!r} is not a list: {HOW_TO_STATE}.")
         usual = "normal" if recorded is None else "recorded"
-        return cls(tuple(shape), latent.get("distribution", usual), recorded)
+        classes = classes_of(stated_inputs(metadata))
+        if not classes:
+            return cls(tuple(shape), latent.get("distribution", usual), recorded)
+        if recorded is not None:
+            raise LatentUnknown("Recorded latents and classes that are drawn do not go together.")
+        inner = cls(tuple(shape), latent.get("distribution", usual))
+        return cls((math.prod(inner.shape) + len(classes),), inner.distribution, classes=classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from flipad_ops.common.errors import NotAttributable, RangeUnknown
-from flipad_ops.generators.endings import Ending, find_ending
+from flipad_ops.generators.endings import Ending
+from flipad_ops.generators.find_ending import find_ending
 from flipad_ops.generators.full_precision import in_float32, unrounded
 from flipad_ops.generators.latent import LatentSpec
 from flipad_ops.generators.layer import FinalLayer
@@ -157,7 +159,7 @@ def _plain(
     channels_last = _channels_last(call, output)
     if channels_last:
         output = output.movedim(-1, 1)
-    shape = tuple(output.shape[1:])
+    shape = stated_shape(output, metadata)
     ending = None
     try:
         output_map, tail = _match_last(layer, call, output, metadata)
@@ -169,11 +171,40 @@ def _plain(
         except RangeUnknown:
             raise
         except NotAttributable:
-            raise error from None
+            raise _with_names(error, call) from None
         layer, ending = folded.layer, folded.ending
         output_map, tail = folded.output_map, folded.tail
     tail = replace(tail, channels_last=channels_last)
     return Split(layer, output_map, shape, tail, ending=ending)
+
+
+def _with_names(error: NotAttributable, call: LinearCall) -> NotAttributable:
+    """The refusal, with what runs behind the last linear operation."""
+    if not call.after:
+        return error
+    text = f"{str(error).rstrip('.')}; behind it run {', '.join(call.after)}."
+    return NotAttributable(text, remedy=error.remedy)
+
+
+def stated_shape(output: Tensor, metadata: Mapping[str, Any] | None) -> tuple[int, ...]:
+    """Of one sample of `output` (batch, ...): the generator's own; with a first axis for the only
+    channel where it gives rows and columns; or the owner's word for what comes in a row.
+
+    Raises
+    ------
+    NotAttributable
+        That word does not fit.
+    """
+    own = tuple(output.shape[1:])
+    stated = (metadata or {}).get("image_shape")
+    if stated is None:
+        return (1, *own) if len(own) == 2 else own
+    whole = isinstance(stated, (list, tuple)) and all(type(n) is int and n > 0 for n in stated)
+    if not whole or len(stated) != 3 or math.prod(stated) != math.prod(own):
+        raise NotAttributable(
+            f"Metadata image_shape {stated!r} is not [channels, height, width] of {list(own)}."
+        )
+    return tuple(stated)
 
 
 def _match_last(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.common.errors import FlipadError, GeneratorUnreadable, NotAttributable, first_line
-from flipad_ops.generators.full_precision import FullPrecision
+from flipad_ops.generators.full_precision import LAYERS, FullPrecision
 from flipad_ops.generators.layer import FinalLayer, LayerKind, Pair
 
 Generator = Callable[[Tensor], Any]
@@ -36,6 +36,7 @@ class LinearCall:
     """One linear operation as it was called: effective weights, geometry, input, output.
 
     `lowered` says that the generator asks for half precision somewhere; it ran in float32.
+    `after` names what ran behind it.
     """
 
     kind: LayerKind
@@ -49,6 +50,7 @@ class LinearCall:
     dilation: Pair = (1, 1)
     groups: int = 1
     lowered: bool = False
+    after: tuple[str, ...] = ()
 
     def layer(self) -> FinalLayer:
         """The call as data, weights copied to the CPU in float32."""
@@ -67,6 +69,13 @@ class LinearCall:
         )
 
 
+#: Operations remembered behind a layer.
+MOST = 30
+#: Names of operations that leave values as they are.
+_SHAPING = (
+    "view", "reshape", "expand", "permute", "detach", "copy", "clone", "transpose", "squeeze",
+    "slice", "select", "alias", "contiguous", "empty", "metadata", "like",
+)  # fmt: skip
 #: Channels at most of what counts as an image or a layer that makes one.
 IMAGE_CHANNELS = 4
 
@@ -107,6 +116,7 @@ class LastLinear(FullPrecision):  # type: ignore[no-untyped-call]
         self.last: LinearCall | None = None
         self.unsupported: str | None = None
         self.images = images
+        self.after: list[str] = []
 
     def __torch_dispatch__(
         self,
@@ -116,6 +126,7 @@ class LastLinear(FullPrecision):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         result = super().__torch_dispatch__(func, types, args, kwargs)
+        self.after = [] if func in LAYERS else [*self.after[-MOST:], func.name()]
         if func in _CONVOLUTIONS:
             self._convolution(_CONVOLUTIONS[func], args, result)
             if self.images is not None and self.last is not None:
@@ -252,7 +263,17 @@ def run_traced(
             f"The generator returned shape {list(output.shape)} for {latents.shape[0]} latents."
         )
     if tracer.unsupported:
-        raise NotAttributable(f"The last linear operation is {tracer.unsupported}.")
+        raise NotAttributable(
+            f"The last linear operation is {tracer.unsupported}.",
+            remedy="FLIPAD inverts 2-d convolutions and linear layers, and no metadata mends this; "
+            "register samples instead (register --samples)",
+        )
     if tracer.last is None:
         raise NotAttributable("The generator runs no convolution and no linear layer.")
-    return output.detach(), replace(tracer.last, lowered=tracer.lowered)
+    return output.detach(), replace(tracer.last, lowered=tracer.lowered, after=_named(tracer.after))
+
+
+def _named(operations: list[str]) -> tuple[str, ...]:
+    """Operations that change values, each once, by torch's names."""
+    names = (name.removeprefix("aten::").partition(".")[0].strip("_") for name in operations)
+    return tuple(name for name in dict.fromkeys(names) if not name.endswith(_SHAPING))

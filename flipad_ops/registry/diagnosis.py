@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,14 +25,15 @@ from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
 from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.generators import fetched, read_fetched, set_metadata, split_loaded
+from flipad_ops.registry.several_inputs import SeveralInputs
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-#: Samples that `doctor` measures the values of.
-MEASURED = 16
+#: Samples that `doctor` looks at: pixels at most, of so many at most and of so many at least.
+LOOKED_AT, MOST, LEAST = 2**20, 64, 4
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def diagnose(
             raise UsageError(f"{version.name} is an attributor; name the generator.")
         where = f"models:/{version.name}/{version.version}"
         facts: dict[str, str] = {}
+        metadata: dict[str, Any] = {}
         try:
             with fetched(client, version) as (folder, metadata):
                 facts["artifact"] = folder.summary()
@@ -108,8 +111,16 @@ def diagnose(
                 attributable=False,
                 facts={**facts, **_status(version)},
                 problem=str(error),
-                remedy=remedy(error, version),
+                remedy=remedy(error, version, metadata),
                 error=error,
+            )
+        if why := generator.why_in_no_file:
+            return Diagnosis(
+                where,
+                attributable=False,
+                facts={**facts, **_split_facts(generator), **_status(version)},
+                problem=why,
+                remedy=_into_files(generator, version),
             )
         hashes = tags.hashes_of(generator)
         if write_tags:
@@ -127,24 +138,32 @@ def diagnose(
     return Diagnosis(where, attributable=True, facts=facts)
 
 
-def remedy(error: GeneratorError, version: ModelVersion) -> str:
-    """What to do about an error that a fit of `version` would end with."""
+def remedy(error: GeneratorError, version: ModelVersion, stated: Mapping[str, Any]) -> str:
+    """What to do about an error that a fit of `version` would end with, beyond what its metadata
+    states."""
     if error.remedy:
         return error.remedy
-    if isinstance(error, RangeUnknown):
-        stated = set_metadata(version, {"output_range": [-1, 1]})
+    if isinstance(error, SeveralInputs):
         return (
-            f"State which outputs are black and white, for example: {stated}; if no image of yours "
+            f"Tell what they are, with the number of your classes and your constants: "
+            f"{set_metadata(version, error.proposed)}"
+        )
+    if isinstance(error, RangeUnknown):
+        known = set_metadata(version, {"output_range": [-1, 1]})
+        return (
+            f"State which outputs are black and white, for example: {known}; if no image of yours "
             "comes from such values, the generator is fed with other latents than stated: record "
             "some (register --latents)"
         )
     if isinstance(error, NotAttributable):
-        stated = set_metadata(version, {"activation": "tanh", "output_range": [-1, 1]})
-        return (
-            f"If you know the output activation or range, state it: {stated} (activations: tanh, "
+        known = set_metadata(version, {"activation": "tanh", "output_range": [-1, 1]})
+        state = (
+            f"If you know the output activation or range, state it: {known} (activations: tanh, "
             "sigmoid, identity; range: the outputs that are black and white). Otherwise the "
+        )
+        return ("The " if {"activation", "output_range"} <= {*stated} else state) + (
             "architecture is not one that FLIPAD covers: it needs a last linear layer followed by "
-            "an invertible activation"
+            "an invertible activation; samples can be registered in its place (register --samples)"
         )
     if isinstance(error, GeneratorUnreadable):
         return (
@@ -153,6 +172,20 @@ def remedy(error: GeneratorError, version: ModelVersion) -> str:
             "latents>) or mlflow.onnx, or use flipadops register"
         )
     return ""
+
+
+def _into_files(generator: SplitGenerator, version: ModelVersion) -> str:
+    """What makes images out of samples that no file holds."""
+    shape = generator.sample_shape
+    if len(shape) == 3:
+        return (
+            "If the first three (or one) of them are what files hold, log a module that returns "
+            "them alone: images = generator(z)[:, :3]"
+        )
+    side, colours = math.isqrt(math.prod(shape)), math.isqrt(math.prod(shape) // 3)
+    image = [3, colours, colours] if 3 * colours**2 == math.prod(shape) else [1, side, side]
+    stated = set_metadata(version, {"image_shape": image})
+    return f"State the image's [channels, height, width]: {stated}; of a table its columns"
 
 
 def _split_facts(generator: SplitGenerator) -> dict[str, str]:
@@ -173,15 +206,16 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
         facts["skip image"] = f"{shape}, doubled ({way}) and added; recovered with the activation"
     if generator.reading is not None and generator.reading.modulated:
         facts["modulation"] = "styles scale input channels; the scales are part of the activation"
-    minimum, recorded = generator.activation_minimum(), generator.latent.recorded
+    if generator.ending is not None:
+        facts["before the activation"] = f"{generator.ending}; folded into the layer"
+    minimum = generator.activation_minimum(_looked_at(generator))
     return {
         **facts,
         "activation": f"{output.activation}, outputs {output.low:g} to {output.high:g}",
         **_range_facts(generator),
         **({"then": str(generator.tail)} if str(generator.tail) else {}),
         "features": "end in a ReLU (never negative)" if minimum >= 0 else "of either sign",
-        "latent": f"{list(generator.latent.shape)}, {generator.latent.distribution}"
-        + (f" ({len(recorded)} of them)" if recorded is not None else ""),
+        "latent": str(generator.latent),
         "samples": f"{list(generator.sample_shape)}{generator.space.remark}"
         + ("" if generator.batched else ", one at a time (exported at batch size 1)"),
         "gradients": generator.why_not_differentiable or "reach the latents",
@@ -191,12 +225,17 @@ def _split_facts(generator: SplitGenerator) -> dict[str, str]:
     }
 
 
+def _looked_at(generator: SplitGenerator) -> int:
+    """How many samples: few of large ones, each of which takes a CPU half a minute."""
+    return min(MOST, max(LEAST, LOOKED_AT // math.prod(generator.sample_shape)))
+
+
 def _range_facts(generator: SplitGenerator) -> dict[str, str]:
     """Where values without an activation lie, and whether that fits black and white."""
     output = generator.output_map
     if output.activation != "identity" or not generator.layer.inverts:
         return {}
-    count = generator.latent.at_most(MEASURED)
+    count = generator.latent.at_most(_looked_at(generator))
     made = torch.cat([outputs for outputs, _ in generator.batches(count, seed=0)])
     measured = MeasuredRange.of(made)
     text = f"{measured} (all but 0.5% of values at either end)"

@@ -28,7 +28,7 @@ SUBFOLDERS = ("vae", "movq", "vqvae")
 #: Names that weights in half precision are saved under (`save_pretrained(variant=...)`).
 VARIANTS = ("fp16", "bf16")
 #: How the names of their classes begin.
-NAMES = ("Autoencoder", "AsymmetricAutoencoder", "VQ")
+NAMES = ("Autoencoder", "AsymmetricAutoencoder", "ConsistencyDecoder", "VQ")
 
 
 class LatentDecoder(nn.Module):
@@ -180,6 +180,13 @@ def _load(
             config: Any = diffusers.AutoencoderKL.load_config(str(where), **options)
             name = str(config.get("_class_name"))
             kind = getattr(diffusers, name, None)
+            if name.startswith("ConsistencyDecoder"):
+                raise GeneratorUnreadable(
+                    f"{name} makes each image by sampling a diffusion model: it draws noise of its "
+                    "own and ends in no layer that makes the image.",
+                    remedy="Attribute the pipeline with an AutoencoderKL in its place, if its "
+                    "images are decoded so; else register samples (register --samples)",
+                )
             if not (isinstance(kind, type) and hasattr(kind, "decode")):
                 raise GeneratorUnreadable(f"{name} is no autoencoder that diffusers knows.")
             module = _pretrained(kind, str(where), options)
@@ -188,13 +195,21 @@ def _load(
             f"The autoencoder of {str(where)!r} cannot be read: {first_line(error)}", remedy=remedy
         ) from error
     module = module.float().eval()
-    state = {
-        key: value
-        for key, value in module.state_dict().items()
-        if key.startswith(("decoder.", "post_quant_conv."))
-    }
-    decoder = LatentDecoder(module, *_scaling(config, metadata)).to(device).eval()
-    return name, decoder, state or dict(module.state_dict()), _latent_shape(config)
+    if any(isinstance(part, nn.Conv3d) for part in module.modules()):
+        raise GeneratorUnreadable(
+            f"{name} decodes videos: its last linear operation is a 3-d convolution, over frames.",
+            remedy="FLIPAD inverts 2-d convolutions and linear layers; register samples instead "
+            "(register --samples)",
+        )
+    decoder = LatentDecoder(module, *scaling(config, metadata)).to(device).eval()
+    return name, decoder, decoder_state(module), _latent_shape(config)
+
+
+def decoder_state(autoencoder: nn.Module) -> dict[str, Tensor]:
+    """The tensors that decide its images."""
+    everything = dict(autoencoder.state_dict())
+    parts = ("decoder.", "post_quant_conv.")
+    return {k: v for k, v in everything.items() if k.startswith(parts)} or everything
 
 
 def _pretrained(kind: Any, where: str, options: Mapping[str, Any]) -> nn.Module:
@@ -208,6 +223,10 @@ def _pretrained(kind: Any, where: str, options: Mapping[str, Any]) -> nn.Module:
     read = partial(
         kind.from_pretrained, where, use_safetensors=True, low_cpu_mem_usage=False, **options
     )
+    usual = Path(where) / "diffusion_pytorch_model.safetensors"
+    for variant in VARIANTS:  # seen at once, where diffusers would complain on the terminal first
+        if not usual.exists() and usual.with_suffix(f".{variant}.safetensors").exists():
+            return read(variant=variant)  # type: ignore[no-any-return]
     try:
         return read()  # type: ignore[no-any-return]
     except (OSError, ValueError):
@@ -217,7 +236,7 @@ def _pretrained(kind: Any, where: str, options: Mapping[str, Any]) -> nn.Module:
         raise
 
 
-def _scaling(config: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+def scaling(config: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """As diffusers' pipelines do before `decode`: divide by the scaling factor, shift back."""
     factor = metadata.get("scaling_factor", config.get("scaling_factor") or 1.0)
     if not isinstance(factor, (int, float)) or not factor > 0:
@@ -226,7 +245,7 @@ def _scaling(config: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[Te
     if mean and std:
         scale = torch.tensor(std, dtype=torch.float32)[:, None, None] / float(factor)
         return scale, torch.tensor(mean, dtype=torch.float32)[:, None, None]
-    shift = float(config.get("shift_factor") or 0.0)
+    shift = float(metadata.get("shift_factor", config.get("shift_factor")) or 0.0)
     return torch.tensor(1.0 / float(factor)), torch.tensor(shift)
 
 
@@ -252,5 +271,5 @@ def _loaded(
         runs_on=f"torch, {device}",
         latent_shape=shape,
         note="the denoiser is not run, and random latents are not what it makes: to recognise a "
-        'pipeline\'s images, log recorded latents and name them, {"latent": {"file": ...}}',
+        "pipeline's images, register it with recorded latents (register --latents)",
     )

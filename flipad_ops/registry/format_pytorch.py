@@ -22,8 +22,10 @@ from flipad_ops.common.child_process import bare_environment
 from flipad_ops.common.errors import GeneratorUnreadable
 from flipad_ops.common.size_limits import check_archive, check_entries
 from flipad_ops.generators import LatentSpec
+from flipad_ops.generators.conditions import stated_inputs
 from flipad_ops.generators.differentiable import let_gradients_through
 from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
+from flipad_ops.registry.several_inputs import SeveralInputs
 
 _PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 #: Seconds a child may take to unpickle and export.
@@ -48,7 +50,8 @@ def read_pt2(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> L
     ------
     GeneratorUnreadable
     """
-    return _read_program(folder.data / "model.pt2", device, "mlflow.pytorch, exported program")
+    path, kind = folder.data / "model.pt2", "mlflow.pytorch, exported program"
+    return _read_program(path, device, kind, len(stated_inputs(metadata)))
 
 
 def read_pickle(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:
@@ -74,7 +77,7 @@ def read_pickle(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -
         )
 
 
-def _read_program(path: Path, device: str, kind: str) -> LoadedGenerator:
+def _read_program(path: Path, device: str, kind: str, stated: int = 0) -> LoadedGenerator:
     check_archive(path)
     module = _checked(path)
     for node in module.graph.nodes:
@@ -88,11 +91,8 @@ def _read_program(path: Path, device: str, kind: str) -> LoadedGenerator:
         module = move_to_device_pass(program, device).module()
     let_gradients_through(module)
     inputs = [node for node in module.graph.nodes if node.op == "placeholder"]
-    if len(inputs) != 1:
-        raise GeneratorUnreadable(
-            f"The exported generator takes {len(inputs)} inputs; it must take one, the latent.",
-            remedy="Log a module that takes the latent alone (labels and noise fixed inside)",
-        )
+    if len(inputs) not in (1, stated):
+        raise SeveralInputs([(node.name, node.meta["val"]) for node in inputs])
     size, *rest = inputs[0].meta["val"].shape
     if isinstance(size, int) and size != 1:
         raise GeneratorUnreadable(

@@ -31,6 +31,7 @@ FORMATS = (
     Format("format_plain", "is_plain", "read_plain"),
     Format("format_pytorch", "is_pytorch", "read_pytorch"),
     Format("format_onnx", "is_onnx", "read_onnx"),
+    Format("format_single_file", "is_single_file", "read_single_file"),
     Format("format_diffusers", "is_diffusers", "read_diffusers"),
 )
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from flipad_ops.common.errors import GeneratorUnreadable, UsageError, first_line
 from flipad_ops.generators import LatentSpec, split_generator
+from flipad_ops.generators.conditions import conditioned
 from flipad_ops.generators.full_precision import widened
 from flipad_ops.registry import tags as keys
 from flipad_ops.registry.denials import denied
 from flipad_ops.registry.store import no_such_thing, registry_errors, tracking
 from flipad_ops.registry.uris import parse_model
+
+#: Recorded latents as a version holds them.
+LATENTS = "latents.safetensors"
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,6 +37,7 @@ def register_generator(
     *,
     tracking_uri: str | None = None,
     tags: Mapping[str, str] | None = None,
+    latents: torch.Tensor | None = None,
     check: bool = True,
 ) -> str:
     """Log `module` as pt2 with a dynamic batch dimension and register it.
@@ -41,6 +49,8 @@ def register_generator(
         it is logged.
     metadata : mapping
         The "flipad" metadata: latent (required), activation, output_range.
+    latents : Tensor, optional, (count, *shape)
+        Recorded ones, logged beside the module.
     check : bool
         Verify the split first, so that a model which no attributor can serve is not registered.
 
@@ -58,14 +68,22 @@ def register_generator(
         raise UsageError(f"{name!r}: a new version gets its number from MLflow; give the name.")
     if ref.name.endswith(keys.SUFFIX):
         raise UsageError(f"Names ending in {keys.SUFFIX} are kept for attributors.")
-    latent = LatentSpec.from_metadata(metadata)
-    module = module.eval()
+    if latents is not None:
+        shape = list(latents.shape[1:])
+        metadata = {**metadata, "latent": {"shape": shape, "file": f"extra_files/{LATENTS}"}}
+    latent = LatentSpec.from_metadata(metadata, latents)
+    module = conditioned(module.eval(), metadata)
     found = dict(tags or {})
     if check:
-        split = split_generator(module, metadata)
+        split = split_generator(module, metadata, latents=latents)
         found |= keys.hashes_of(split)
-    with tracking(tracking_uri) as client, registry_errors(ref.name), quiet_mlflow():
-        model_id = _log(module, latent, {"flipad": dict(metadata)})
+    with (
+        tracking(tracking_uri) as client,
+        registry_errors(ref.name),
+        quiet_mlflow(),
+        _beside(latents) as files,
+    ):
+        model_id = _log(module, latent, {"flipad": dict(metadata)}, files)
         ensure_model(client, ref.name)
         version = client.create_model_version(
             ref.name, f"models:/{model_id}", tags=found, model_id=model_id
@@ -92,7 +110,21 @@ def ensure_model(client: MlflowClient, name: str, **fields: Any) -> None:
                 raise error from None  # it is there, and not for this account
 
 
-def _log(module: torch.nn.Module, latent: LatentSpec, metadata: dict[str, Any]) -> str:
+@contextmanager
+def _beside(latents: torch.Tensor | None) -> Iterator[list[str] | None]:
+    """The file of recorded latents, while it is logged."""
+    if latents is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
+        path = Path(temporary) / LATENTS
+        save_file({"latents": latents.float().contiguous()}, path)
+        yield [str(path)]
+
+
+def _log(
+    module: torch.nn.Module, latent: LatentSpec, metadata: dict[str, Any], files: list[str] | None
+) -> str:
     import mlflow
     from mlflow.exceptions import MlflowException
     from mlflow.models import ModelSignature
@@ -122,6 +154,7 @@ def _log(module: torch.nn.Module, latent: LatentSpec, metadata: dict[str, Any]) 
             input_example=example,
             signature=signature,
             metadata=metadata,
+            extra_files=files,
             # Inference of requirements starts a Python process for seconds; these suffice.
             pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
         )

@@ -132,10 +132,10 @@ def most_images(generator: SplitGenerator, settings: FitSettings) -> int:
 
 def check_samples(generator: SplitGenerator) -> None:
     """Raise a UsageError when samples are neither images nor rows with named columns."""
-    if not generator.space.decodable:
+    if why := generator.why_in_no_file:
         raise UsageError(
-            f"Samples of shape {list(generator.sample_shape)} are not images; for rows of a table "
-            "state the columns in the metadata (flipadops register --columns), the library "
+            f"{why} For rows of a table state the columns in the metadata (flipadops register "
+            "--columns), for an image that comes in a row its image_shape; the library "
             "(flipad_ops.attribution.fitting) fits any."
         )
 

@@ -22,6 +22,9 @@ class RegisterRequest:
         package offers. It is code that runs.
     latent : tuple of int or None
         Shape of one latent.
+    latents : Path or None
+        Recorded latents: a file of one tensor, or a folder of own outputs or photographs that the
+        generator's encoder is shown.
     samples : Path or None
         Folder of own images in place of a model whose weights are not at hand.
     weights, weights_key, weights_prefix
@@ -29,6 +32,9 @@ class RegisterRequest:
         it sits inside a checkpoint, and what its names begin with that the module's do not.
     arguments : tuple of str
         Of the factory, key=value or just value.
+    inputs : str or None
+        Of a generator that takes more than a latent: a JSON list of its arguments in order, see
+        `generators.conditions`.
     activation : {"tanh", "sigmoid", "identity"} or None
         Found by itself if None.
     output_range : tuple of float or None
@@ -42,11 +48,13 @@ class RegisterRequest:
     name: str
     factory: str | None = None
     latent: tuple[int, ...] | None = None
+    latents: Path | None = None
     samples: Path | None = None
     weights: Path | None = None
     weights_key: str | None = None
     weights_prefix: str | None = None
     arguments: tuple[str, ...] = ()
+    inputs: str | None = None
     distribution: Literal["normal", "uniform"] = "normal"
     activation: Literal["tanh", "sigmoid", "identity"] | None = None
     output_range: tuple[float, ...] | None = None
@@ -71,12 +79,13 @@ class RegisterResult:
 
 
 def register(request: RegisterRequest) -> RegisterResult:
-    """Build the generator, load its weights, check its split, log it; or log its samples.
+    """Build the generator, load its weights, check its split, log it; or log an autoencoder's
+    files, or samples.
 
     Raises
     ------
     UsageError
-        Neither a factory with a latent nor samples, or both.
+        Neither a factory with a latent nor an autoencoder's weights nor samples, or two of them.
     GeneratorError
         It cannot be built, loaded or split.
     DataError
@@ -90,12 +99,24 @@ def register(request: RegisterRequest) -> RegisterResult:
 
         found = register_samples(name, request.samples, bits=request.bits, tracking_uri=uri)
         return RegisterResult(name, *found)
-    if request.factory is None or request.latent is None:
-        raise UsageError("Name a generator with --factory and --latent, or its --samples.")
+    metadata = _metadata(request)
+    if request.factory is None and request.weights is not None:
+        from flipad_ops.registry.register_decoder import register_decoder
+
+        return RegisterResult(
+            name,
+            register_decoder(
+                name, request.weights, metadata, latents=request.latents, tracking_uri=uri
+            ),
+        )
+    if request.factory is None or (request.latent is None and request.latents is None):
+        raise UsageError(
+            "Name a generator with --factory and --latent (or --latents), an autoencoder with "
+            "--weights alone, or --samples."
+        )
     from flipad_ops.registry.factory import build_generator
     from flipad_ops.registry.generators import register_generator
 
-    metadata = _metadata(request, request.latent)
     module = build_generator(
         request.factory,
         list(request.arguments),
@@ -103,14 +124,30 @@ def register(request: RegisterRequest) -> RegisterResult:
         request.weights_key,
         request.weights_prefix,
     )
-    return RegisterResult(name, register_generator(name, module, metadata, tracking_uri=uri))
+    recorded = None
+    if request.latents is not None:
+        from flipad_ops.registry.model_folder import LoadedGenerator
+        from flipad_ops.registry.register_decoder import read_latents
+
+        recorded = read_latents(request.latents, LoadedGenerator(module), metadata, request.bits)
+    version = register_generator(name, module, metadata, latents=recorded, tracking_uri=uri)
+    return RegisterResult(name, version)
 
 
-def _metadata(request: RegisterRequest, latent: tuple[int, ...]) -> dict[str, Any]:
+def _metadata(request: RegisterRequest) -> dict[str, Any]:
+    from flipad_ops.common.untrusted_json import parse
+    from flipad_ops.generators.conditions import HOW_TO_STATE
     from flipad_ops.generators.latent import LatentSpec
     from flipad_ops.samples.columns import read_columns
 
-    metadata: dict[str, Any] = {"latent": LatentSpec(latent, request.distribution).to_dict()}
+    metadata: dict[str, Any] = {}
+    if request.latent is not None:
+        metadata["latent"] = LatentSpec(request.latent, request.distribution).to_dict()
+    if request.inputs is not None:
+        try:
+            metadata["inputs"] = parse(request.inputs)
+        except ValueError as error:
+            raise UsageError(f"--inputs is not JSON: {HOW_TO_STATE}.") from error
     if request.activation is not None:
         metadata["activation"] = request.activation
     if request.output_range is not None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.real_parts.compact_upscaler import compact_upscaler
+from benchmarks.regeneration_parts.folders import real_generators
 from flipad_ops.generators import FinalLayer, SplitGenerator, split_generator
+from flipad_ops.generators.onnx_generator import OnnxGenerator
 from flipad_ops.inversion import FinalLayerInverter, InversionSettings
+from tests.generators.graphs import save_graph
 from tests.generators.toys import METADATA, Reshape, export, seeded, toy
 
 STATED = {**METADATA, "output_range": [-1, 1]}
@@ -242,3 +248,76 @@ def test_a_stored_layer_with_a_bias_by_place() -> None:
     assert tuple(split.layer.bias.shape) == split.layer.output_shape
     again = FinalLayer.from_parts(split.layer.geometry(), split.layer.tensors())
     assert again.sha256() == split.layer.sha256()
+
+
+#: ONNX graphs behind the features (n, 6, 5, 5), their weights, and what is said of the ending.
+ONNX: dict[str, tuple[str, dict[str, tuple[int, ...]], str]] = {
+    "depth to space, torch's order": (
+        'c = Conv<pads=[1,1,1,1]>(f, w, b) s = DepthToSpace<blocksize=2, mode="CRD">(c) '
+        "y = Tanh(s)", {"w": (12, 6, 3, 3), "b": (12,)}, "pixel shuffle by 2"),
+    "depth to space, TensorFlow's order": (
+        "c = Conv<pads=[1,1,1,1]>(f, w, b) s = DepthToSpace<blocksize=2>(c) y = Sigmoid(s)",
+        {"w": (12, 6, 3, 3), "b": (12,)}, "pixel shuffle by 2"),
+    "BGR": ("c = Conv<pads=[1,1,1,1]>(f, w, b) t = Tanh(c) y = Gather<axis=1>(t, backwards)",
+            {"w": (3, 6, 3, 3), "b": (3,)}, "BGR"),
+    "batch norm": (
+        "c = Conv<pads=[1,1,1,1]>(f, w, b) n = BatchNormalization(c, one, zero, zero, half) "
+        "y = Tanh(n)", {"w": (3, 6, 3, 3), "b": (3,)}, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ONNX)
+def test_onnx(form: str, tmp_path: Path) -> None:
+    body, weights, said = ONNX[form]
+    ones = np.ones(3, np.float32)
+    constants = {
+        "backwards": np.array([2, 1, 0]),
+        "one": ones,
+        "zero": 0 * ones,
+        "half": np.array([0.5, 1.0, 2.0], np.float32),
+    }
+    path = save_graph(tmp_path, body, weights, constants=constants)
+    generator = OnnxGenerator(path)
+    split = split_generator(generator, METADATA, state=generator.state, batched=generator.batched)
+    assert split.ending is not None
+    assert said in str(split.ending)
+    assert_folded(split, generator)
+
+
+def test_onnx_of_a_residual_upscaler(tmp_path: Path) -> None:
+    head = "f = Conv<pads=[1,1,1,1]>(z, w0) "
+    body = (
+        'c = Conv<pads=[1,1,1,1]>(f, w, b) s = DepthToSpace<blocksize=2, mode="CRD">(c) '
+        'u = Resize<mode="nearest", coordinate_transformation_mode="asymmetric", '
+        'nearest_mode="floor">(z, nothing, scales) y = Add(s, u)'
+    )
+    weights = {"w0": (6, 3, 3, 3), "w": (12, 6, 3, 3), "b": (12,)}
+    constants = {
+        "nothing": np.zeros(0, np.float32),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+    }
+    path = save_graph(
+        tmp_path, body, weights, head=head, latent="N, 3, 6, 6", constants=constants
+    )  # fmt: skip
+    generator = OnnxGenerator(path)
+    stated = {"latent": {"shape": [3, 6, 6]}, "output_range": [-4, 4]}
+    split = split_generator(generator, stated, state=generator.state, batched=generator.batched)
+    assert str(split.ending) == "pixel shuffle by 2, the enlarged input added"
+    assert_folded(split, generator)
+
+
+@pytest.mark.skipif(
+    real_generators() is None, reason="FLIPAD_REAL_GENERATORS names no folder of real generators."
+)
+def test_the_real_compact_upscaler() -> None:
+    module = compact_upscaler()
+    source = torch.Generator().manual_seed(0)
+    rough = torch.rand(40, 3, 4, 4, generator=source)
+    pictures = F.interpolate(rough, size=(12, 12), mode="bicubic").clamp(0, 1)
+    metadata = {"latent": {"shape": [3, 12, 12], "distribution": "recorded"}}
+    split = split_generator(module, metadata, latents=pictures)
+    assert str(split.ending) == "pixel shuffle by 4, the enlarged input added"
+    assert (split.output_map.low, split.output_map.high) == (0.0, 1.0)
+    outputs, z = split.run(pictures[:3])
+    torch.testing.assert_close(split.layer(z), outputs, atol=1e-5, rtol=0)
+    assert split.encode is not None

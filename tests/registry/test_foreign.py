@@ -28,13 +28,13 @@ SUPPORTED: dict[str, tuple[list[int], dict[str, str]]] = {
                                    "features": "end in a ReLU (never negative)"}),
     "one_step_unet": ([3, 16, 16], {"final layer": "conv2d, weight 3x8x3x3",
                                     "samples": "[3, 16, 16]"}),
+    "diffusion_transformer": ([3, 16, 16], {"before the activation": "patches put in order"}),
+    "swin_super_resolution": ([3, 8, 8], {"before the activation": "pixel shuffle by 2"}),
     "pythae_decoder": ([16], {"final layer": "conv_transpose2d", "activation": "sigmoid",
                               "samples": "[1, 28, 28]"}),
 }  # fmt: skip
 REFUSED: dict[str, tuple[list[int], str]] = {
     "temporal_decoder": ([4, 8, 8], "a 3-d convolution"),
-    "diffusion_transformer": ([3, 16, 16], "a sample is not one call of it"),
-    "swin_super_resolution": ([3, 8, 8], "something other than an activation follows it"),
     "pythae_flow": ([12], "something other than an activation follows it"),
 }
 

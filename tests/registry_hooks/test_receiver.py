@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -69,6 +70,21 @@ def test_a_new_version_is_queued(site: Site) -> None:
 def test_a_name_like_an_attributors_is_a_name_like_any_other(site: Site) -> None:
     assert site.post(event(name="marketing-attributor")).status == 202
     assert site.rows() == [("marketing-attributor", 3)]
+
+
+def test_a_version_of_another_workspace_is_none_of_ours(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(workspace: str) -> bytes:
+        return json.dumps({**json.loads(event()), "workspace": workspace}).encode()
+
+    assert site.post(of("team-a"), "d-1").status == 202
+    assert site.rows() == []
+    assert site.post(of("default"), "d-2").status == 202
+    assert site.rows() == [("gan", 3)]
+    monkeypatch.setenv("MLFLOW_WORKSPACE", "team-a")
+    assert site.post(of("default"), "d-3").status == 202
+    assert site.rows() == [("gan", 3)]
 
 
 def test_a_retry_changes_nothing(site: Site) -> None:

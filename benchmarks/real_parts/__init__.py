@@ -1,0 +1,1 @@
+"""Real generators of others, built from descriptions and filled with their own weights."""
