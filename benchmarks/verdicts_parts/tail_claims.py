@@ -1,7 +1,7 @@
 """The model of the tail of p-values, against foreign images that it was not fitted to.
 
-DCGAN 0 and 1 of the zoo, whose fits knew the two other seeds and real images ("known": further ones
-of these). Whatever else a scan would say of an image, its nearness by both witnesses has a p-value
+DCGAN 0 and 1 of the zoo, whose fits knew two other seeds, of which there are no further images here,
+and real images, of which there are ("known"). Whatever else a scan would say of an image, its nearness by both witnesses has a p-value
 by the model; shares at most that small are listed, and of own images, as scanned.
 """
 
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 SECTION, TARGETS, OWN, FOREIGN = "tail", (0, 1), 300, 1000
 #: The half that the encoder guesses nearest is followed; of the others nothing is small.
 LEVELS, FOLLOWED = (1e-2, 1e-3, 1e-4, 1e-5, 5e-7), 0.5
-KNOWN = ("real", "other seed")
+KNOWN = ("real",)
 
 
 def rows(field: Field) -> Iterator[Row]:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from flipad_ops.cli.app import app
 from flipad_ops.common.errors import FlipadError, RegistryError, UsageError
-from flipad_ops.registry.classes import same_layer
+from flipad_ops.registry import tags
+from flipad_ops.registry.classes import same_inversion
 from flipad_ops.workflows.foreign_sources import other_versions
 
 COMMANDS = {
@@ -103,7 +104,7 @@ class Paged:
 
 
 def test_searches_for_versions_go_beyond_their_first_page() -> None:
-    assert len(same_layer(Paged(5), "x")) == 5  # type: ignore[arg-type]
+    assert len(same_inversion(Paged(5), {tags.LAYER: "x"})) == 5  # type: ignore[arg-type]
     client = Paged(7)
     other_versions(client, "x", "1")  # type: ignore[arg-type]
     assert client.asked == 8
