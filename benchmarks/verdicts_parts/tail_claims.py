@@ -1,8 +1,9 @@
 """The model of the tail of p-values, against foreign images that it was not fitted to.
 
-DCGAN 0 and 1 of the zoo, whose fits knew two other seeds, of which there are no further images here,
-and real images, of which there are ("known"). Whatever else a scan would say of an image, its nearness by both witnesses has a p-value
-by the model; shares at most that small are listed, and of own images, as scanned.
+DCGAN 0 and 1 of the zoo, whose fits knew two other seeds, of which there are no further images
+here, and real images, of which there are ("known"). Whatever else a scan would say of an image, its
+nearness by both witnesses has a p-value by the model; shares at most that small are listed, and of
+own images, as scanned.
 """
 
 from __future__ import annotations
