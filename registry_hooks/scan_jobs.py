@@ -21,7 +21,8 @@ from registry_hooks.schema import ENDED, LOST, RUNNING, Scan, ScheduleTimes
 LOST_AT_MOST = 2
 #: Exit codes of a scan in words; a signal or any other is "crashed".
 OUTCOMES = {0: "clean", 3: "findings", 4: "incomplete", 5: "nothing", 6: "attributor",
-            7: "unrecorded", 2: "usage", 130: "interrupted", 143: "interrupted"}  # fmt: skip
+            7: "unrecorded", 8: "registry", 2: "usage",
+            130: "interrupted", 143: "interrupted"}  # fmt: skip
 SUCCESS = (0, 3)
 _NEW: dict[str, Any] = {"scored": 0, "leaks": 0, "review": 0, "skipped": 0, "unreadable": 0}
 

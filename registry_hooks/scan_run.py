@@ -41,6 +41,7 @@ MEANING = {
     4: "Incomplete: something could not be listed or read, or too much was skipped.",
     5: "No image was scanned.",
     6: "An attributor is missing, uncalibrated or not made for this final layer.",
+    8: "The MLflow registry does not answer.",
     7: "Nothing found, but an output could not be written or MLflow not be reached.",
 }
 #: Sentences of a summary that go with every result.

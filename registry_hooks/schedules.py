@@ -139,7 +139,8 @@ class Schedule:
             return ZoneInfo(self.timezone)
         except (ValueError, KeyError, OSError) as error:
             raise UsageError(
-                f"Schedule {self.name} cannot run in {self.timezone!r}: no such time zone."
+                f"Schedule {self.name} cannot run at {self.cron!r} ({self.timezone}): no such "
+                "time zone."
             ) from error
 
     def _own_ledger(self) -> str:

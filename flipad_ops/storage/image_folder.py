@@ -163,9 +163,11 @@ def _loaded(
 
 
 def _read(file: Path, limits: DecodeLimits) -> DecodedImage:
-    if file.stat().st_size > limits.max_bytes:
-        return decode(file.open("rb").read(limits.max_bytes + 1), limits)
-    return decode(file.read_bytes(), limits)
+    try:
+        with file.open("rb") as stream:
+            return decode(stream.read(limits.max_bytes + 1), limits)
+    except OSError as error:  # gone since, or not ours to read
+        raise ImageError(f"It cannot be read: {error.strerror}.") from error
 
 
 def _sizes(

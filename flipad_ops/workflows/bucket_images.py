@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from flipad_ops.attribution.foreign_images import ForeignImages
-from flipad_ops.common.errors import DataError, ImageTooLarge, ObjectGone
+from flipad_ops.common.errors import DataError, ImageError, ObjectArchived, ObjectGone
 from flipad_ops.samples.decode import DEFAULT_LIMITS
 from flipad_ops.samples.space import SampleSpace
 from flipad_ops.storage import Item, Target, open_target
@@ -96,12 +96,12 @@ def _within(items: Sequence[Item], max_bytes: int, seed: int) -> list[Item]:
 
 
 def _fetch(target: Target, files: dict[str, Item], folder: Path) -> int:
-    """Write each object to its file; the number of those too large or deleted meanwhile."""
+    """Write each object to its file; the number of those of no use, or that are gone."""
 
     def one(name: str) -> int:
         try:
             content = target.read(files[name], DEFAULT_LIMITS.max_bytes)
-        except (ImageTooLarge, ObjectGone):
+        except (ImageError, ObjectArchived, ObjectGone):
             return 1
         (folder / name).write_bytes(content.data)
         return 0

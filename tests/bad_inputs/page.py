@@ -9,6 +9,7 @@ from tests.bad_inputs.commands import CASES
 from tests.bad_inputs.deliveries import IGNORED, REFUSED
 from tests.bad_inputs.images import CASES as FILES
 from tests.bad_inputs.models import CASES as MODELS
+from tests.bad_inputs.places import ENTRIES, KEYS, OBJECTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
 HEAD = """# Bad inputs and what becomes of them
@@ -23,6 +24,15 @@ Skipped with a reason, or scored as any viewer would show them; the scan goes on
 `tests/bad_inputs/test_images.py`.
 
 | file | outcome |
+|---|---|
+"""
+PLACES = """
+## Keys in a bucket
+
+An image under the key is scored, or fails by its name; every output of the scan is written. Tests
+of this and the next two: `tests/bad_inputs/test_places.py`.
+
+| key | outcome |
 |---|---|
 """
 DELIVERIES = """
@@ -50,6 +60,15 @@ def rows() -> Iterator[str]:
     """Everything after the head."""
     for name, _, outcome, _ in FILES:
         yield f"| {name} | {outcome} |"
+    yield PLACES.rstrip()
+    for name, _, outcome in KEYS:
+        yield f"| {name.replace('|', '')} | {outcome} |"
+    yield "\n## States of objects\n\n| object | outcome |\n|---|---|"
+    for name, _, outcome, _ in OBJECTS:
+        yield f"| {name} | {outcome} |"
+    yield "\n## Entries of a folder\n\n| entry | outcome |\n|---|---|"
+    for name, _, outcome in ENTRIES:
+        yield f"| {name} | {outcome} |"
     group = ""
     for case in CASES:
         if case.group != group:
@@ -72,7 +91,8 @@ def rows() -> Iterator[str]:
 
 def page() -> str:
     """The whole page."""
-    count = len(FILES) + len(CASES) + len(MODELS) + len(IGNORED) + len(REFUSED)
+    tables = (FILES, KEYS, OBJECTS, ENTRIES, CASES, MODELS, IGNORED, REFUSED)
+    count = sum(map(len, tables))
     return HEAD.format(count=count) + "\n".join(rows()) + "\n"
 
 

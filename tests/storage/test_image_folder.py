@@ -103,3 +103,20 @@ def test_the_commonest_size_of_a_folder(tmp_path: Path) -> None:
         load_commonest(tmp_path, 16)
     with pytest.raises(UsageError, match="not a folder"):
         load_commonest(tmp_path / "none")
+
+
+def test_files_that_cannot_be_read_are_skipped_with_a_reason(tmp_path: Path) -> None:
+    fill(tmp_path, 3)
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "nothing.png").symlink_to("gone.png")
+    loaded = load_folder(tmp_path, IMAGES)
+    assert len(loaded) == 3
+    # Removed between the listing and the read.
+    from flipad_ops.storage import image_folder
+
+    files = [*image_folder.image_files(tmp_path), tmp_path / "vanished.png"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_folder, "image_files", lambda path: files)
+        loaded = load_folder(tmp_path, IMAGES)
+    assert len(loaded) == 3
+    assert loaded.skipped == (("vanished.png", "It cannot be read: No such file or directory."),)

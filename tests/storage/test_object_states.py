@@ -6,9 +6,12 @@ import gzip
 import threading
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +21,7 @@ from flipad_ops.scanning.pipeline.pipeline import Plumbing
 from flipad_ops.scanning.pipeline.run import run_scan
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import Content, Item, S3Access, Target, open_target
+from flipad_ops.storage.s3.access import _moment
 from flipad_ops.storage.s3.encodings import decoded
 from tests.e2e.opaque_s3 import OpaqueS3, Stored
 from tests.scanning.fakes import DarkIsOurs
@@ -147,3 +151,11 @@ def test_a_manifest_without_sizes_reads_within_the_bound(bucket: OpaqueS3, tmp_p
     (tmp_path / "m.csv").write_text("key\n" + "".join(f"s3://b/{n}.png\n" for n in range(8)))
     outcome = run_scan(ScanPlan([open_target(str(tmp_path / "m.csv"))], workers=0), [DarkIsOurs()])
     assert len(outcome.findings) == 8
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
+def test_dates_of_listings_are_botocores(moment: datetime) -> None:
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    for text in (stamp, f"{moment:%Y-%m-%dT%H:%M:%S}Z", format_datetime(moment, usegmt=True)):
+        assert _moment(text) == parse_timestamp(text)

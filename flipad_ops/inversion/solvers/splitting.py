@@ -138,10 +138,8 @@ class Splitting:
             torch.zeros(total, dtype=torch.float64, device=device),
             torch.zeros(total, dtype=torch.float64, device=device),
         )
-        state, admitted = (
-            self._admit(problem, terms, slice(0, min(slots, total))),
-            min(slots, total),
-        )
+        admitted = min(slots, total)
+        state = self._admit(problem, terms, slice(0, admitted))
         while True:
             finished = self._check(state, terms, stop, out)
             if self.small and not bool(finished.all()):
@@ -171,11 +169,8 @@ class Splitting:
         last = left < stop.check_every
         if bool(last.any()) and not bool(last.all()):
             # Those that have fewer steps left go alone: nobody's steps depend on their mates.
-            ends, goes_on = (
-                self._advance(state.select(which.nonzero()[:, 0]), terms, stop)
-                for which in (last, ~last)
-            )
-            return ends.join(goes_on)
+            ends, rest = (state.select(which.nonzero()[:, 0]) for which in (last, ~last))
+            return self._advance(ends, terms, stop).join(self._advance(rest, terms, stop))
         steps = min(stop.check_every, int(left.min()))
         count = min(steps, WINDOW)
         self._iterate(state, terms, steps - count)

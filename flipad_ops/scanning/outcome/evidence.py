@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -84,9 +85,10 @@ class Evidence:
         assert self._copies is not None
         found = {}
         for path in sorted(self._copies.rglob("*")):
-            if path.is_file() and path.stat().st_size <= self._max_bytes:
-                with path.open("rb") as file:
-                    found[hashlib.file_digest(file, "sha256").hexdigest()] = path
+            with suppress(OSError):  # one that cannot be read is no copy
+                if path.is_file() and path.stat().st_size <= self._max_bytes:
+                    with path.open("rb") as file:
+                        found[hashlib.file_digest(file, "sha256").hexdigest()] = path
         return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,6 +83,9 @@ class S3Access:
             retries={"mode": "standard", "max_attempts": 7},
             signature_version=UNSIGNED if provider is None else None,
         )
+        # Its own reading of dates is four fifths of a listing's CPU.
+        parsers = session._session.get_component("response_parser_factory")
+        parsers.set_parser_defaults(timestamp_parser=_moment)
         client = session.client("s3", endpoint_url=self.endpoint_url or None, config=config)
         if self.requester_pays:
             client.meta.events.register("provide-client-params.s3", _pay)
@@ -206,6 +210,16 @@ def _in_role(provider: Callable[[], Any], region: str, profile: str) -> Any:
     inner = botocore.session.Session(profile=profile or None)
     inner._credentials = DeferredRefreshableCredentials(renewed, "sts-assume-role")
     return boto3.Session(botocore_session=inner, region_name=region)
+
+
+def _moment(value: Any) -> datetime:
+    from botocore.utils import parse_timestamp
+
+    if isinstance(value, str) and value[10:11] == "T" and value.endswith("Z"):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    found: datetime = parse_timestamp(value)
+    return found
 
 
 def _pay(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
