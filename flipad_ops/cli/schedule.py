@@ -43,7 +43,7 @@ Name = Annotated[str, typer.Argument(help="Of a schedule in flipadops.toml.", me
 @schedule.command("list")
 def list_(config: Config = None, as_json: AsJson = False) -> None:
     """Show every schedule: its next run, and its last scan."""
-    with _queue(hook_settings(config), config) as (scans, schedules):
+    with _queue(hook_settings(config), config, reads=True) as (scans, schedules):
         rows = scans.times()
         found: list[dict[str, Any]] = []
         for each in schedules:
@@ -138,14 +138,15 @@ def notify(
 
 @contextmanager
 def _queue(
-    settings: HookSettings, config: Path | None
+    settings: HookSettings, config: Path | None, reads: bool = False
 ) -> Iterator[tuple[ScanQueue, tuple[Schedule, ...]]]:
     from registry_hooks.scan_jobs import ScanQueue
     from registry_hooks.service import open_queue
     from registry_hooks.watch import load_watch
 
     schedules = load_watch(config_file(config), settings).schedules
-    fits = open_queue(settings)
+    # Without a configuration this is another folder than that of the service.
+    fits = open_queue(settings, must_exist=reads and config_file(config) is None)
     try:
         scans = ScanQueue(fits.sessions, settings.lease)
         # Another file may hold further schedules of a service that runs: they stay.

@@ -195,7 +195,11 @@ def test_paths_of_a_configuration_are_relative_to_it(
             load_watch(Path(path), load_settings(Path(path)))
 
 
-@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["retry", "models:/a/1"]])
+@pytest.mark.parametrize(
+    "words",
+    [["status"], ["status", "--json"], ["retry", "models:/a/1"], ["schedule", "list"]],
+    ids=["status", "json", "retry", "list"],
+)
 def test_a_look_from_another_folder_makes_no_table(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,7 +156,7 @@ class Bucket:
     def _notice(self, page: Mapping[str, Any]) -> None:
         """boto3 goes where a bucket is; obstore has to be told before its first read."""
         region = page["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", "")
-        if region and self._store is None and not self.access.region:
+        if region and self._store is None:
             self.access = replace(self.access, region=region)
 
 
