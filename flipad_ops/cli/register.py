@@ -32,6 +32,7 @@ def register(
 
     The factory is code that runs; torch checkpoints are read without unpickling objects.
     """
+    from flipad_ops.common.errors import GeneratorError
     from flipad_ops.common.parameters import numbers
     from flipad_ops.workflows import register as work
 
@@ -39,26 +40,30 @@ def register(
     outer = None
     if output_range is not None:
         outer = tuple(numbers(output_range, whole=False, option="--output-range"))
-    result = work.register(
-        work.RegisterRequest(
-            name=name,
-            factory=factory,
-            latent=None if shape is None else tuple(int(size) for size in shape),
-            latents=latents,
-            samples=samples,
-            weights=weights,
-            weights_key=weights_key,
-            weights_prefix=weights_prefix,
-            arguments=tuple(arg or ()),
-            inputs=inputs,
-            distribution=distribution.value,
-            activation=None if activation is None else activation.value,
-            output_range=outer,
-            bits=bits,
-            columns=columns,
-            tracking_uri=tracking_uri,
-        )
+    request = work.RegisterRequest(
+        name=name,
+        factory=factory,
+        latent=None if shape is None else tuple(int(size) for size in shape),
+        latents=latents,
+        samples=samples,
+        weights=weights,
+        weights_key=weights_key,
+        weights_prefix=weights_prefix,
+        arguments=tuple(arg or ()),
+        inputs=inputs,
+        distribution=distribution.value,
+        activation=None if activation is None else activation.value,
+        output_range=outer,
+        bits=bits,
+        columns=columns,
+        tracking_uri=tracking_uri,
     )
+    try:
+        result = work.register(request)
+    except GeneratorError as error:
+        if error.remedy:
+            sys.stderr.write(f"remedy: {error.remedy}\n")
+        raise
     if samples is not None:
         used, left_out = result.samples_used, result.samples_left_out
         sys.stderr.write(f"{used} samples registered, {left_out} files left out\n")

@@ -12,6 +12,7 @@ classes to process exit codes.
     |   +-- PickleRefused          pickled model without the owner's opt-in
     |   +-- LatentUnknown          latent shape or distribution neither found nor stated
     |   +-- NotAttributable        no split G = sigma o L o F could be verified
+    |       +-- RangeUnknown       samples leave open which outputs are black and white
     +-- DataError                  images or tables handed to a fit
     |   +-- NegativesTooFew        not enough foreign images to train and calibrate
     |   +-- GateFailed             the data-quality gate said no
@@ -68,6 +69,7 @@ __all__ = [
     "ObjectArchived",
     "ObjectGone",
     "PickleRefused",
+    "RangeUnknown",
     "RecordAltered",
     "RegistryError",
     "StateError",

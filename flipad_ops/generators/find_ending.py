@@ -163,4 +163,5 @@ def _affine(
         shifts.append(float(t.mean()) - scale * float(x.mean()))
     if 0.0 in scales:
         return None
-    return tuple(scales), tuple(shifts)
+    # Five digits, far below a grey level, are the same on every machine.
+    return tuple(float(f"{x:.5g}") for x in scales), tuple(float(f"{x:.5g}") for x in shifts)

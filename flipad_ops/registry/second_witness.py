@@ -184,6 +184,11 @@ def silence(scorer: Witnessing, why: FlipadError | str) -> str:
 
 
 def _bring(scorer: Witnessing, generator: SplitGenerator) -> None:
+    if generator.output_map != scorer.attributor.output_map:
+        raise GeneratorUnavailable(
+            f"The generator {_where(scorer.attributor.generator)} has another output range or "
+            "activation than the attributor was fitted for: fit it again."
+        )
     scorer.bring(generator)
 
 

@@ -142,6 +142,9 @@ def test_torchscript_is_named_and_its_remedy_works(store: str, tmp_path: Path) -
     found = diagnose("gan/1", tracking_uri=store)  # without a word about pickle
     assert "is a TorchScript program" in found.problem
     assert "torch.jit.load" in found.remedy
+    options = ["--factory", FACTORY, "--weights", str(path), "--latent", "8,1,1"]
+    refused = CliRunner().invoke(app, ["register", "gan", *options, "--tracking-uri", store])
+    assert "remedy: Take its weights, torch.save(torch.jit.load(" in refused.stderr
     line = caught.value.remedy.split(", ", 1)[1].split(", and register")[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -16,7 +16,7 @@ from flipad_ops.common.errors import AttributorError, GeneratorUnavailable, Usag
 from flipad_ops.common.exit_codes import ATTRIBUTOR, exit_code
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry import tags
-from flipad_ops.registry.generators import load_generator
+from flipad_ops.registry.generators import METADATA_TAG, load_generator
 from flipad_ops.registry.scorers import load_scorers
 from flipad_ops.registry.second_witness import PackedGenerator, attach, generator_for, pack
 from flipad_ops.registry.shipping import ship
@@ -54,6 +54,14 @@ def test_the_generator_that_was_fitted_comes(fitted: str, brought: list[SplitGen
     assert (generator.name, generator.version) == ("tiny", "1")
     assert generator.decoder_sha256 == scorer.card.decoder_sha256
     assert generator.why_not_differentiable == ""
+
+
+def test_a_generator_of_another_range_is_silent(fitted: str, brought: list[SplitGenerator]) -> None:
+    stated = '{"output_range": [-2, 2]}'
+    MlflowClient(fitted).set_model_version_tag("tiny", "1", METADATA_TAG, stated)
+    (scorer,) = load_scorers(["tiny"], tracking_uri=fitted)
+    assert "has another output range or activation" in scorer.silent
+    assert not brought
 
 
 def test_without_a_second_witness_nothing_is_loaded(
