@@ -32,7 +32,11 @@ def sections(device: str, quick: bool) -> dict[str, Callable[[], Iterator[Row]]]
     """In their order: what is cheap and decides most comes first."""
     share, images = (0.05, 8) if quick else (1.0, 1024)
     return {
-        correctness.SECTION: lambda: correctness.rows(device, 0.05 if quick else 0.2),
+        correctness.SECTION: lambda: (
+            correctness.rows(device, 0.02, ("default", "fast"))
+            if quick
+            else correctness.rows(device, 0.2)
+        ),
         rates.INVERSION: lambda: rates.inversion(device, images, 16 if quick else 128),
         rates.SCORES: lambda: rates.scores(device, images, share),
         rates.SEARCH: lambda: rates.search(device, images, share if quick else 0.2),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ RECIPES = ("default", "fast", "paper")
 TOLERANCE = 1e-2
 
 
-def rows(device: str, share: float) -> Iterator[Row]:
+def rows(device: str, share: float, recipes: Sequence[str] = RECIPES) -> Iterator[Row]:
     """Certificates, scores of an attributor that the CPU fitted, batches, every recipe's fit."""
     for name, (layer, output_map, anchor, pixels) in layers(32).items():
         found = [
@@ -42,7 +42,7 @@ def rows(device: str, share: float) -> Iterator[Row]:
             "batch_difference": float((mates.invert(pixels[:4]).z - one).abs().max()),
         }  # fmt: skip
     images = torch.cat([samples(0, 12), samples(1, 12)])
-    for name in RECIPES:
+    for name in recipes:
         begun = time.perf_counter()
         own = split(0, device)
         fitted = fit_attributor(own, foreign(200), small(name, share), device=device).attributor

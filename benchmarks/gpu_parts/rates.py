@@ -65,8 +65,8 @@ def search(device: str, images: int, share: float) -> Iterator[Row]:
     for batch in (32, 128, 512):
         if batch > max(32, images):
             continue
-        chosen = replace(settings, regeneration=replace(settings.regeneration, batch=batch,
-                         encoder_steps=max(20, round(200 * share))))  # fmt: skip
+        few = replace(settings.regeneration, batch=batch)
+        chosen = replace(settings, regeneration=few)
         own = split(0, device)
         fitted = fit_attributor(own, foreign(200), chosen, device=device).attributor
         second = fitted.second

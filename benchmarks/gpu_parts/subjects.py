@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -59,7 +61,17 @@ def small(name: str, share: float) -> FitSettings:
     share *= 0.1 if name == "paper" else 1.0
     names = ("own_train", "own_calibration", "own_test", "anchor_samples", "max_negatives")
     counts = {key: max(60, round(share * getattr(settings, key))) for key in names}
-    return recipe(name, **counts, min_negatives=24, more_null=0, students=min(settings.students, 1))
+    few = recipe(name, **counts, min_negatives=24, more_null=0, students=min(settings.students, 1))
+    whole, less = settings.regeneration, min(1.0, share)
+    search = replace(
+        whole,
+        encoder_steps=round(less * whole.encoder_steps),
+        first_steps=max(4, round(less**0.5 * whole.first_steps)),
+        steps=max(4, round(less**0.5 * whole.steps)),
+        own=max(20, round(less * whole.own)),
+        foreign=max(12, round(less * whole.foreign)),
+    )
+    return replace(few, regeneration=search)
 
 
 def layers(side: int) -> dict[str, tuple[FinalLayer, OutputMap, Tensor, Tensor]]:
