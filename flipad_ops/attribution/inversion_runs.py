@@ -57,7 +57,7 @@ class Inversions:
         self.done, self.unconverged = 0, 0
 
     def begin(self, stage: str, total: int) -> None:
-        """What follows is reported as so many images of this stage."""
+        """What follows is reported as so many images of this stage; of none, not at all."""
         self.stage, self.at, self.total = stage, 0, total
 
     def stream(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -90,4 +90,5 @@ class Inversions:
 
     def _report(self, count: int) -> None:
         self.at += count
-        self.progress(self.stage, self.at, self.total)
+        if self.total:
+            self.progress(self.stage, self.at, self.total)

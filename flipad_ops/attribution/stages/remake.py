@@ -113,6 +113,7 @@ def fit_second(
     generator, chosen, progress = plan.generator, plan.settings.regeneration, scoring.run.progress
     if not chosen.wanted or why_none(generator):
         return why_none(generator)
+    scoring.run.begin("remake", 0)  # a few inversions beside the searches, which are reported
     minutes = estimated_minutes(plan)
     if minutes > chosen.minutes:
         return (
