@@ -199,6 +199,11 @@ def testimonies(batch: ScoreBatch) -> tuple[Testimony | None, ...]:
     return (None,) * len(batch.score) if batch.testimony is None else batch.testimony
 
 
+def attainable_p(floor: float, card: AttributorCard) -> float:
+    """What p-value own images can have: the floor, or by the tail's model the median's."""
+    return min(floor, card.typical_p or floor)
+
+
 def label(scorer: Scorer) -> str:
     """ "name/version", the key of a scorer in rows and outcomes."""
     return f"{scorer.name}/{scorer.version}"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from flipad_ops.attribution.scorer import Scorer
+from flipad_ops.attribution.scorer import Scorer, attainable_p
 from flipad_ops.scanning.decisions.family import Family
 from flipad_ops.scanning.decisions.groups import LEAST, PrefixTest, grouping
 from flipad_ops.scanning.decisions.over_time import OverTime, next_batch, standing
@@ -69,7 +69,7 @@ class CarriedVerdicts(Verdicts):
 
     def warnings(self) -> list[str]:
         """That nothing could open the gate, where that is so."""
-        floors = {name: scorer.p_floor for name, scorer in self._scorers.items()}
+        floors = {name: attainable_p(s.p_floor, s.card) for name, s in self._scorers.items()}
         batch, tests = self._next, self.family.tests
         closed = self.family.count > 0 and batch.decided == batch.level
         if not closed or fewest(floors, tests, batch.level) is not None:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any, Literal
 
+from flipad_ops.attribution.scorer import attainable_p
 from flipad_ops.common.exit_codes import (
     FINDINGS,
     INCOMPLETE,
@@ -117,8 +118,7 @@ def sample_said(outcome: ScanOutcome) -> str:
 def power_of(outcome: ScanOutcome) -> str:
     """The fewest leaks that could have been called; "" where nothing was new to a ledger."""
     floors = {
-        name: min(floor, outcome.cards[name].typical_p or floor)
-        for name, floor in outcome.floors.items()
+        name: attainable_p(floor, outcome.cards[name]) for name, floor in outcome.floors.items()
     }
     if outcome.over_time is None:
         return power_said(floors, outcome.tests, outcome.request.fdr)

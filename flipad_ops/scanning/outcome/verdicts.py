@@ -111,9 +111,11 @@ class Verdicts:
             if together <= self.family.tests[name]
             else "not even all of them together could"
         )
+        # Of what both witnesses accept as made p may be smaller, by the tail's model.
+        which = " that it alone tells" if self._scorers[name].card.typical_p else ""
         return (
-            f"{name}: the calibration floor p = {floor:.2g} cannot reach "
-            f"FDR {fdr:.3g} for single images among {self.family.count}; {least}."
+            f"{name}: the calibration floor p = {floor:.2g} cannot reach FDR {fdr:.3g} for single "
+            f"images{which} among {self.family.count}; {least}."
         )
 
     def _asked(self, name: str) -> dict[str, str]:
