@@ -75,13 +75,14 @@ class JointTail:
         if len(own) < 2 or sum(len(part.far) for part in every) < 2 * LEAST:
             return None
         weights = _discriminant(own, [part.far for part in every])
-        tails, small = dict[str, Tail](), False
+        tails = dict[str, Tail]()
         for name, part in foreign.items():
+            if not len(part.far):
+                continue
             tail = Tail.of(part.far @ -weights, part.origins, part.weights, part.count, seed)
-            small |= tail is None
             if tail is not None:
                 tails[name] = tail
-        if small:
+        if len(tails) < len(foreign):
             far, origins, weight = (
                 np.concatenate([getattr(part, name) for part in every])
                 for name in ("far", "origins", "weights")

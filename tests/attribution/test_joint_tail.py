@@ -51,6 +51,10 @@ def test_small_sources_are_joined_and_too_few_have_none() -> None:
     assert JointTail.of(_own(draw), {"b": small}, 0) is None
     none = Followed(np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0), 500)
     assert JointTail.of(_own(draw), {"b": none}, 0) is None
+    nowhere = Followed(np.zeros((0, 0)), none.origins, none.weights, 500)
+    beside = JointTail.of(_own(draw), {"a": large, "b": nowhere}, 0)
+    assert beside is not None
+    assert sorted(beside.tails) == ["a", JOINED]
 
 
 def test_a_witness_that_tells_nothing_has_no_say() -> None:
