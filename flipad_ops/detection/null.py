@@ -44,7 +44,7 @@ class Pool:
     @classmethod
     def of(cls, scores: Scores, origins: Origins) -> Pool:
         """Of (n,) scores and their origins, n > 0."""
-        order, count, weight = np.argsort(scores, kind="stable"), *_weights(origins)
+        order, count, weight = np.argsort(scores, kind="stable"), *origin_weights(origins)
         return cls(scores[order], np.cumsum(weight[order]), count)
 
     def p(self, scores: Scores) -> Scores:
@@ -114,7 +114,7 @@ class Null:
         return max(pool.floor for pool in self.pools)
 
 
-def _weights(origins: Origins) -> tuple[int, Scores]:
+def origin_weights(origins: Origins) -> tuple[int, Scores]:
     """How many origins there are, and each image's share of all."""
     _, at, sizes = np.unique(origins, return_inverse=True, return_counts=True)
     return len(sizes), 1.0 / (len(sizes) * sizes[at])

@@ -22,9 +22,7 @@ from flipad_ops.registry.foreign_files import refuse_foreign
 from flipad_ops.registry.format_single_file import prefix_of, vae_tensors
 from flipad_ops.registry.formats import read_generator
 from flipad_ops.registry.model_folder import JSON_NAME, LoadedGenerator, ModelFolder
-from flipad_ops.registry.registering import ensure_model, quiet_mlflow
-from flipad_ops.registry.store import registry_errors, tracking
-from flipad_ops.registry.uris import parse_model
+from flipad_ops.registry.registering import plain_name, register_folder
 from flipad_ops.samples.image_space import Images
 from flipad_ops.storage.image_folder import image_files, load_commonest, load_folder
 
@@ -61,9 +59,7 @@ def register_decoder(
     ------
     UsageError, GeneratorError, DataError
     """
-    ref = parse_model(name)
-    if ref.version or ref.alias or ref.name.endswith(keys.SUFFIX):
-        raise UsageError(f"{name!r} is no name for a new generator: give a plain name.")
+    name = plain_name(name)
     with tempfile.TemporaryDirectory(prefix="flipad-") as temporary:
         folder = Path(temporary) / "generator"
         stated = {**metadata, **_stage(weights, folder)}
@@ -76,7 +72,9 @@ def register_decoder(
             loaded = read_generator(opened, stated, "cpu")
         split = _split(loaded, stated, loaded.latents)
         (folder / JSON_NAME).write_text(json.dumps(stated), encoding="utf-8")
-        return _log(ref.name, folder, keys.hashes_of(split), tracking_uri)
+        return register_folder(
+            name, folder, "generator", f"decoder of {name}", keys.hashes_of(split), tracking_uri
+        )
 
 
 def read_latents(
@@ -176,16 +174,3 @@ def _stage(weights: Path, folder: Path) -> dict[str, Any]:
     tensors, stated = vae_tensors(weights)
     save_file(tensors, folder / "autoencoder.safetensors")
     return stated
-
-
-def _log(name: str, folder: Path, tags: dict[str, str], tracking_uri: str | None) -> str:
-    with tracking(tracking_uri) as client, registry_errors(name), quiet_mlflow():
-        import mlflow
-
-        ensure_model(client, name)
-        with mlflow.start_run(run_name=f"decoder of {name}") as run:
-            mlflow.log_artifacts(str(folder), "generator")
-        version = client.create_model_version(
-            name, f"{run.info.artifact_uri}/generator", run_id=run.info.run_id, tags=tags
-        )
-    return str(version.version)

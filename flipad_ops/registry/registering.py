@@ -91,6 +91,37 @@ def register_generator(
     return str(version.version)
 
 
+def plain_name(name: str) -> str:
+    """The name of a model that a generator's files can be registered under.
+
+    Raises
+    ------
+    UsageError
+        A version or alias is named, or the name is kept for attributors.
+    """
+    ref = parse_model(name)
+    if ref.version or ref.alias or ref.name.endswith(keys.SUFFIX):
+        raise UsageError(f"{name!r} is no name for a new generator: give a plain name.")
+    return ref.name
+
+
+def register_folder(
+    name: str, folder: Path, place: str, run_name: str, tags: dict[str, str],
+    tracking_uri: str | None,
+) -> str:  # fmt: skip
+    """Log a folder's files as artifacts at `place`, and register them as one version."""
+    with tracking(tracking_uri) as client, registry_errors(name), quiet_mlflow():
+        import mlflow
+
+        ensure_model(client, name)
+        with mlflow.start_run(run_name=run_name) as run:
+            mlflow.log_artifacts(str(folder), place)
+        version = client.create_model_version(
+            name, f"{run.info.artifact_uri}/{place}", run_id=run.info.run_id, tags=tags
+        )
+    return str(version.version)
+
+
 def ensure_model(client: MlflowClient, name: str, **fields: Any) -> None:
     """Create the registered model unless it exists."""
     from mlflow.exceptions import MlflowException

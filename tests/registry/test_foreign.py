@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 from mlflow import MlflowClient
 from safetensors.torch import save_file
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from flipad_ops.registry.diagnosis import diagnose
 from flipad_ops.registry.generators import METADATA_TAG
 from tests.registry import foreign
+from tests.registry.logged import log_folder
 
 #: Factory, latent shape, and what must stand in the diagnosis.
 SUPPORTED: dict[str, tuple[list[int], dict[str, str]]] = {
@@ -50,14 +50,7 @@ def log(name: str, folder: Path, store: str, **stated: Any) -> None:
         {key: value.clone() for key, value in getattr(foreign, name)().state_dict().items()},
         folder / "weights.safetensors",
     )
-    stated["factory"] = f"tests.registry.foreign:{name}"
-    (folder / "flipad.json").write_text(json.dumps(stated))
-    mlflow.set_tracking_uri(store)
-    with mlflow.start_run() as run:
-        mlflow.log_artifacts(str(folder), "generator")
-    client = MlflowClient(store)
-    client.create_registered_model(name)
-    client.create_model_version(name, f"runs:/{run.info.run_id}/generator", run.info.run_id)
+    log_folder(name, folder, store, factory=f"tests.registry.foreign:{name}", **stated)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.detection.exponential_tail import LEAST
+from flipad_ops.detection.null import origin_weights
 from flipad_ops.regeneration.pursuit import pursue
 from flipad_ops.regeneration.regenerator import Regenerator
 
@@ -40,8 +41,8 @@ def fit_tail(plan: Plan, scoring: Scoring, regenerator: Regenerator) -> JointTai
 
     def source(split: ForeignSplit) -> Followed:
         rows, far = followed(split.calibration, least)
-        _, at, sizes = np.unique(split.calibration_origins, return_inverse=True, return_counts=True)
-        return Followed(far, split.calibration_origins[rows], 1 / sizes[at[rows]], len(sizes))
+        count, shares = origin_weights(split.calibration_origins)
+        return Followed(far, split.calibration_origins[rows], count * shares[rows], count)
 
     if sum(len(split.calibration) for split in plan.splits.values()) < 2 * LEAST:
         return None

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import betaln
+
+from flipad_ops.scanning.decisions.rules import log_choose
 
 #: Of the images; where more were skipped a scan is incomplete, and never clean.
 MOST_SKIPPED = 0.5
@@ -99,13 +99,8 @@ def at_most(found: int, scanned: int, listed: int, confidence: float = 0.95) -> 
 def _hypergeometric(found: int, kind: int, scanned: int, listed: int) -> float:
     """P(at most `found` of `kind` among `scanned` of `listed`)."""
     some = np.arange(max(0, scanned - (listed - kind)), min(found, kind) + 1)
-    ways = _log_choose(kind, some) + _log_choose(listed - kind, scanned - some)
-    return float(np.exp(ways - _log_choose(listed, np.array(scanned))).sum())
-
-
-def _log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
-    log: NDArray[np.float64] = -np.log(n + 1) - betaln(n - k + 1, k + 1)
-    return log
+    ways = log_choose(kind, some) + log_choose(listed - kind, scanned - some)
+    return float(np.exp(ways - log_choose(listed, np.array(scanned))).sum())
 
 
 def beyond_sample(found: int, scanned: int, listed: int) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtrc, betaln
 
 from flipad_ops.common.errors import UsageError
-from flipad_ops.scanning.decisions.rules import benjamini_hochberg
+from flipad_ops.scanning.decisions.rules import benjamini_hochberg, log_choose
 
 #: Intra-class correlations of false alarms inside a foreign folder under which a test must hold,
 #: besides none: attributors record none, and a folder may hold patches of a few pictures.
@@ -77,7 +77,7 @@ def _worst_tail(hits: int, scanned: int, rate: float) -> float:
         for correlation in CORRELATIONS:
             weight = 1 / correlation - 1
             a, b = rate * weight, (1 - rate) * weight
-            log = -np.log(scanned + 1) - betaln(scanned - some + 1, some + 1)
+            log = log_choose(scanned, some)
             log += betaln(some + a, scanned - some + b) - betaln(a, b)
             tails.append(float(np.exp(log).sum()))
     return min(1.0, max(tails))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaln
 
 from flipad_ops.scanning.decisions.records import Finding, Row
 from flipad_ops.scanning.decisions.witnesses import why_said
@@ -29,6 +30,12 @@ def q_by_level(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     p_sorted = np.sort(p)
     levels, first = np.unique(p_sorted, return_index=True)
     return levels, benjamini_hochberg(p_sorted)[first]
+
+
+def log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Logarithm of "n choose k", for each k."""
+    log: NDArray[np.float64] = -np.log(n + 1) - betaln(n - k + 1, k + 1)
+    return log
 
 
 def needed_together(floor: float, count: int, fdr: float) -> int:
