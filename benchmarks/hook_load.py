@@ -123,6 +123,7 @@ def main() -> None:
     result = {
         "summary": {
             "latency_ms_p99": latency["p99"],
+            "status_page_ms_first": pages["status_page"]["first"],
             "status_page_ms_p50": pages["status_page"]["p50"],
             "metrics_ms_p50": pages["metrics"]["p50"],
             "fits": year.FITS,

@@ -1,15 +1,19 @@
-"""Hooks and a scan every minute for twenty minutes, with `kill -9` at random moments.
+"""Hooks, scans every minute and alerts for twenty minutes, with `kill -9` at random moments.
 
     python -m benchmarks.hook_soak [--minutes 20] [--seed 0]
 
-A real MLflow server, its webhook, `flipadops hooks up` with one worker and a schedule, real fits
-of small generators, real scans with a ledger of a folder that fills up. Killed are the service, its
-fits and its scans. Writes benchmarks/results/soak.json.
+A real MLflow server with webhooks; two services of `flipadops hooks up` on one PostgreSQL and one
+on SQLite, with one worker and one schedule each; real fits of small generators; real scans with a
+ledger of folders that fill up, one image in five of the scanned generator; a channel that refuses
+one message in ten. Killed are services, which start again with an empty disk, fits and scans.
+Writes benchmarks/results/soak.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import tempfile
 import time
 from collections import Counter
@@ -20,119 +24,89 @@ from typing import Any
 from mlflow import MlflowClient
 
 from benchmarks.frame.results import RESULTS, write_json
-from benchmarks.hook_parts.house import (
-    SECRET,
-    MlflowServer,
-    Service,
-    fitted_versions,
-    machine,
-    running,
-    stage,
-)
-from benchmarks.hook_parts.soak_parts import (
-    Folder,
-    Memory,
-    finished_scans,
-    kill,
-    ledger_keys,
-)
-from registry_hooks.fit_jobs import FitQueue
-from registry_hooks.install import install
-from registry_hooks.schema import DONE
-from tests.registry_hooks.servers import SETTINGS
+from benchmarks.hook_parts.alerts import receiving
+from benchmarks.hook_parts.cluster import Cluster
+from benchmarks.hook_parts.house import MlflowServer, machine, running, stage
+from benchmarks.hook_parts.soak_house import House
+from benchmarks.hook_parts.soak_parts import attributor
 
-#: Seconds between new images, new versions and kills (mean).
-IMAGES, VERSIONS, KILLS = 20.0, 120.0, 45.0
-SCHEDULE = """
-[[schedule]]
-name = "uploads"
-cron = "* * * * *"
-targets = ["{folder}/found"]
-models = ["gan"]
-state = "{folder}/uploads.db"
-fail_on = "never"
-time_limit = 120
-"""
+#: Seconds between new images and new versions, and between kills (mean).
+IMAGES, VERSIONS, KILLS = 20.0, 120.0, 30.0
+#: Seconds that all may take to come to rest at the end.
+REST = 900.0
 
 
 def soak(folder: Path, minutes: float, seed: int) -> dict[str, Any]:
     """Run it; what was lost, repeated and killed."""
-    chance = Random(seed)
-    with running(MlflowServer(folder)) as server:
+    attributor(folder / "toy")
+    versions = max(2, round(minutes * 60 / VERSIONS))
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(running(MlflowServer(folder)))
+        alerts = stack.enter_context(receiving(seed))
+        cluster = Cluster()
+        stack.callback(cluster.remove)
         client = MlflowClient(server.url)
-        versions = max(2, round(minutes * 60 / VERSIONS))
-        stage(server.url, versions)
-        service = Service(
-            folder,
-            server.url,
-            'include = ["gan"]\nlease = 10\nretry_after = 2',
-            f"[hooks.fit]\nnegatives_models = ['other']\n{SETTINGS}\n"
-            + SCHEDULE.format(folder=folder),
-        )
-        found, memory = Folder(folder / "found", seed), Memory()
-        found.add(40)
-        service.up("--workers", "1")
-        table = FitQueue(service.table)
-        try:
-            install(client, f"http://127.0.0.1:{service.port}/mlflow", SECRET)
-            killed: Counter[str] = Counter()
-            begin = time.monotonic()
-            end, half = begin + 60 * minutes, begin + 30 * minutes
-            due = {"images": begin, "version": begin, "kill": begin + KILLS}
-            registered = 0
-            while (now := time.monotonic()) < end:
-                if now >= due["images"]:
-                    found.add(5)
-                    due["images"] += IMAGES
-                if now >= due["version"] and registered < versions:
-                    registered += 1
-                    client.copy_model_version(f"models:/staged/{registered}", "gan")
-                    due["version"] += VERSIONS
-                if now >= due["kill"]:
-                    # In the second half the service lives on, so that its memory can be watched.
-                    kinds = ["fit", "scan"] if now > half else ["service", "fit", "scan"]
-                    hit = kill(service, chance.choice(kinds))
-                    if hit == "service":
-                        service.up("--workers", "1")
-                    if hit:
-                        killed[hit] += 1
-                        due["kill"] = now + chance.expovariate(1 / KILLS)
-                memory.sample(service, now)
-                time.sleep(0.5)
-            settled = _settle(table, service, registered, folder, found)
-            rows = table.rows()
-        finally:
-            table.close()
-            service.stop()
-        fitted = fitted_versions(client)
-    keys = ledger_keys(folder / "uploads.db")
-    lost_objects = sorted(found.names - set(keys))
-    fits = {version: fitted.get(version, 0) for version in map(str, range(1, registered + 1))}
+        stage(server.url, 2 * versions, ("gan", "fan"))
+        common = (client, alerts, folder / "toy")
+        houses = {
+            "postgresql": House(folder / "gan", "gan", *common, seed, cluster.url, services=2),
+            "sqlite": House(folder / "fan", "fan", *common, seed + 1),
+        }
+        for house in houses.values():
+            stack.callback(house.stop)
+            house.found.add(40)
+            house.up()
+        killed = _events(list(houses.values()), minutes, versions, Random(seed))
+        end = time.monotonic() + REST
+        settled = False
+        while time.monotonic() < end and not settled:
+            settled = all(house.settled() for house in houses.values())
+            time.sleep(2)
+        # A message too many would come now.
+        time.sleep(10)
+        for house in houses.values():
+            house.stop()
+        reports = {name: house.report() for name, house in houses.items()}
+        growth = max(memory.growth() for house in houses.values() for memory in house.memories[:1])
+    counts = ("lost", "repeated", "alerts_lost", "alerts_repeated", "findings")
     return {
         "summary": {
-            "lost": len(lost_objects) + sum(count == 0 for count in fits.values()),
-            "repeated": sum(count > 1 for count in [*fits.values(), *keys.values()]),
-            "memory_growth": memory.growth(),
+            **{name: sum(report[name] for report in reports.values()) for name in counts},
+            "kills": sum(killed.values()),
+            "memory_growth": growth,
         },
-        "machine": machine(), "minutes": minutes, "seed": seed, "killed": dict(killed),
-        "settled": settled, "objects": len(found.names), "versions": registered,
-        "states": dict(Counter(row.state for row in rows)),
-        "attempts": dict(Counter(str(row.attempts) for row in rows)),
-        "scans": finished_scans(service.table),
-        "memory_mb": memory.described(),
+        "machine": machine(), "load_average_1min_at_end": round(os.getloadavg()[0], 1),
+        "minutes": minutes, "seed": seed, "killed": dict(killed), "settled": settled,
+        "messages_refused": alerts.refused, "messages_again_under_one_id": alerts.sent_again(),
+        "findings_only_counted": alerts.unnamed, **reports,
         "command": "python -m benchmarks.hook_soak",
     }  # fmt: skip
 
 
-def _settle(table: FitQueue, service: Service, versions: int, folder: Path, found: Folder) -> bool:
-    """Wait until every version is done and a scan has seen every image; whether that came."""
-    end = time.monotonic() + 600
-    while time.monotonic() < end:
-        done = sum(row.state == DONE for row in table.rows()) == versions
-        if done and set(ledger_keys(folder / "uploads.db")) >= found.names:
-            return True
-        time.sleep(2)
-    return False
+def _events(houses: list[House], minutes: float, versions: int, chance: Random) -> Counter[str]:
+    """Images, versions and kills as they fall due; what was killed."""
+    killed: Counter[str] = Counter()
+    begin = time.monotonic()
+    end, half = begin + 60 * minutes, begin + 30 * minutes
+    images, version, kills = begin, begin, begin + KILLS
+    staged = 0
+    while (now := time.monotonic()) < end:
+        if now >= images:
+            images += IMAGES
+            for house in houses:
+                house.found.add(5)
+        if now >= version and staged < versions * len(houses):
+            version += VERSIONS
+            for house in houses:
+                staged += 1
+                house.register(staged)
+        if now >= kills and (hit := chance.choice(houses).hit(chance, services=now < half)):
+            killed[hit] += 1
+            kills = now + chance.expovariate(1 / KILLS)
+        for house in houses:
+            house.sample(now)
+        time.sleep(0.5)
+    return killed
 
 
 def main() -> None:

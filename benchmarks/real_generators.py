@@ -31,7 +31,7 @@ from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.generators import SplitGenerator, quantise, split_generator
-from tests.docs.forms_table import NO, SECTIONS, TOLD, YES
+from tests.docs.forms_table import CONVERT, NO, SECTIONS, TOLD, YES
 
 Row = dict[str, Any]
 NAME = "real_generators"
@@ -155,7 +155,7 @@ def summarise(rows: list[Row]) -> Row:
     taef = by_name.get("taef2", {})
     return {
         "forms_accepted": verdicts.count(YES) + verdicts.count(TOLD),
-        "forms_refused": verdicts.count(NO),
+        "forms_refused": verdicts.count(NO) + verdicts.count(CONVERT),
         "forms_refused_with_working_remedy": verdicts.count(TOLD),
         "generators": len(rows),
         "own_found_min": min((each["own_found"] for each in rows), default=None),

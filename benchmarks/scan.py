@@ -2,7 +2,7 @@
 
     python -m benchmarks.scan                                    # 100,000 objects of 16x16
     python -m benchmarks.scan --source faces --objects 10000 --name scan_faces
-    python -m benchmarks.scan --objects 2000 --repeats 1 --stage-objects 200 --name small
+    python -m benchmarks.scan --quick                            # 2,000 objects, printed only
 
 PNG objects lie in a SeaweedFS on this machine, 20 of them made by the attributed generator, the
 others patches of photographs and images of another generator. Each measurement is a process of its
@@ -37,17 +37,22 @@ def main() -> None:
     """Run everything and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", choices=list(SOURCES), default="small", help="of the images")
-    parser.add_argument("--objects", type=int, default=100_000, help="in the bucket")
-    parser.add_argument("--stage-objects", type=int, default=2_000, help="for stages against whole")
-    parser.add_argument("--repeats", type=int, default=5, help="of stages against whole")
+    parser.add_argument("--quick", action="store_true", help="under 3 minutes, no results written")
+    parser.add_argument("--objects", type=int, help="in the bucket; 100,000, or 2,000 when quick")
+    parser.add_argument("--stage-objects", type=int, help="for stages against whole: 2,000 or 500")
+    parser.add_argument("--repeats", type=int, help="of stages against whole: 5 or 2")
     parser.add_argument("--attributor", type=Path, help="folder of a fitted one; fits it else")
     parser.add_argument("--work", type=Path, help="folder for the server's data")
     parser.add_argument("--name", default="scan", help="of the two results")
     options = parser.parse_args()
+    options.objects = options.objects or (2_000 if options.quick else 100_000)
+    options.stage_objects = options.stage_objects or (500 if options.quick else 2_000)
+    options.repeats = options.repeats or (2 if options.quick else 5)
     with tempfile.TemporaryDirectory(dir=options.work) as temporary:
         results = Bench(options, Path(temporary)).run()
-    write_json(RESULTS / f"{options.name}.json", results, indent=2)
-    (RESULTS / f"{options.name}.md").write_text(in_words(results))
+    if not options.quick:
+        write_json(RESULTS / f"{options.name}.json", results, indent=2)
+        (RESULTS / f"{options.name}.md").write_text(in_words(results))
     print(in_words(results))
 
 
@@ -82,7 +87,7 @@ class Bench:
             began = time.perf_counter()
             from flipad_ops.storage import S3Access
 
-            store = S3Access().store("bench", "all")
+            store = S3Access().store("bench")
             say(f"upload {self.options.objects}")
             upload(store, self.content)
             uploaded = time.perf_counter() - began
@@ -105,7 +110,7 @@ class Bench:
         few, state = str(self.options.stage_objects), ("--state", str(self.work / "state.db"))
         for turn in range(self.options.repeats):
             self._one("stages", "stages", "--objects", few, "--turn", str(turn))
-        for count in ATTRIBUTORS:
+        for count in ATTRIBUTORS[: 2 if self.options.quick else None]:
             self._one(f"attributors_{count}", "scan", "--objects", few, "--attributors", str(count))
         fewer = str(max(self.options.stage_objects // 4, 1))
         self._one("screened", "scan", "--objects", fewer)
@@ -123,7 +128,7 @@ class Bench:
         folder = self.options.attributor or self.work / "attributor"
         command = [
             sys.executable, "-m", "benchmarks.scan_parts.measure", words[0],
-            "--target", "s3://bench/all", "--attributor", str(folder), *words[1:],
+            "--target", "s3://bench", "--attributor", str(folder), *words[1:],
         ]  # fmt: skip
         done = subprocess.run(
             command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True

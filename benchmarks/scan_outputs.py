@@ -1,6 +1,6 @@
 """How the time of outputs grows with attributors, and what the ledger's index saves.
 
-    nice python -m benchmarks.scan_outputs [--images 4000] [--rows 400000]
+    nice python -m benchmarks.scan_outputs [--images 20000] [--rows 400000]
 
 One scan's rows in a ledger for 1 and for 10 attributors; every format is written from it, five
 times, side by side. Ten attributors have ten times the findings: a ratio of 10 is linear.
@@ -108,7 +108,7 @@ def suspects(rows: int) -> dict[str, float]:
 def main() -> None:
     """Run it and write results/scan_outputs.json."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--rows", type=int, default=400_000)
     options = parser.parse_args()
     times, index = writing(options.images), suspects(options.rows)

@@ -8,7 +8,9 @@ What most need is here; everything else is imported from its module.
     outcome = flipad_ops.scan(flipad_ops.ScanRequest(("found/",), models=("faces",)))
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flipad_ops.common.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from flipad_ops.attribution.attributor import Attributor
@@ -20,24 +22,6 @@ if TYPE_CHECKING:
     from flipad_ops.workflows.fit import FitRequest, fit
     from flipad_ops.workflows.scan import ScanRequest, scan
     from flipad_ops.workflows.verify import VerifyRequest, verify
-
-#: Where each name is, loaded when it is asked for: torch and MLflow take seconds.
-_PLACES = {
-    "fit": "workflows.fit",
-    "FitRequest": "workflows.fit",
-    "scan": "workflows.scan",
-    "ScanRequest": "workflows.scan",
-    "verify": "workflows.verify",
-    "VerifyRequest": "workflows.verify",
-    "evaluate": "workflows.evaluate",
-    "EvaluateRequest": "workflows.evaluate",
-    "load_attributor": "attribution.serialisation",
-    "Attributor": "attribution.attributor",
-    "FitSettings": "attribution.fit_settings",
-    "recipe": "attribution.fit_settings",
-    "FlipadError": "common.errors",
-    "__version__": "common.version",
-}
 
 __all__ = [
     "Attributor",
@@ -57,12 +41,22 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "workflows.fit": "fit",
+        "workflows.fit_request": "FitRequest",
+        "workflows.scan": "scan",
+        "workflows.scan_request": "ScanRequest",
+        "workflows.verify": "verify VerifyRequest",
+        "workflows.evaluate": "evaluate EvaluateRequest",
+        "attribution.serialisation": "load_attributor",
+        "attribution.attributor": "Attributor",
+        "attribution.fit_settings": "FitSettings recipe",
+        "common.errors": "FlipadError",
+        "common.version": "__version__",
+    },
+)
 
 
 def __dir__() -> list[str]:

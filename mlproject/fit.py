@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from flipad_ops.common.exit_codes import ATTRIBUTOR, OK, end_process
-from flipad_ops.common.parameters import flag, items, whole
+from flipad_ops.common.parameters import flag, items, number, whole
 from flipad_ops.common.progress import stages
 
 
@@ -19,12 +19,14 @@ def main() -> int:
         ("negatives-models", ""),
         ("registry", "true"),
         ("group", ""),
+        ("patch-scale", "0"),
         ("recipe", "default"),
         ("settings", ""),
         ("seed", "0"),
         ("device", "cpu"),
         ("force", "false"),
         ("accept-weak", ""),
+        ("data-docs", "false"),
         ("allow-pickle", "false"),
     ):
         parser.add_argument(f"--{name}", default=default)
@@ -38,12 +40,14 @@ def main() -> int:
         negatives_models=items(given.negatives_models),
         registry=flag("registry", given.registry),
         group=given.group,
+        patch_scale=number("patch_scale", given.patch_scale),
         recipe=given.recipe,
         settings=read_settings(given.settings) if given.settings else None,
         seed=whole("seed", given.seed),
         device=given.device,
         force=flag("force", given.force),
         accept_weak=given.accept_weak.strip(),
+        data_docs=flag("data_docs", given.data_docs),
         allow_pickle=flag("allow_pickle", given.allow_pickle),
     )
     with stages() as progress:

@@ -11,8 +11,10 @@ from typing import Literal
 from jinja2 import TemplateSyntaxError
 from pydantic.dataclasses import dataclass
 
+from flipad_ops.common.config_file import root_of
+from flipad_ops.common.config_tables import STRICT, Above0, AtLeast1, read_tables
 from flipad_ops.common.errors import UsageError
-from registry_hooks.config_tables import STRICT, Above0, AtLeast1, read_tables, root_of
+from flipad_ops.common.extras import need
 from registry_hooks.messages import BODY, TITLE, compiled
 from registry_hooks.schedules import NAME
 
@@ -94,12 +96,9 @@ class Channel:
             if not url.startswith(("https://", "http://")):
                 raise UsageError(f"[[notify]] {self.name}: its URL is no http address.")
             return
-        try:
-            import apprise
-        except ImportError as error:
-            raise UsageError(
-                f"[[notify]] {self.name} needs the package apprise: pip install flipad-ops[notify]."
-            ) from error
+        need("notify", f"[[notify]] {self.name}")
+        import apprise
+
         if not apprise.Apprise().add(url):
             raise UsageError(f"[[notify]] {self.name}: Apprise does not know such a URL.")
 

@@ -11,10 +11,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
 from flipad_ops.common.errors import StateError, UsageError, first_line
+from flipad_ops.common.extras import need
 
 #: The last revision of `migrations`, and where the database says which one it has. The database may
 #: be MLflow's own, whose `alembic_version` is another.
-HEAD, VERSION_TABLE = "0003", "flipad_alembic"
+HEAD, VERSION_TABLE = "0004", "flipad_alembic"
 #: The table by which databases from before alembic say their version: 1, or none.
 BEFORE, LAST_BEFORE = "flipad_schema", 1
 #: Seconds that SQLite waits for another writer.
@@ -44,6 +45,8 @@ def open_database(url: str, must_exist: bool = False) -> sessionmaker[Session]:
     try:
         engine = create_engine(url, pool_pre_ping=True, **options)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        if url.startswith("postgresql"):
+            need("postgres", "A work table in PostgreSQL")
         # The URL may hold a password: not quoted.
         raise UsageError(f"The work table's URL cannot be used: {_plain(error)}.") from error
     if engine.dialect.name == "sqlite":

@@ -55,7 +55,9 @@ def _fit(order: Mapping[str, Any]) -> dict[str, Any]:
         return _run_here(settings, str(order["uri"]))
     except FlipadError as error:
         log.end(str(error), 1)
-        return {"error": type(error).__name__, "message": scrub(str(error))}
+        found = {"error": type(error).__name__, "message": scrub(str(error))}
+        remedy = getattr(error, "remedy", "")
+        return found | ({"figures": {"remedy": scrub(str(remedy))[:1000]}} if remedy else {})
     except KeyboardInterrupt:
         return {"error": "Interrupted", "message": "The fit was interrupted."}
     except Exception as error:  # the worker decides about another try
@@ -74,7 +76,18 @@ def _run_here(settings: HookSettings, uri: str) -> dict[str, Any]:
     sys.stdout.write(outcome.text())
     if outcome.held_back:
         return _weak(f"{outcome.attributor}/{outcome.version}", outcome.weak)
-    return {"attributor": f"{outcome.attributor}/{outcome.version}", "status": outcome.status}
+    attributor, figures = f"{outcome.attributor}/{outcome.version}", _figures(outcome.evaluation)
+    return {"attributor": attributor, "status": outcome.status, "figures": figures}
+
+
+def _figures(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """TPR and the worst false positive rate, as far as they are measured."""
+    from flipad_ops.attribution.words_of_rates import stated
+
+    if not evaluation:  # the attributor was there already
+        return {}
+    worst = [rate["value"] for rate in stated(evaluation).values()]
+    return {"tpr": evaluation["tpr"]["value"], **({"fpr": max(worst)} if worst else {})}
 
 
 def _weak(attributor: str, why: str) -> dict[str, Any]:
@@ -137,6 +150,8 @@ def _parameters(settings: HookSettings, uri: str, folder: Path) -> dict[str, Any
     }
     if not request.registry:
         parameters["registry"] = "false"
+    if request.data_docs:
+        parameters["data_docs"] = "true"
     if request.accept_weak:
         parameters["accept_weak"] = request.accept_weak
     if settings.needs_file():

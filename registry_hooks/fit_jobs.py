@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -15,6 +16,26 @@ from registry_hooks.schema import QUEUED, RUNNING, Delivery, Fit
 
 #: Deliveries older than the receiver's window cannot be replayed; a day leaves a trace to read.
 KEEP_DELIVERIES = 86_400.0
+#: Fits read at a time by `known`, and seconds between: other threads answer meanwhile.
+PAGE, PAUSE = 1000, 0.005
+
+
+class KnownFit(NamedTuple):
+    """What reconciling asks of a fit; the whole of each would take seconds for a year's."""
+
+    model: str
+    version: int
+    config: str
+    id: int
+    state: str
+    error: str | None
+    reason: str | None
+    attributor: str | None
+    started: float | None
+    updated: float
+
+
+_KNOWN = (Fit.key, *(getattr(Fit, name) for name in KnownFit._fields[2:]))
 
 
 class FitQueue(JobQueue[Fit]):
@@ -70,6 +91,20 @@ class FitQueue(JobQueue[Fit]):
             query = query.where(Fit.updated >= since)
         with self.reads() as session:
             return list(session.scalars(query))
+
+    def known(self) -> Iterator[KnownFit]:
+        """All of them, a page at a time: each row is as it stands when its page is read."""
+        query, last = select(*_KNOWN).order_by(Fit.id).limit(PAGE), 0
+        while True:
+            with self.reads() as session:
+                page = session.execute(query.where(Fit.id > last)).all()
+            for key, *rest in page:
+                model, _, version = key.rpartition("/")
+                yield KnownFit(model, int(version), *rest)
+            if len(page) < PAGE:
+                return
+            last = page[-1].id
+            time.sleep(PAUSE)
 
     def waiting(self, most: int) -> list[Fit]:
         """Those that run and those that are queued, in their order, so many at most."""

@@ -67,6 +67,7 @@ class FitEnd:
     attributor: str | None = None
     kind: str | None = None
     message: str | None = None
+    figures: dict[str, Any] | None = None
 
 
 class FitProcess(Child):
@@ -109,9 +110,10 @@ class FitProcess(Child):
             found = json.loads(self._result.read_text(encoding="utf-8"))
         code = self.wait()
         if "attributor" in found:
-            return FitEnd(attributor=found["attributor"])
+            return FitEnd(attributor=found["attributor"], figures=found.get("figures"))
         if "error" in found:
-            return FitEnd(kind=found["error"], message=found["message"])
+            figures = found.get("figures")
+            return FitEnd(kind=found["error"], message=found["message"], figures=figures)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
         return FitEnd(kind="Crashed", message=f"The fit's process ended by {how}, see its log.")
 
@@ -188,14 +190,14 @@ class FitWorker:
 
     def _write(self, fit: Fit, end: FitEnd) -> str:
         if end.attributor is not None:
-            self._queue.finish(fit, DONE, attributor=end.attributor)
+            self._queue.finish(fit, DONE, attributor=end.attributor, figures=end.figures)
             return DONE
         reason = end.message or "No reason was left."
         if end.kind == "GeneratorNotFound":
             self._queue.finish(fit, SKIPPED, reason=DELETED, error=end.kind)
             return SKIPPED
         if end.kind in PERMANENT:
-            self._queue.finish(fit, FAILED, reason=reason, error=end.kind)
+            self._queue.finish(fit, FAILED, reason=reason, error=end.kind, figures=end.figures)
             return FAILED
         return self._queue.retry(fit, reason, end.kind)
 

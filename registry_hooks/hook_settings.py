@@ -11,18 +11,18 @@ from typing import Any
 from pydantic.dataclasses import dataclass
 
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
-from flipad_ops.common.errors import UsageError
-from flipad_ops.workflows.fit_request import FitRequest
-from registry_hooks.config_tables import (
+from flipad_ops.common.config_file import read_toml, root_of
+from flipad_ops.common.config_tables import (
     STRICT,
     Above0,
     AtLeast0,
     AtLeast1,
     Texts,
     checked,
-    read_toml,
-    root_of,
 )
+from flipad_ops.common.errors import UsageError
+from flipad_ops.common.near_names import did_you_mean
+from flipad_ops.workflows.fit_request import FitRequest
 
 _FIT = frozenset(
     [
@@ -33,6 +33,7 @@ _FIT = frozenset(
         "negatives_models",
         "registry",
         "accept_weak",
+        "data_docs",
         "device",
         "allow_pickle",
         "experiment",
@@ -100,7 +101,8 @@ class HookSettings:
     def __post_init__(self) -> None:
         unknown = sorted(set(self.fit) - _FIT)
         if unknown:
-            raise UsageError(f"[hooks.fit] has an unknown key {unknown[0]!r}.")
+            near = did_you_mean(unknown[0], _FIT)
+            raise UsageError(f"[hooks.fit] has an unknown key {unknown[0]!r}{near}")
         if self.project and self.backend != "local" and self.needs_file():
             # They travel in a file, which another machine does not see.
             raise UsageError(

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sqlalchemy import CursorResult, Executable, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
@@ -22,6 +22,22 @@ RETRIED, RELEASED = "retried", "released"
 _FREE: Mapping[str, Any] = {"token": None, "owner": None, "lease_until": None}
 
 J = TypeVar("J", bound=Job)
+
+
+class Seen(Protocol):
+    """A job as it was when somebody read it."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`."""
+
+    @property
+    def updated(self) -> float:
+        """When it changed last."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +153,7 @@ class JobQueue(Generic[J]):
         back = {"state": QUEUED, "due": self.clock(), "attempts": job.attempts - 1}
         return self._end(job, RELEASED, back)
 
-    def move(self, job: J, state: str, **values: Any) -> bool:
+    def move(self, job: Seen, state: str, **values: Any) -> bool:
         """Change a job that nobody has touched since it was read."""
         now = self.clock()
         changes: dict[str, Any] = {"state": state, "updated": now, "ended": now, **_FREE, **values}
@@ -153,6 +169,14 @@ class JobQueue(Generic[J]):
             query = query.where(self.job.queue == queue)
         with self.reads() as session:
             return list(session.scalars(query))
+
+    def find(self, number: int) -> J | None:
+        """The job of an id."""
+        # Beyond it no database counts.
+        if not 0 < number < 2**31:
+            return None
+        with self.reads() as session:
+            return session.get(self.job, number)
 
     def counts(self) -> dict[str, int]:
         """Jobs by state, absent states as 0."""

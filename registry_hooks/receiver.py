@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
@@ -19,9 +19,9 @@ from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.hook_settings import HookSettings
 from registry_hooks.intake import Intake
 from registry_hooks.metrics import CONTENT_TYPE, Deliveries, exposition
+from registry_hooks.pages import add_pages
 from registry_hooks.schedules import Schedule
 from registry_hooks.signature import Forged, verify
-from registry_hooks.status_page import headers, render_status
 
 logger = logging.getLogger("flipad.hooks")
 
@@ -111,15 +111,7 @@ def create_app(
     # A plain route: FastAPI's own would look for parameters in every request.
     app.add_route("/mlflow", webhook.post, methods=["POST"])
 
-    if settings.status_page:
-
-        @app.get("/")
-        def status() -> Response:
-            try:
-                text = render_status(fits, schedules, settings.config_sha256())
-            except SQLAlchemyError:
-                return PlainTextResponse("work table away\n", 503)
-            return HTMLResponse(text, headers=headers())
+    add_pages(app, fits, settings, schedules)
 
     @app.get("/healthz")
     async def healthz() -> Response:

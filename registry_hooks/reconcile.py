@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flipad_ops.registry import tags
 from flipad_ops.registry.inventory import list_versions
-from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, SKIPPED, Fit
+from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, SKIPPED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from registry_hooks.fit_jobs import FitQueue
+    from registry_hooks.fit_jobs import FitQueue, KnownFit
     from registry_hooks.hook_settings import HookSettings
 
 _PROMPT = "mlflow.prompt.is_prompt"
@@ -58,6 +59,8 @@ class _Registry:
     #: (generator, version, configuration) -> attributor.
     fitted: dict[tuple[str, int, str], str]
     attributors: set[str]
+    #: Attributor -> its "tpr" and "fpr".
+    figures: dict[str, dict[str, float]]
 
     def attributor(self, key: tuple[str, int], config: str) -> str | None:
         """The attributor of a version under a configuration, own or shared with its class."""
@@ -82,7 +85,7 @@ def reconcile(client: MlflowClient, queue: FitQueue, settings: HookSettings) -> 
         The registry cannot be listed; the table is left as it was.
     """
     config = settings.config_sha256()
-    rows = {(row.model, row.version, row.config): row for row in queue.rows()}
+    rows = {(row.model, row.version, row.config): row for row in queue.known()}
     registry = _survey(list_versions(client), settings)
     found = Reconciled(versions=len(registry.generators))
     missing, served = [], []
@@ -96,7 +99,8 @@ def reconcile(client: MlflowClient, queue: FitQueue, settings: HookSettings) -> 
         else:
             served.append((key, attributor))
     for key, attributor in served:
-        queue.enqueue([key], config, state=DONE, attributor=attributor)
+        figures = registry.figures.get(attributor)
+        queue.enqueue([key], config, state=DONE, attributor=attributor, figures=figures)
     queue.enqueue(missing, config)
     found.queued += [_name(*key) for key in missing]
     found.served += [_name(*key) for key, _ in served]
@@ -106,17 +110,20 @@ def reconcile(client: MlflowClient, queue: FitQueue, settings: HookSettings) -> 
 
 
 def _review(
-    queue: FitQueue, row: Fit, attributor: str | None, registry: _Registry, found: Reconciled
+    queue: FitQueue, row: KnownFit, attributor: str | None, registry: _Registry, found: Reconciled
 ) -> None:
     name = _name(row.model, row.version)
     if attributor is not None:
         # Queued and running work finds its attributor itself.
         known = row.state == DONE and row.attributor == attributor
         if row.state not in (QUEUED, RUNNING) and not known:
-            queue.move(row, DONE, attributor=attributor, reason=None, error=None)
+            figures = registry.figures.get(attributor)
+            queue.move(row, DONE, attributor=attributor, reason=None, error=None, figures=figures)
             found.served.append(name)
     elif row.state == DONE:
-        if queue.move(row, QUEUED, attributor=None, reason=f"{row.attributor} vanished."):
+        if queue.move(
+            row, QUEUED, attributor=None, figures=None, reason=f"{row.attributor} vanished."
+        ):
             found.vanished.append(name)
     elif row.state == SKIPPED:
         if queue.move(row, QUEUED, reason=None, error=None):
@@ -132,7 +139,9 @@ def _review(
             found.revived.append(name)
 
 
-def _retire(queue: FitQueue, row: Fit, config: str, registry: _Registry, found: Reconciled) -> None:
+def _retire(
+    queue: FitQueue, row: KnownFit, config: str, registry: _Registry, found: Reconciled
+) -> None:
     if row.state in (SKIPPED, RUNNING):
         return  # a running fit finds out by itself
     if (row.model, row.version) not in registry.generators:
@@ -143,11 +152,12 @@ def _retire(queue: FitQueue, row: Fit, config: str, registry: _Registry, found: 
 
 
 def _survey(versions: Iterable[ModelVersion], settings: HookSettings) -> _Registry:
-    registry = _Registry({}, {}, set())
+    registry = _Registry({}, {}, set(), {})
     for version in versions:
         if tags.is_attributor(version.tags):
             name = _name(version.name, version.version)
             registry.attributors.add(name)
+            registry.figures[name] = _figures(version.tags)
             stated = [
                 version.tags.get(t) for t in (tags.GENERATOR, tags.GENERATOR_VERSION, tags.CONFIG)
             ]
@@ -159,6 +169,14 @@ def _survey(versions: Iterable[ModelVersion], settings: HookSettings) -> _Regist
         elif settings.wants(version.name) and _PROMPT not in version.tags:
             registry.generators[version.name, int(version.version)] = version
     return registry
+
+
+def _figures(stated: Mapping[str, str]) -> dict[str, float]:
+    found = dict[str, float]()
+    for name, tag in (("tpr", tags.TPR), ("fpr", tags.FPR)):
+        with contextlib.suppress(KeyError, ValueError):
+            found[name] = float(stated[tag])
+    return found
 
 
 def _name(model: str, version: int | str) -> str:

@@ -85,12 +85,10 @@ class ScanQueue(JobQueue[Scan]):
         slot : float or None
             The due time that this start is for; None for a start by hand.
         """
-        now = self.clock()
-        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-        folder = logs.absolute() / "scans" / name / f"{stamp}-{uuid.uuid4().hex[:8]}"
         with self.sessions.begin() as session:
             # Until the commit, no other process gets past this row.
             times = session.get(ScheduleTimes, name, with_for_update=True)
+            now = self.clock()  # whoever waited for the row begins after the one before it ended
             if times is None:
                 return None
             if slot is not None and (times.paused or times.slot >= slot):
@@ -101,6 +99,8 @@ class ScanQueue(JobQueue[Scan]):
                 return None
             if slot is not None:
                 times.slot = slot
+            stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+            folder = logs.absolute() / "scans" / name / f"{stamp}-{uuid.uuid4().hex[:8]}"
             row = self._row(name, None, folder=str(folder), told=False, **_NEW)
             scan = Scan(**row if slot is None else {**row, "due": slot})
             self._take(scan, None, now)
@@ -136,6 +136,14 @@ class ScanQueue(JobQueue[Scan]):
         over = and_(Scan.ended.is_not(None), Scan.told.is_(False))
         with self.reads() as session:
             return list(session.scalars(select(Scan).where(over).order_by(Scan.id)))
+
+    def previous(self, scan: Scan) -> Scan | None:
+        """The last scan of its schedule before it that ended well."""
+        earlier = and_(Scan.queue == scan.schedule, Scan.id < scan.id, Scan.exit_code.in_(SUCCESS))
+        with self.reads() as session:
+            return session.scalars(
+                select(Scan).where(earlier).order_by(Scan.id.desc()).limit(1)
+            ).first()
 
     def tell(self, scan: Scan) -> None:
         """Nobody needs to look at this scan again."""

@@ -10,24 +10,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
-from apscheduler.triggers.cron import CronTrigger
 from pydantic.dataclasses import dataclass
 
-from flipad_ops.common.errors import UsageError
-from flipad_ops.scanning.outputs import format_names
-from registry_hooks.config_tables import (
+from flipad_ops.common.config_file import root_of
+from flipad_ops.common.config_tables import (
     STRICT,
     Above0,
     AtLeast0,
     AtLeast1,
     TextOrTexts,
     read_tables,
-    root_of,
 )
+from flipad_ops.common.errors import UsageError
+from flipad_ops.scanning.outputs import format_names
 from registry_hooks.cron_times import next_run
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
 
 #: Goes into file names and log lines.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -104,6 +106,8 @@ class Schedule:
 
     def trigger(self) -> CronTrigger:
         """What the clock shows when it runs; a UsageError for a cron line that is none."""
+        from apscheduler.triggers.cron import CronTrigger
+
         try:
             minute, hour, day, month, weekday = self.cron.split()
             if "*" not in (day, weekday):

@@ -77,6 +77,8 @@ class Fit(Job):
 
     attributor: Mapped[str | None] = mapped_column(String(512))
     log: Mapped[str | None] = mapped_column(Text)
+    #: "tpr" and "fpr" of a done one as far as they are known; of a failed one the "remedy".
+    figures: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
     config: Mapped[str] = synonym("queue")
 
     @property

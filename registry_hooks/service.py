@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -40,6 +41,17 @@ def stop_on_signals() -> threading.Event:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, asked)
     return stop
+
+
+def load_libraries() -> None:
+    """Load what the service needs before it listens: an import in a thread holds answers up, and so
+    does a look of Python's collector through all of it. For a process that does nothing else."""
+    import mlflow  # noqa: F401
+
+    import registry_hooks.receiver  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 def run_workers(settings: HookSettings, stop: threading.Event, workers: int = 1) -> None:
@@ -96,6 +108,8 @@ def run_service(
                 app, log_config=None, access_log=False, server_header=False, lifespan="off"
             )
         )
+        with contextlib.suppress(SQLAlchemyError):
+            app.state.warm_up()
         receiver = _thread(lambda: server.run(sockets=[listener]))
         others = [_thread(timer.run)]
         others += [_thread(_worker(fits, settings, stop)) for _ in range(workers)]

@@ -1,33 +1,43 @@
 """The page at `/`: work, attributors, scans, schedules and failures, as the tables have them.
 
-Names and reasons come from others: autoescape is on, no link is built from them, and the page's
-policy allows no script, no network and only the one style sheet that it was rendered with.
+Names and reasons come from others: autoescape is on, links lead to these pages and to the
+configured registry alone, and the page's policy allows no script, no network and only the one
+style sheet that it was rendered with.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import math
+import shlex
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from flipad_ops.common.version import __version__
 from registry_hooks.fit_jobs import FitQueue
+from registry_hooks.hook_settings import HookSettings
+from registry_hooks.log_files import last_line
 from registry_hooks.notice_jobs import NoticeQueue
-from registry_hooks.scan_jobs import ScanQueue
+from registry_hooks.scan_comparison import Comparison
+from registry_hooks.scan_jobs import SUCCESS, ScanQueue
 from registry_hooks.schedules import Schedule
-from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING
+from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, Scan
 
 #: Rows shown of each list; `hooks status` has them all.
 SHOWN = 100
+#: Scans in a schedule's trend.
+TREND = 30
 
 
-def render_status(fits: FitQueue, schedules: Sequence[Schedule], config: str) -> str:
+def render_status(fits: FitQueue, schedules: Sequence[Schedule], settings: HookSettings) -> str:
     """The whole page.
 
     Raises
@@ -36,12 +46,14 @@ def render_status(fits: FitQueue, schedules: Sequence[Schedule], config: str) ->
         The database does not answer.
     """
     counts, scans = fits.counts(), ScanQueue(fits.sessions)
+    logs, work = Path(settings.logs), fits.waiting(SHOWN)
     times = scans.times()
     messages = NoticeQueue(fits.sessions, fits.clock).newest()
     return _template().render(
         counts=counts,
         failed=fits.rows(FAILED, most=SHOWN),
-        work=fits.waiting(SHOWN),
+        work=work,
+        stages={row.id: last_line(row.log, logs) for row in work if row.state == RUNNING},
         served=fits.rows(DONE, most=SHOWN),
         more={
             "failed": max(0, counts[FAILED] - SHOWN),
@@ -49,13 +61,64 @@ def render_status(fits: FitQueue, schedules: Sequence[Schedule], config: str) ->
             "served": max(0, counts[DONE] - SHOWN),
         },
         scans=scans.newest(limit=20),
-        schedules=[(each, times.get(each.name)) for each in schedules],
+        schedules=[
+            (each, times.get(each.name), trend(scans.newest(each.name, TREND)))
+            for each in schedules
+        ],
         unsent=[message for message in messages if message.state != DONE][:20],
-        config=config,
+        config=settings.config_sha256(),
+        model_page=partial(model_page, settings.registry),
+        retry=lambda row: f"flipadops hooks retry {shlex.quote(row.uri)}",
         now=time.time(),
         code_version=__version__,
         style=style(),
     )
+
+
+def render_scan(scan: Scan, before: Scan | None, found: Comparison | None) -> str:
+    """One scan, and its findings beside those of an earlier one."""
+    return _template("scan.html.j2").render(
+        scan=scan,
+        before=before,
+        parts=None if found is None else found.parts(),
+        code_version=__version__,
+        style=style(),
+    )
+
+
+def model_page(registry: str | None, name: str | None) -> str:
+    """Where MLflow shows "model/version"; "" without a server, or for no such name."""
+    model, _, version = (name or "").rpartition("/")
+    if not model or not (registry or "").startswith(("http://", "https://")):
+        return ""
+    scheme, place, path, _, _ = urlsplit(str(registry))
+    # What stands before the host may be a password.
+    base = urlunsplit((scheme, place.rpartition("@")[2], path.rstrip("/"), "", ""))
+    return f"{base}/#/models/{quote(model, safe='')}/versions/{quote(version, safe='')}"
+
+
+def trend(newest: Sequence[Scan]) -> list[dict[str, Any]]:
+    """Bars of the last scans of a schedule, the oldest first: place, height, kind and words.
+
+    Heights are logarithmic, so that one finding is seen beside a thousand.
+    """
+    ended = [scan for scan in reversed(newest) if scan.ended is not None]
+    counts = [(scan.leaks or 0) + (scan.review or 0) for scan in ended]
+    most = math.log1p(max(counts, default=0)) or 1.0
+    return [
+        {
+            "x": 6 * place,
+            "height": round(3 + 21 * math.log1p(count) / most, 1),
+            "kind": "bad"
+            if scan.leaks
+            else "warn"
+            if count or scan.exit_code not in SUCCESS
+            else "good",
+            "words": f"{_moment(scan.started)}: {scan.leaks or 0} leaks, {scan.review or 0} for "
+            f"review, {scan.scored or 0} scored",
+        }
+        for place, (scan, count) in enumerate(zip(ended, counts, strict=True))
+    ]
 
 
 def headers() -> dict[str, str]:
@@ -79,8 +142,8 @@ def style() -> str:
     return environment.get_template("status.css").render()
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
+@lru_cache(maxsize=2)
+def _template(name: str = "status.html.j2") -> Template:
     environment = Environment(
         loader=PackageLoader("registry_hooks", "."),
         autoescape=True,
@@ -88,14 +151,18 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": _moment, "span": _span}
-    return environment.get_template("status.html.j2")
+    environment.filters |= {"moment": _moment, "span": _span, "share": _share}
+    return environment.get_template(name)
 
 
 def _moment(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}%"
 
 
 def _span(seconds: Any) -> str:

@@ -13,15 +13,7 @@ from flipad_ops.generators import SplitGenerator, quantise, split_generator
 from flipad_ops.inversion import InversionSettings
 from tests.generators.toys import dcgan16
 
-pytest_plugins = ["tests.registry.stores"]
-
-#: The longest file, some minutes of one core: begun last it would keep one process waiting.
-LONGEST = "tests/e2e/test_face_dcgan.py"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest file."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+pytest_plugins = ["tests.durations", "tests.registry.stores"]
 
 
 def noise_images(count: int, seed: int) -> torch.Tensor:

@@ -16,7 +16,7 @@ import flipad_ops
 ROOT = Path(__file__).parents[1]
 PRODUCT = ("flipad_ops", "registry_hooks", "mlproject", "pipelines")
 #: A command, its workflow and its entry point in MLproject have its name.
-COMMANDS = {"fit.py", "scan.py", "verify.py", "register.py"}
+COMMANDS = {"fit.py", "scan.py", "verify.py", "register.py", "report.py"}
 LONGEST_FILE, LONGEST_FUNCTION = 280, 80
 
 

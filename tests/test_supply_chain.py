@@ -35,9 +35,9 @@ KNOWN = {
 }
 
 
-def locked() -> dict[str, str]:
+def locked(file: str = "requirements-cpu.lock") -> dict[str, str]:
     """Versions by name, on this platform and Python."""
-    text = (ROOT / "requirements-cpu.lock").read_text(encoding="utf-8")
+    text = (ROOT / file).read_text(encoding="utf-8")
     pins = [Requirement(line) for line in _PIN.findall(text)]
     return {
         canonicalize_name(pin.name): next(iter(pin.specifier)).version
@@ -48,13 +48,13 @@ def locked() -> dict[str, str]:
 
 def project() -> dict[str, list[str]]:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = table["optional-dependencies"]
-    return {"": table["dependencies"], **{name: extras[name] for name in ("test", "dev", "docs")}}
+    return {"": table["dependencies"], **table["optional-dependencies"]}
 
 
 def test_every_requirement_is_locked_within_its_range() -> None:
     pins = locked()
-    for text in (line for lines in project().values() for line in lines):
+    extras = {name: lines for name, lines in project().items() if name != "onnx-gpu"}
+    for text in (line for lines in extras.values() for line in lines):
         wanted = Requirement(text)
         here = wanted.marker is None or wanted.marker.evaluate()
         if not here or wanted.name in ("torch", "flipad-ops"):  # torch: its pin, any build
@@ -72,11 +72,24 @@ def test_constraints_are_what_is_locked() -> None:
     assert not differing, "run make lock"
 
 
-@pytest.mark.parametrize("name", ["requirements-cpu.lock", "requirements-foreign.lock"])
+def test_the_product_alone_is_locked_to_the_same_versions() -> None:
+    product, everything = locked("requirements-product.lock"), locked()
+    assert {name: everything.get(name) for name in product} == product
+    ours = {"torch", "flipad-ops"}
+    for wanted in map(Requirement, project()[""] + project()["fit"]):
+        assert wanted.name in ours or canonicalize_name(wanted.name) in product
+    assert not {"pytest", "ray", "boto3", "onnxruntime", "great-expectations"} & set(product)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["requirements-cpu.lock", "requirements-demo.lock", "requirements-foreign.lock",
+     "requirements-product.lock"],
+)  # fmt: skip
 def test_every_locked_package_has_hashes(name: str) -> None:
     entries = re.split(r"^(?=\w)", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
     entries = [entry for entry in entries if entry.strip()]
-    assert len(entries) >= 2
+    assert entries
     assert all("--hash=sha256:" in entry for entry in entries)
     assert "://" not in "".join(entries)  # no index, no address
 

@@ -20,8 +20,8 @@ from flipad_ops.attribution.fit_inverter import build_inverter
 from flipad_ops.common.errors import UsageError
 from flipad_ops.generators import quantise
 from flipad_ops.inversion import FinalLayerInverter
+from flipad_ops.inversion.solvers.iterates import interval, weighted
 from flipad_ops.inversion.solvers.iterates import rounded as to_power
-from flipad_ops.inversion.solvers.iterates import weighted
 from flipad_ops.inversion.solvers.packed import PackedTerms
 from flipad_ops.inversion.solvers.splitting import (
     BACKOFF,
@@ -140,9 +140,11 @@ class UnrolledInversion:
             mu = mu.reshape(-1, 1, 1, 1)
         d, due = torch.zeros_like(ridge), torch.zeros_like(iterations)
         answer = torch.zeros_like(ridge)
-        for age in range(0, int(iterations.max()), every):
+        age, most = 0, self.settings.max_iterations
+        while age < int(iterations.max()):
             total = torch.zeros_like(d)
-            for _ in range(every):
+            steps = min(int(interval(torch.tensor(age), every)), most - age)
+            for _ in range(steps):
                 old = (d, u)
                 near, pull = self._prox(d, u, lower, upper, mu, terms)
                 total = total + near
@@ -151,9 +153,10 @@ class UnrolledInversion:
                 back = linear(w, operator.adjoint, operator.apply)
                 d = d + RELAXATION * (near - d + r * back)
                 u = u - RELAXATION * (pull + w)
-            here = (iterations == age + every).reshape(-1, 1, 1, 1)
-            answer = torch.where(here, total / every, answer)
+            here = (iterations == age + steps).reshape(-1, 1, 1, 1)
+            answer = torch.where(here, total / steps, answer)
             d, u, mu, due = self._balance(old, (d, u), (lower, upper), mu, due, age, terms)
+            age += steps
         return operator.unpack_input(answer)
 
     def _prox(self, d: Tensor, u: Tensor, lower: Tensor, upper: Tensor, mu: Tensor,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,19 +115,20 @@ class MlflowServer:
             servers.kill_group(self.process)
 
 
-def stage(url: str, versions: int) -> None:
-    """Register "other", `versions` of "staged" (an export takes seconds), and an empty "gan"."""
+def stage(url: str, versions: int, models: Sequence[str] = ("gan",)) -> None:
+    """Register "other", `versions` of "staged" (an export takes seconds), and empty `models`."""
     register_generator("other", *tiny_generator(seed=999), tracking_uri=url)
     for seed in range(versions):
         register_generator("staged", *tiny_generator(seed=seed), tracking_uri=url)
-    MlflowClient(url).create_registered_model("gan")
+    for model in models:
+        MlflowClient(url).create_registered_model(model)
 
 
-def fitted_versions(client: MlflowClient) -> Counter[str]:
-    """Attributor versions of "gan" by generator version."""
+def fitted_versions(client: MlflowClient, model: str = "gan") -> Counter[str]:
+    """Attributor versions of a model by generator version."""
     return Counter(
         found.tags[tags.GENERATOR_VERSION]
-        for found in client.search_model_versions("name = 'gan-attributor'")
+        for found in client.search_model_versions(f"name = '{model}-attributor'")
     )
 
 

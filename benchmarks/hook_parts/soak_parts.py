@@ -12,14 +12,54 @@ from pathlib import Path
 import torch
 
 from benchmarks.hook_parts.house import Service
+from flipad_ops.attribution.fit_settings import FitSettings
+from flipad_ops.attribution.fitting import fit_attributor
+from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.attribution.serialisation import save_attributor
+from flipad_ops.detection import DeepSadSettings
+from flipad_ops.generators import SplitGenerator, split_generator
+from flipad_ops.inversion import InversionSettings
 from flipad_ops.samples.png import encode_png
+from tests.conftest import noise_images
+from tests.generators.toys import dcgan16
 
 #: How a child of the service is told: a word of its command line.
 WORDS = {"fit": "registry_hooks.fit_entry", "scan": "flipad_ops scan"}
 
 
+def attributor(path: Path) -> None:
+    """Fit the generator of the planted images, and keep its attributor at `path`."""
+    fitted = fit_attributor(
+        _own(),
+        {
+            "noise": ForeignImages(noise_images(200, seed=1)),
+            "sibling": ForeignImages(_own(seed=1).sample(200, seed=1)),
+        },
+        FitSettings(
+            inversion=InversionSettings(max_iterations=40, tolerance=0.1),
+            detector=DeepSadSettings(dim=8, epochs=4, batch_size=16, learning_rate=2e-3),
+            own_train=60,
+            own_calibration=40,
+            own_test=24,
+            anchor_samples=32,
+            channels=4,
+            students=1,
+            student_steps=2,
+            min_negatives=20,
+            max_negatives=400,
+            more_null=0,
+        ),
+        equivalence_class=("toy/1",),
+    )
+    save_attributor(fitted.attributor, path)
+
+
+def _own(seed: int = 0) -> SplitGenerator:
+    return split_generator(dcgan16(seed=seed), {"latent": {"shape": [4, 1, 1]}}, name="toy")
+
+
 class Folder:
-    """A folder of images that fills up; the sizes are those of the tiny generators.
+    """A folder of images that fills up; one in five is of the generator of `attributor`.
 
     Parameters
     ----------
@@ -29,14 +69,17 @@ class Folder:
 
     def __init__(self, path: Path, seed: int) -> None:
         path.mkdir()
-        self.path, self.names = path, set[str]()
-        self._source = torch.Generator().manual_seed(seed)
+        self.path, self.names, self.planted = path, set[str](), 0
+        self._source, self._own, self._seed = torch.Generator().manual_seed(seed), _own(), seed
 
     def add(self, count: int) -> None:
         """So many more images; each appears whole."""
         for _ in range(count):
             name = f"{len(self.names):05d}.png"
             pixels = torch.rand(3, 16, 16, generator=self._source)
+            if len(self.names) % 5 == 0:
+                self.planted += 1
+                pixels = self._own.sample(1, seed=1000 * self._seed + self.planted)[0]
             part = self.path / f".{name}"
             part.write_bytes(encode_png((pixels * 255).round() / 255))
             part.rename(self.path / name)
@@ -111,18 +154,6 @@ def ledger_keys(path: Path) -> Counter[str]:
         return Counter()
     finally:
         ledger.close()
-
-
-def finished_scans(table: str) -> dict[str, int]:
-    """Scans of the schedule by state and exit code."""
-    work = sqlite3.connect(table.removeprefix("sqlite:///"))
-    try:
-        found = work.execute(
-            "SELECT state, exit_code, count(*) FROM flipad_job WHERE kind = 'scan' GROUP BY 1, 2"
-        )
-        return {f"{state}, exit {code}": count for state, code, count in found}
-    finally:
-        work.close()
 
 
 def _descendants(pid: int) -> list[int]:

@@ -127,9 +127,9 @@ def second_margin(
     said = []
     for way, made in ((PLAIN, plain), (PLACED, shown)):
         observed = PixelBox(pixels, regenerator.step)
-        measured = measures(pixels, made, observed)
+        measured = measures(pixels, made, observed, remade.descent)
         # Far from all support vectors the judge has no slope; the distance always has one.
-        over = measured[:, 0] - measured[:, 4]
+        over = measured[:, 0] - measured[:, 5]
         said.append(regenerator.model.judge(way)(measured) + pull * over)
     return torch.where(remade.placed, said[1], said[0])
 

@@ -15,6 +15,7 @@ TITLES = {
     "siblings": "Real upscalers: siblings that no fit saw",
     "taef2": "The small FLUX.2 autoencoder at 64x64",
     "taef2_256": "The same at 256x256",
+    "taef2_512": "One image at 512x512",
     "faces": "A public face generator",
     "cost": "What a scan of other people's images costs",
     "whitebox": "White box: both witnesses at once",
@@ -36,7 +37,8 @@ _NOTES = {
     "siblings": "Fitted with photographs alone as foreign images.",
     "taef2": "Own: decoded latents of photographs of origins that no fit saw; foreign: other "
     "patches of those. The AUC's interval is a bootstrap over images.",
-    "taef2_256": "Few images and a short search.",
+    "taef2_512": "The distance alone, for the time and the memory that it takes.",
+    "taef2_256": "The distance alone, of few images, searched shortly: a fit takes a CPU hours.",
     "faces": '"other training": somebody else\'s weights of the same architecture.',
     "cost": "CPU seconds of pairs of scans in one process, in turn; the median of their ratios.",
     "whitebox": "The attack alternates between the product's search and steps of gradient; see "
@@ -60,7 +62,9 @@ def page(result: Mapping[str, Any]) -> str:
             lines += ["", *accuracy_table(rows)]
         if fits:
             lines += ["", *(_fit(row) for row in fits)]
-        lines += ["", *verdict_table(rows)]
+        if any("attributed" in row for row in rows):
+            lines += ["", *verdict_table(rows)]
+        lines += distance_table(rows)
         areas = [row for row in rows if "auc" in row]
         if areas:
             cells = [
@@ -96,6 +100,18 @@ def verdict_table(rows: Sequence[Row]) -> list[str]:
     ]  # fmt: skip
     head = ("target", "images of", "how", "levels", "images", "origins", "attributed", "without")
     return pages.table(head, cells)
+
+
+def distance_table(rows: Sequence[Row]) -> list[str]:
+    """Of searches without a fit."""
+    cells = [
+        [row["kind"].removesuffix(", dB"), row["how"], row["images"], f"{row['median']:.1f}",
+         f"{row['cpu_s_an_image']:.1f}", row.get("peak_mib", "-")]
+        for row in rows
+        if "median" in row
+    ]  # fmt: skip
+    head = ("images of", "how", "images", "median, dB", "CPU s an image", "peak, MiB")
+    return ["", *pages.table(head, cells)] if cells else []
 
 
 def _counted(row: Row, key: str) -> str:

@@ -42,13 +42,14 @@ def _alterations(axis: Axes, rows: Sequence[Row]) -> None:
 
 
 def _areas(axis: Axes, rows: Sequence[Row]) -> None:
-    for place, (how, method) in enumerate(AREAS.values()):
-        for row in select(rows, section="taef2", how=how, kind="AUC", method=method):
+    for place, (section, how, method) in enumerate(AREAS.values()):
+        for row in select(rows, section=section, how=how, kind="AUC", method=method):
             low, high = row["auc_95"]
             axis.vlines(place, low, high, color="C0")
             axis.plot([place], [row["auc"]], "o", color="C0")
-    names = [f"{method}, {how}" for how, method in AREAS.values()]
+    sides = {"taef2": 64, "taef2_256": 256}
+    names = [f"{method}, {how}, {sides[section]}" for section, how, method in AREAS.values()]
     axis.set_xticks(range(len(names)), names, rotation=60, ha="right", size=8)
-    axis.set_ylabel("AUC, taef2 at 64x64")
+    axis.set_ylabel("AUC, taef2 at 64x64 and 256x256")
     axis.set_ylim(-0.03, 1.03)
     axis.grid(alpha=0.3)

@@ -8,11 +8,12 @@ from benchmarks.regeneration_parts.cost_section import cost
 from benchmarks.regeneration_parts.face_section import faces
 from benchmarks.regeneration_parts.field import Field, Row
 from benchmarks.regeneration_parts.sibling_section import siblings
-from benchmarks.regeneration_parts.taef2_section import LARGE, SMALL, section
+from benchmarks.regeneration_parts.taef2_large import taef2_large, taef2_largest
+from benchmarks.regeneration_parts.taef2_section import taef2_small
 from benchmarks.regeneration_parts.whitebox_section import whitebox
 from benchmarks.regeneration_parts.zoo_section import zoo
 
 SECTIONS: dict[str, Callable[[Field], Iterator[Row]]] = {
-    "zoo": zoo, "siblings": siblings, "taef2": section(SMALL), "taef2_256": section(LARGE),
-    "faces": faces, "cost": cost, "whitebox": whitebox,
+    "zoo": zoo, "siblings": siblings, "taef2": taef2_small, "taef2_256": taef2_large,
+    "taef2_512": taef2_largest,    "faces": faces, "cost": cost, "whitebox": whitebox,
 }  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -42,78 +41,67 @@ HOW = ("as made", "JPEG 90")
 RESAMPLED, SEED = 1000, 20
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A size, own training samples, the witness's calibration images, test images, and gradient
-    steps (0: the product's)."""
-
-    section: str
-    size: int
-    own: int
-    witness: tuple[int, int]
-    tested: int
-    steps: tuple[int, int] = (0, 0)
+SECTION, SIZE, TESTED = "taef2", 64, 60
+#: Own training samples; own and foreign calibration images of the second witness.
+OWN, WITNESS = 400, (60, 24)
 
 
-SMALL = Plan("taef2", 64, 400, (60, 24), 60)
-#: An image of sixteen times as many pixels takes sixteen times as long.
-LARGE = Plan("taef2_256", 256, 60, (20, 12), 16, (20, 60))
-
-
-def fitted_taef2(field: Field, plan: Plan) -> Fitted:
+def fitted_taef2(field: Field) -> Fitted:
     """With photographs as the only foreign images."""
-    settings = photo_settings(field, plan.own, *plan.witness)
-    if plan is LARGE:
-        first, rest = plan.steps
-        few = replace(settings.regeneration, first_steps=first, steps=rest)
-        settings = replace(settings, own_train=60, own_calibration=60, more_null=0,
-                           max_negatives=120, students=0, regeneration=few)  # fmt: skip
-    generator = taef2(own_photographs(settings, plan.size))
+    settings = photo_settings(field, OWN, *WITNESS)
+    generator = taef2(own_photographs(settings, SIZE))
     return kept_fit(
-        field, f"taef2-{plan.size}", generator,
-        lambda: fit_reported(generator, foreign_photographs(field, plan.size), settings),
+        field, f"taef2-{SIZE}", generator,
+        lambda: fit_reported(generator, foreign_photographs(field, SIZE), settings),
     )  # fmt: skip
 
 
-def section(plan: Plan) -> Callable[[Field], Iterator[Row]]:
-    """Own images are decoded from latents of photographs that no fit saw, foreign ones are other
-    patches of photographs that no fit saw; one of each origin."""
+def tested(size: int, count: int) -> tuple[dict[str, Tensor], dict[str, Row]]:
+    """Own images, decoded from latents of photographs that no fit saw, and other patches of
+    photographs that no fit saw; one of each origin. And facts about both."""
+    inputs, origins = patches(size, 1, TEST_OWN, "unseen", limit=2 * count)
+    with torch.no_grad():
+        own = torch.cat([quantise(decode(encode(x))) for x in torch.split(inputs, 8)])
+    own, of = with_detail(own, origins, count)
+    photographs, of_photographs = with_detail(*patches(size, 1, TEST_FOREIGN, "unseen"), count)
+    return {"own": own, "photographs": photographs}, {"own": of, "photographs": of_photographs}
 
-    def rows(field: Field) -> Iterator[Row]:
-        fitted, count = fitted_taef2(field, plan), field.count(plan.tested)
-        base = {"section": plan.section, "target": "taef2"}
-        yield {**base, "how": "fit", **fitted.facts}
-        inputs, origins = patches(plan.size, 1, TEST_OWN, "unseen", limit=2 * count)
-        with torch.no_grad():
-            own = torch.cat([quantise(decode(encode(x))) for x in torch.split(inputs, 8)])
-        own, of = with_detail(own, origins, count)
-        photographs, of_photographs = with_detail(
-            *patches(plan.size, 1, TEST_FOREIGN, "unseen"), count
-        )
-        seen = {"own": of, "photographs": of_photographs}
-        for how in HOW:
-            sets = {"own": altered(own, how), "photographs": altered(photographs, how)}
-            scores: dict[str, dict[str, Scores]] = {}
-            for kind, images in sets.items():
-                begun = time.process_time()
-                found, alone = fitted.both.score(images), fitted.first.score(images)
-                row = counted(found.attributed, alone.attributed, **base, how=how, kind=kind,
-                              **seen[kind])  # fmt: skip
-                yield {
-                    **row,
-                    "cpu_s_an_image": round((time.process_time() - begun) / len(images), 2),
-                }
-                scores.setdefault("ours", {})[kind] = found.score
-                scores.setdefault("first witness alone", {})[kind] = alone.score
-            for name, score in baselines().items():
-                said(f"{plan.section}, {how}: {name}")
-                scores[name] = {kind: score(x).numpy() for kind, x in sets.items()}
-            for name, both in scores.items():
-                yield {**base, "how": how, "kind": "AUC", "method": name,
-                       "images": len(own) + len(photographs),
-                       **auc_of(both["own"], both["photographs"])}  # fmt: skip
 
-    return rows
+def taef2_small(field: Field) -> Iterator[Row]:
+    """A fit, and baselines on the same images."""
+    fitted = fitted_taef2(field)
+    base: Row = {"section": SECTION, "target": "taef2"}
+    yield {**base, "how": "fit", **fitted.facts}
+    images, seen = tested(SIZE, field.count(TESTED))
+    for how in HOW:
+        sets = {kind: altered(part, how) for kind, part in images.items()}
+        scores: dict[str, dict[str, Scores]] = {}
+        for kind, part in sets.items():
+            begun = time.process_time()
+            found, alone = fitted.both.score(part), fitted.first.score(part)
+            row = counted(found.attributed, alone.attributed, **base, how=how, kind=kind,
+                          **seen[kind])  # fmt: skip
+            yield {**row, "cpu_s_an_image": round((time.process_time() - begun) / len(part), 2)}
+            scores.setdefault("ours", {})[kind] = found.score
+            scores.setdefault("first witness alone", {})[kind] = alone.score
+        yield from auc_rows(base, how, scores, sets)
+
+
+def auc_rows(
+    base: Row, how: str, scores: dict[str, dict[str, Scores]], sets: dict[str, Tensor]
+) -> Iterator[Row]:
+    """AUCs of these scores by method and kind, and of the baselines."""
+    count = sum(map(len, sets.values()))
+
+    def row(name: str, both: dict[str, Scores]) -> Row:
+        return {**base, "how": how, "kind": "AUC", "method": name, "images": count,
+                **auc_of(both["own"], both["photographs"])}  # fmt: skip
+
+    for name, both in scores.items():
+        yield row(name, both)
+    for name, score in baselines().items():
+        said(f"{base['section']}, {how}: {name}")
+        yield row(name, {kind: score(x).numpy() for kind, x in sets.items()})
 
 
 def baselines() -> dict[str, Callable[[Tensor], Tensor]]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks import face_sources
+from benchmarks.scan_parts import photo_parts
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.demo.gan import LATENT, Generator, train_gan
@@ -55,7 +55,7 @@ class Source(Protocol):
 class Faces:
     """64x64: the public face DCGAN of the package `gan_face_generate`, as in docs/face-dcgan.md."""
 
-    name, size = "faces", face_sources.SIZE
+    name, size = "faces", photo_parts.SIZE
 
     def __init__(self, steps: int = 150) -> None:
         self.steps = steps
@@ -76,20 +76,20 @@ class Faces:
     @cached_property
     def other(self) -> Generator:
         """A DCGAN trained on three photographs."""
-        parts = [face_sources.part(p, 0.0, 1.0) for p in face_sources.photographs().values()]
-        training = [face_sources.patches(p, 500, 10 + k) for k, p in enumerate(parts)]
+        parts = [photo_parts.part(p, 0.0, 1.0) for p in photo_parts.photographs().values()]
+        training = [photo_parts.patches(p, 500, 10 + k) for k, p in enumerate(parts)]
         return train_gan(torch.cat(training), steps=self.steps, seed=0, width=16, batch_size=32)
 
     def photographs(self) -> list[Pixels]:
         """The right part of three photographs, at full and at half scale."""
-        paths, cut = face_sources.photographs().values(), face_sources.CUT
-        return _at_two_scales([face_sources.part(path, cut, 1.0) for path in paths])
+        paths, cut = photo_parts.photographs().values(), photo_parts.CUT
+        return _at_two_scales([photo_parts.part(path, cut, 1.0) for path in paths])
 
     def negatives(self) -> dict[str, ForeignImages]:
         """Patches of the left part."""
-        paths, cut = face_sources.photographs().values(), face_sources.CUT
+        paths, cut = photo_parts.photographs().values(), photo_parts.CUT
         images = [
-            face_sources.patches(face_sources.part(p, 0.0, cut), 330, 20 + k)
+            photo_parts.patches(photo_parts.part(p, 0.0, cut), 330, 20 + k)
             for k, p in enumerate(paths)
         ]
         return {"photos": ForeignImages(torch.cat(images))}

@@ -19,6 +19,7 @@ from flipad_ops.samples.decoding_client import WorkerDecoder
 from flipad_ops.scanning.pipeline.pipeline import CHUNK
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import Item, S3Target
+from flipad_ops.storage.s3.bucket import split_uri
 
 BATCH = 64
 MAX_BYTES = 50_000_000
@@ -44,6 +45,7 @@ class Kit:
     Parameters
     ----------
     target : S3Target
+        A whole bucket, or a folder with its slash.
     scorer : Scorer
     objects : int or None
     """
@@ -115,7 +117,7 @@ def boto3_reader(target: S3Target) -> Callable[[Item], bytes]:
     from botocore.config import Config
 
     client = boto3.client("s3", config=Config(max_pool_connections=target.concurrency))
-    prefix = f"{target.prefix}/" if target.prefix else ""
+    bucket, folder = split_uri(target.uri)
     return lambda item: bytes(
-        client.get_object(Bucket=target.bucket, Key=prefix + item.key)["Body"].read()
+        client.get_object(Bucket=bucket, Key=folder + item.key)["Body"].read()
     )

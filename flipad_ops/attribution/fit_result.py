@@ -22,7 +22,8 @@ class FitResult:
         Mean training loss per epoch.
     test_scores : mapping of "own" and each stratum to (n,) float64
         Held-out scores behind `attributor.evaluation`.
-    examples : mapping of "own" and each stratum to Tensor
+    examples : mapping of "own" and each stratum to Tensor; and of "own, missed" and
+        "STRATUM, attributed", where the first witness is wrong about any
         A few test images each, (k, *sample_shape).
     held_out_foreign : mapping of stratum to Tensor, (n, *sample_shape)
         All foreign test images.

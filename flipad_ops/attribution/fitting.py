@@ -23,6 +23,7 @@ from flipad_ops.attribution.stages.remake import SecondFitted, fit_second
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.stages.train import train
 from flipad_ops.attribution.training_set import training_set
+from flipad_ops.common.allocator import freed_memory_kept
 from flipad_ops.detection import every_view
 from flipad_ops.generators import FinalLayer, OutputMap, SplitGenerator
 from flipad_ops.inversion import Inverter
@@ -104,7 +105,7 @@ def fit_attributor(
         evaluated = evaluate(plan, scoring, calibration)
     second: SecondFitted | str = ""
     if settings.regeneration.wanted:
-        with clock.stage("remake"):
+        with clock.stage("remake"), freed_memory_kept():
             second = fit_second(plan, scoring, strange, sources, calibration.threshold)
     return pack(
         plan, run, trained, calibration, evaluated, second,

@@ -19,8 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
-from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from flipad_ops.detection.exponential_tail import LEAST, Tail
@@ -145,6 +143,9 @@ def both(views: Scores, beyond: Scores) -> Scores:
 def _discriminant(own: Scores, foreign: list[Scores]) -> Scores:
     """Fisher's, by the foreign images' covariance (Ledoit and Wolf's estimate), whose tail is at
     stake; no weight is below 0: what tells nothing, or counts against own images, has none."""
+    from scipy.optimize import nnls
+    from sklearn.covariance import ledoit_wolf
+
     off = np.concatenate([part - part.mean(axis=0) for part in foreign])
     spread = off.std(axis=0) + 1e-6
     within = ledoit_wolf(off / spread, assume_centered=True)[0]

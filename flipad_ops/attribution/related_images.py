@@ -15,8 +15,6 @@ from itertools import chain
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,12 +23,13 @@ from torch.nn import functional as F
 SEAM, CONTRAST = 2.0, 0.7
 #: Edges and thumbnails of less contrast (standard deviation) tell nothing.
 LEAST_CONTRAST = 2 / 255
-#: Seams count where so many images have one: of unrelated photographs an eighth does by chance.
+#: Seams count where so many images have one, of those that have none under their own name: of
+#: unrelated photographs an eighth does by chance.
 MANY = 1 / 3
 #: Root mean square difference of copies' thumbnails, and their side.
 COPY, THUMBNAIL = 1.5 / 255, 8
 LUMINANCE = (0.299, 0.587, 0.114)
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+Pairs = tuple[NDArray[np.int64], ...]
 #: Rows compared at once.
 CHUNK = 1024
 
@@ -55,15 +54,26 @@ def related(images: Tensor, groups: Sequence[str]) -> list[str]:
         return list(groups)
     pairs = [*_copies(images)]
     seams = [*_seams(images)]
-    if len(np.unique(np.concatenate([*chain(*seams)]))) > MANY * len(images):
-        pairs += seams
+    # Tiles under their picture's name fit together among themselves, and by chance with others.
+    known = [tuple(side[at[a] == at[b]] for side in (a, b)) for a, b in seams]
+    across = [tuple(side[at[a] != at[b]] for side in (a, b)) for a, b in seams]
+    if _touched(across) > MANY * (len(images) - _touched(known)):
+        pairs += across
     first, second = (at[np.concatenate(side)] for side in zip(*pairs, strict=True))
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     links = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(numbers),) * 2)
     _, joined = connected_components(links, directed=False)
     names: dict[int, str] = {}
     for name, number in numbers.items():
         names.setdefault(int(joined[number]), name)
     return [names[int(joined[number])] for number in at]
+
+
+def _touched(pairs: Sequence[Pairs]) -> int:
+    """How many images have a pair."""
+    return len(np.unique(np.concatenate([*chain(*pairs)])))
 
 
 def _seams(images: Tensor) -> Iterator[Pairs]:

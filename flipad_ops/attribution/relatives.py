@@ -4,7 +4,7 @@ A fit that saw photographs alone states no rate for what is hardest, another ver
 model. Two kinds stand in for one, each held out for the test; training sees none of them:
 
 - *fine-tunes*: copies of the generator trained further on its own samples, until the weights have
-  moved by 8%;
+  moved by 8%, or for as long as a student is trained;
 - the samples of a *student* (`flipad_ops.attribution.students`): another network, like content; in
   fits that train students at all, since it takes as long as theirs.
 
@@ -39,8 +39,11 @@ MOST = 120
 #: Fine-tunes, one in a fit without students; by how much of their norm weights are to move, in
 #: rounds of so many steps and at most so many rounds.
 TUNED, MOVED, ROUND, ROUNDS = 2, 0.08, 10, 10
+#: One that moved less is no other version but the model itself.
+LEAST_MOVED = 0.04
 NO_WEIGHTS = (
-    "no gradient reaches the generator's weights, or a step of training would take too much"
+    "no gradient reaches the generator's weights, training hardly moves them, or a step of it "
+    "would take too much"
 )
 #: Images a step, the fewest that are worth it, and bytes of activations that a step may hold.
 BATCH, LEAST_BATCH, BATCH_BYTES = 32, 4, 2**27
@@ -114,7 +117,8 @@ def fine_tunes(
     Returns
     -------
     list of Tensor, float32, (count at most, *sample_shape) in [0, 1]
-        One a copy; none where no gradient reaches the weights, or a step would take too much.
+        One a copy that moved; none where no gradient reaches the weights, or a step would take too
+        much.
     """
     batch = min(BATCH, BATCH_BYTES // (4 * math.prod(generator.layer.input_shape)))
     batch, count = generator.latent.at_most(batch), generator.latent.at_most(count)
@@ -124,15 +128,21 @@ def fine_tunes(
     for number in range(copies):
         seed = stream(settings.seed, "relatives: fine-tune", number)
         try:
-            found = _tuned(generator, images, batch, seed).sample(count, seed)
+            tuned, moved = _tuned(generator, images, batch, seed, settings.student_steps)
+            if moved < LEAST_MOVED:
+                continue
+            found = tuned.sample(count, seed)
         except Exception:  # another's code, whose weights nobody may have trained here before
             return []
         made.append(found[found.flatten(1).isfinite().all(dim=1)])
     return made
 
 
-def _tuned(generator: SplitGenerator, images: Tensor, batch: int, seed: int) -> SplitGenerator:
-    """One fine-tune; raises whatever the generator's code raises."""
+def _tuned(
+    generator: SplitGenerator, images: Tensor, batch: int, seed: int, most: int
+) -> tuple[SplitGenerator, float]:
+    """One fine-tune of so many steps at most, and by how much of their norm its weights moved;
+    raises whatever the generator's code raises."""
     copy = deepcopy(generator.forward)
     if not isinstance(copy, nn.Module):
         raise TypeError("It has no weights.")
@@ -144,7 +154,7 @@ def _tuned(generator: SplitGenerator, images: Tensor, batch: int, seed: int) -> 
         before = _in_a_row(weights)
         for each in weights:
             each.requires_grad_(True)
-        critic = discriminator_of(generator.sample_shape).to(generator.device)
+        critic, moved = discriminator_of(generator.sample_shape).to(generator.device), 0.0
 
         def draw(step: int) -> tuple[Tensor, Tensor]:
             real = images[torch.randint(len(images), (batch,))].to(generator.device)
@@ -152,14 +162,14 @@ def _tuned(generator: SplitGenerator, images: Tensor, batch: int, seed: int) -> 
             fake = to_pixels(tuned, only_tensor(copy(latents.to(generator.device))))
             return 2 * real - 1, 2 * fake - 1
 
-        for _ in range(ROUNDS):
-            train_pair(copy, critic, draw, ROUND)
-            after = _in_a_row(weights)
-            if float((after - before).norm()) > MOVED * float(before.norm()):
+        for done in range(0, min(most, ROUNDS * ROUND), ROUND):
+            train_pair(copy, critic, draw, min(ROUND, most - done))
+            moved = float((_in_a_row(weights) - before).norm() / before.norm())
+            if moved > MOVED:
                 break
         for each in weights:
             each.requires_grad_(False)
-    return tuned
+    return tuned, moved
 
 
 def _in_a_row(weights: list[nn.Parameter]) -> Tensor:

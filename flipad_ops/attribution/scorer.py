@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -86,6 +86,8 @@ class AttributorCard:
         p-value of the median own image by a model of the tail of both witnesses; 0 without one.
     lacking : str
         What was not among the foreign images, sentences; "" if nothing, or not recorded.
+    checkpoints : tuple of str
+        SHA-256 (hex) of the generator's weights files, as far as the fit knew them.
     """
 
     attributor_name: str
@@ -118,6 +120,7 @@ class AttributorCard:
     held_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     lacking: str = ""
     typical_p: float = 0.0
+    checkpoints: tuple[str, ...] = ()
 
 
 class Scorer(Protocol):
@@ -192,6 +195,29 @@ class Remaker(Protocol):
         sought. Raises FlipadError as `show` does.
         """
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """The nearest image to a found one that a generator was seen to make; for the eye alone.
+
+    Parameters
+    ----------
+    pixels : (height, width, channels) uint8
+    psnr : float
+        dB between it and the found image.
+    own : float
+        The same of new own images, as made, sought alike: the median.
+    """
+
+    pixels: NDArray[np.uint8]
+    psnr: float
+    own: float
+
+
+#: Likenesses of (n, *space.shape) float32 pixels in [0, 1]; the second argument is told how many
+#: images are done, and of how many. Raises AttributorError.
+Illustrate = Callable[["Tensor", Callable[[int, int], None]], list[Likeness]]
 
 
 def testimonies(batch: ScoreBatch) -> tuple[Testimony | None, ...]:

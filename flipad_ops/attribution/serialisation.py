@@ -39,9 +39,9 @@ FORMAT = 4
 EXTENDED = 5
 #: Written where the detector has a view that is not in every version: it names such views.
 VIEWED = 6
-#: Written where there is a second witness, without which an older reader would decide otherwise; 7,
-#: never released, had judges of another kind.
-REMADE = 8
+#: Written where there is a second witness, without which an older reader would decide otherwise; 7
+#: and 8, never released, had judges of other measures.
+REMADE = 9
 #: Formats that can be read; 3 has no view of lossy files.
 READABLE = (3, FORMAT, EXTENDED, VIEWED, REMADE)
 JSON_NAME = "attributor.json"

@@ -29,6 +29,7 @@ from flipad_ops.common.errors import AttributorError
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.alterations import SIDE, apply_filter, place, resample
 from flipad_ops.regeneration.judge import decibels
+from flipad_ops.regeneration.laps import LAPS
 from flipad_ops.regeneration.observation import compressed
 from flipad_ops.regeneration.refinement import Search
 from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
@@ -65,8 +66,7 @@ def make_regenerator(
         return own(pixels), torch.zeros(len(pixels), 3, device=device)
 
     low, high, scale = model.latents.tolist()
-    size = 4 * int(np.prod(generator.layer.input_shape))
-    batch = max(1, min(settings.batch, BATCH_BYTES // size))
+    batch = at_once(generator, settings.batch)
     blind = bool(generator.why_not_differentiable)
     return Regenerator(
         Search(generator.pixels, generator.latent.shape, low, high, scale, batch),
@@ -75,8 +75,18 @@ def make_regenerator(
         float(generator.grid.step),
         0 if blind else settings.first_steps,
         0 if blind else settings.steps,
-        math.prod(generator.latent.shape) > RICH * math.prod(generator.sample_shape),
+        has_rich_latents(generator),
     )
+
+
+def at_once(generator: SplitGenerator, most: int) -> int:
+    """How many images are refined together, `most` unless they are too large."""
+    return max(1, min(most, BATCH_BYTES // (4 * math.prod(generator.layer.input_shape))))
+
+
+def has_rich_latents(generator: SplitGenerator) -> bool:
+    """Whether latents can make what compression left in pixels, see RICH."""
+    return math.prod(generator.latent.shape) > RICH * math.prod(generator.sample_shape)
 
 
 class SecondWitness:
@@ -104,6 +114,8 @@ class SecondWitness:
         if not regenerator.steps:
             return f"The generator makes the image again from the guess of {guess}, unrefined."
         steps = 2 * (regenerator.first_steps + regenerator.steps)
+        if regenerator.rich:  # one way alone, and on from there
+            steps = regenerator.first_steps + (1 + LAPS) * regenerator.steps
         return (
             f"The generator makes the image again: {guess} guesses the latent, at most {steps} "
             "gradient steps refine it, as it is and with zoom, shift and filter."

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.cli.config import config
 from flipad_ops.cli.demo import demo
 from flipad_ops.cli.doctor import doctor
 from flipad_ops.cli.fit import fit
@@ -57,4 +58,5 @@ app.command(cls=PlainCommand)(report)
 app.command(cls=PlainCommand)(verify)
 app.command(cls=PlainCommand)(models)
 app.command(cls=PlainCommand)(prune)
+app.add_typer(config, name="config")
 app.add_typer(hooks, name="hooks")

@@ -36,10 +36,21 @@ def doctor(
     from flipad_ops.common import time_limit as limit
     from flipad_ops.common.child_process import limit_memory
     from flipad_ops.common.exit_codes import INCOMPLETE, USAGE
-    from flipad_ops.registry.diagnosis import diagnose
+    from flipad_ops.common.progress import waiting
+    from flipad_ops.common.quick_imports import quick_imports
+    from flipad_ops.registry.store import need_store
+    from flipad_ops.registry.uris import parse_model
 
+    parse_model(uri)
+    need_store(tracking_uri)
     limit_memory(memory_limit)
-    with limit.time_limit(time_limit, f"Examining {uri}", INCOMPLETE):
+    with (
+        limit.time_limit(time_limit, f"Examining {uri}", INCOMPLETE),
+        waiting(f"examining {uri}"),
+    ):
+        with quick_imports():
+            from flipad_ops.registry.diagnosis import diagnose
+
         found = diagnose(
             uri,
             device=device,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import typer
@@ -33,6 +34,7 @@ def fit(
     negatives_model: opt.NegativesModel = None,
     no_registry: opt.NoRegistry = False,
     group: opt.Group = "",
+    patch_scale: opt.PatchScale = 0.0,
     recipe: opt.Recipe = opt.RecipeChoice.default,
     settings: opt.Settings = None,
     seed: opt.Seed = 0,
@@ -40,6 +42,7 @@ def fit(
     device: Device = "cpu",
     force: opt.Force = False,
     accept_weak: opt.AcceptWeak = "",
+    data_docs: opt.DataDocs = False,
     allow_pickle: AllowPickle = False,
     experiment: opt.Experiment = "flipad",
     tracking_uri: TrackingUri = None,
@@ -58,35 +61,18 @@ def fit(
     weak and not published, 8 no registry answers; with --all-missing 4 if any cannot, else 6 if any
     is weak.
     """
+    request = _request(SimpleNamespace(**locals()))
     from flipad_ops.common.child_process import limit_memory
     from flipad_ops.common.errors import FlipadError
     from flipad_ops.common.exit_codes import ATTRIBUTOR, INCOMPLETE
-    from flipad_ops.workflows.fit_request import FitRequest, read_settings
 
-    uris = _uris(uri, all_missing, tracking_uri)
-    request = FitRequest(
-        uri="",
-        negatives=tuple(negatives or ()),
-        negatives_models=tuple(negatives_model or ()),
-        registry=not no_registry,
-        group=group,
-        recipe=recipe.value,
-        settings=None if settings is None else read_settings(settings),
-        seed=seed,
-        fnr=fnr,
-        device=device,
-        force=force,
-        accept_weak=accept_weak.strip(),
-        allow_pickle=allow_pickle,
-        experiment=experiment,
-        tracking_uri=tracking_uri,
-    )
     limit_memory(memory_limit)
+    uris = [uri] if uri is not None else _missing(tracking_uri)
     failed = weak = 0
-    for position, each in enumerate(uris):
+    for position, each in enumerate(uris, 1):
         context(model=each)
         if all_missing and not quiet:
-            sys.stderr.write(f"{printable(each)} ({position + 1} of {len(uris)})\n")
+            sys.stderr.write(f"{printable(each)} ({position} of {len(uris)})\n")
         try:
             outcome = _fit_one(replace(request, uri=each), quiet, time_limit)
         except FlipadError as error:
@@ -96,10 +82,7 @@ def fit(
             sys.stderr.write(f"flipadops: {printable(f'{each}: {error}')}\n")
             continue
         weak += outcome.held_back
-        for note in outcome.notes:
-            sys.stderr.write(f"note: {printable(note)}\n")
-        # One object per line with --all-missing, so that a reader need not wait for the last.
-        sys.stdout.write(_text(outcome, as_json, None if all_missing else 2))
+        _tell(outcome, as_json, all_missing, quiet)
     if all_missing:
         context(model=None)
         done = len(uris) - failed - weak
@@ -108,29 +91,65 @@ def fit(
         raise typer.Exit(INCOMPLETE if failed else ATTRIBUTOR)
 
 
+def _request(given: SimpleNamespace) -> FitRequest:
+    """The options, as the workflow takes them, checked before torch is imported."""
+    from flipad_ops.common.errors import UsageError
+    from flipad_ops.workflows.fit_checks import check_request
+    from flipad_ops.workflows.fit_request import FitRequest, read_settings
+
+    if (given.uri is None) != given.all_missing:
+        raise UsageError("Name one version, models:/NAME/VERSION, or use --all-missing.")
+    same = (
+        "group", "patch_scale", "seed", "fnr", "device", "force", "data_docs", "allow_pickle",
+        "experiment", "tracking_uri",
+    )  # fmt: skip
+    request = FitRequest(
+        uri=given.uri or "",
+        negatives=tuple(given.negatives or ()),
+        negatives_models=tuple(given.negatives_model or ()),
+        registry=not given.no_registry,
+        recipe=given.recipe.value,
+        settings=None if given.settings is None else read_settings(given.settings),
+        accept_weak=given.accept_weak.strip(),
+        **{name: getattr(given, name) for name in same},
+    )
+    check_request(request)
+    return request
+
+
+def _tell(outcome: FitOutcome, as_json: bool, all_missing: bool, quiet: bool) -> None:
+    for note in outcome.notes:
+        sys.stderr.write(f"note: {printable(note)}\n")
+    # One object per line with --all-missing, so that a reader need not wait for the last.
+    sys.stdout.write(_text(outcome, as_json, None if all_missing else 2))
+    if outcome.champion and not (quiet or all_missing):
+        sys.stderr.write(f"next: flipadops scan TARGET --model {printable(outcome.generator)}\n")
+
+
 def _text(outcome: FitOutcome, as_json: bool, indent: int | None) -> str:
     return json.dumps(outcome.to_dict(), indent=indent) + "\n" if as_json else outcome.text()
 
 
-def _uris(uri: str | None, all_missing: bool, tracking_uri: str | None) -> list[str]:
-    from flipad_ops.common.errors import UsageError
+def _missing(tracking_uri: str | None) -> list[str]:
     from flipad_ops.registry.inventory import missing_attributors
 
-    if (uri is None) != all_missing:
-        raise UsageError("Name one version, models:/NAME/VERSION, or use --all-missing.")
-    return [uri] if uri is not None else missing_attributors(tracking_uri)
+    return missing_attributors(tracking_uri)
 
 
 def _fit_one(request: FitRequest, quiet: bool, time_limit: float | None) -> FitOutcome:
     from flipad_ops.common import time_limit as limit
     from flipad_ops.common.exit_codes import INCOMPLETE
     from flipad_ops.common.progress import stages
+    from flipad_ops.common.quick_imports import quick_imports
     from flipad_ops.common.tracing import fit_span
-    from flipad_ops.workflows.fit import fit
 
     with (
         limit.time_limit(time_limit, f"The fit of {request.uri}", INCOMPLETE),
         stages(quiet=quiet) as shown,
         fit_span(shown, model=request.uri) as progress,
     ):
+        progress("load", 0, 0)  # libraries first, for seconds
+        with quick_imports():
+            from flipad_ops.workflows.fit import fit
+
         return fit(request, progress)

@@ -45,6 +45,14 @@ Group = Annotated[
         "are of one origin (photograph, video)."
     ),
 ]
+PatchScale = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        help="Shrink larger images of --negatives to so many times the size of an own image before "
+        "patches are cut; 0 cuts them as they are.",
+    ),
+]
 Recipe = Annotated[RecipeChoice, typer.Option(help="Named settings.")]
 Settings = Annotated[
     Path | None, typer.Option(help="JSON file of settings; overrides recipe, seed and fnr.")
@@ -62,6 +70,12 @@ AcceptWeak = Annotated[
         help="Publish an attributor that attributes held-out foreign images all the same; the "
         "reason is recorded.",
         metavar="REASON",
+    ),
+]
+DataDocs = Annotated[
+    bool,
+    typer.Option(
+        "--data-docs", help="Add great_expectations' pages of the data-quality gate to the run."
     ),
 ]
 Experiment = Annotated[str, typer.Option(help="MLflow experiment of the run.")]

@@ -54,7 +54,7 @@ def up(
     FLIPADOPS_WEBHOOK_SECRET_FILE names.
     """
     settings = hook_settings(config, registry=registry, host=host, port=port)
-    from registry_hooks.service import run_service, stop_on_signals
+    from registry_hooks.service import load_libraries, run_service, stop_on_signals
     from registry_hooks.signature import read_secret
     from registry_hooks.watch import load_watch
 
@@ -62,6 +62,8 @@ def up(
     watch = load_watch(config_file(config), settings)
     watch.check()
     service_log()
+    logging.getLogger("flipad.hooks").info("Starting")  # libraries take seconds
+    load_libraries()
     run_service(
         settings,
         secret,

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flipad_ops.common.config_file import find_config
+from flipad_ops.common.extras import need
+
 if TYPE_CHECKING:
     from registry_hooks.hook_settings import HookSettings
 
 #: May hold a password, so there is no flag for it.
 TABLE = "FLIPADOPS_HOOKS_TABLE"
-DEFAULT_CONFIG = Path("flipadops.toml")
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="TOML file with a [hooks] table (default: flipadops.toml)."),
+    typer.Option(
+        "--config",
+        help="TOML file with a [hooks] table; else flipadops.toml of this folder or one above.",
+    ),
 ]
 Registry = Annotated[
     str | None,
@@ -27,14 +32,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def config_file(config: Path | None) -> Path | None:
-    """The file to read: the one named, or the one of the working folder if it is there."""
-    if config is None and DEFAULT_CONFIG.is_file():
-        return DEFAULT_CONFIG
-    return config
+    """The file to read: the one named, or the one found from the working folder upwards."""
+    return config or find_config()
 
 
 def hook_settings(config: Path | None, **overrides: object) -> HookSettings:
     """`[hooks]` of the file, with options and the environment over it."""
+    need("hooks", "flipadops hooks")
     from registry_hooks.hook_settings import load_settings
 
     table = os.environ.get(TABLE) or None

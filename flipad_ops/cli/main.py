@@ -9,8 +9,7 @@ from typing import TextIO, cast
 
 from flipad_ops.common import log
 from flipad_ops.common.child_process import settle_environment
-from flipad_ops.common.errors import FlipadError
-from flipad_ops.common.exit_codes import INTERRUPTED, exit_code
+from flipad_ops.common.exit_codes import INTERRUPTED, one_sentence
 from flipad_ops.common.shown_text import VisibleText
 
 
@@ -25,11 +24,8 @@ def main() -> None:
     from flipad_ops.cli.app import app
 
     try:
-        app()
-    except FlipadError as error:
-        code = exit_code(error)
-        log.end(str(error), code)
-        sys.exit(code)
+        with one_sentence():
+            app()
     except KeyboardInterrupt:
         log.end("interrupted", INTERRUPTED)
         sys.exit(INTERRUPTED)

@@ -6,6 +6,7 @@ import sys
 
 from flipad_ops.cli import register_options as opt
 from flipad_ops.cli.shared_options import TrackingUri
+from flipad_ops.common.shown_text import printable
 
 
 def register(
@@ -34,6 +35,8 @@ def register(
     """
     from flipad_ops.common.errors import GeneratorError
     from flipad_ops.common.parameters import numbers
+    from flipad_ops.common.progress import waiting
+    from flipad_ops.registry.store import need_store
     from flipad_ops.workflows import register as work
 
     shape = None if latent is None else numbers(latent, whole=True, option="--latent")
@@ -58,8 +61,10 @@ def register(
         columns=columns,
         tracking_uri=tracking_uri,
     )
+    need_store(tracking_uri)
     try:
-        result = work.register(request)
+        with waiting(f"registering {name}"):
+            result = work.register(request)
     except GeneratorError as error:
         if error.remedy:
             sys.stderr.write(f"remedy: {error.remedy}\n")
@@ -68,3 +73,4 @@ def register(
         used, left_out = result.samples_used, result.samples_left_out
         sys.stderr.write(f"{used} samples registered, {left_out} files left out\n")
     sys.stdout.write(f"{result.uri}\n")
+    sys.stderr.write(f"next: flipadops fit {printable(result.uri)} --negatives FOLDER\n")

@@ -23,11 +23,18 @@ def sample(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Draw samples from a registered generator: PNG files of its bits, or rows of a CSV file."""
-    from flipad_ops.registry.generators import load_generator
+    from flipad_ops.common.progress import waiting
+    from flipad_ops.registry.store import need_store
+    from flipad_ops.registry.uris import parse_model
 
-    generator = load_generator(
-        uri, device=device, allow_pickle=allow_pickle, tracking_uri=tracking_uri
-    )
-    samples = generator.sample(count, seed)
-    generator.space.save(samples, out, f"{generator.name}-v{generator.version}-{seed}")
+    parse_model(uri)
+    need_store(tracking_uri)
+    with waiting(f"sampling {uri}"):
+        from flipad_ops.registry.generators import load_generator
+
+        generator = load_generator(
+            uri, device=device, allow_pickle=allow_pickle, tracking_uri=tracking_uri
+        )
+        samples = generator.sample(count, seed)
+        generator.space.save(samples, out, f"{generator.name}-v{generator.version}-{seed}")
     sys.stderr.write(f"{count} {generator.space.unit}s written to {out}\n")

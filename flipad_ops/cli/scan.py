@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,18 +20,21 @@ from flipad_ops.cli.s3_options import (
     RequesterPays,
     RoleArn,
 )
-from flipad_ops.cli.shared_options import AllowPickle, Device, Sign, TrackingUri
+from flipad_ops.cli.shared_options import AllowPickle, Color, Device, Sign, TrackingUri
 from flipad_ops.common.log import context, end
+from flipad_ops.common.terminal import ColorChoice, is_terminal
 
 if TYPE_CHECKING:
     from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
+    from flipad_ops.workflows.scan_request import ScanRequest
 
 
 def scan(
-    targets: opt.Targets,
+    ctx: typer.Context,
+    targets: opt.Targets = None,
     model: opt.Model = None,
     all_models: opt.AllModels = False,
-    output: opt.Output = None,
+    output: opt.ScanOutput = None,
     fdr: opt.Fdr = 0.01,
     fail_on: opt.FailOn = opt.FailOnChoice.accepted,
     max_errors: opt.MaxErrors = 0,
@@ -47,8 +51,10 @@ def scan(
     ray_workers: opt.RayWorkers = None,
     dry_run: opt.DryRun = False,
     quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    color: Color = ColorChoice.auto,
     include: opt.Include = None,
-    exclude: opt.Include = None,
+    exclude: opt.Exclude = None,
     max_object_size: opt.MaxObjectSize = "50MB",
     since: opt.Since = "",
     frames: opt.Frames = None,
@@ -67,11 +73,14 @@ def scan(
     baseline: opt.Baseline = None,
     ignore_file: opt.IgnoreFile = None,
     no_thumbnails: opt.NoThumbnails = False,
+    illustrate: opt.Illustrate = False,
     gate: opt.Gate = False,
     mlflow_run: opt.MlflowRun = False,
     sign: Sign = None,
     tracking_uri: TrackingUri = None,
     log_format: LogFormat = LogFormatChoice.text,
+    config: opt.Config = None,
+    scan_profile: opt.ScanProfile = "",
 ) -> None:
     """Say which stored images a registered generator made.
 
@@ -79,33 +88,52 @@ def scan(
     6 attributor missing or unusable, 7 nothing found, but an output or MLflow lacks it, 8 no
     registry answers, 130 or 143 interrupted (the ledger keeps what was done).
     """
-    from flipad_ops.common.progress import counter
+    given = SimpleNamespace(**locals())
+    from flipad_ops.common.progress import counter, stages
     from flipad_ops.scanning.plan.dry_run import write_preview
-    from flipad_ops.storage import S3Access
-    from flipad_ops.storage.selection import Selection, parse_size
     from flipad_ops.workflows import scan as work
 
-    context(**({"model": model[0]} if model and len(model) == 1 else {}))
-    chosen = (tuple(include or ()), tuple(exclude or ()), since, shard, sample, seed, limit, frames)
-    access = (profile, role_arn, region, endpoint_url, no_sign_request, requester_pays)
-    request = work.ScanRequest(
-        targets=tuple(targets), models=tuple(model or ()), all_models=all_models,
-        outputs=tuple(output or ["table"]), fdr=fdr, selection=Selection(*chosen),
-        max_object_size=parse_size(max_object_size), max_errors=max_errors, group=group,
-        access=S3Access(*access), device=device, batch_size=batch_size, workers=workers,
-        engine=engine.value, state=state, resume=resume, ray_address=ray_address,
-        ray_workers=ray_workers, baseline=baseline, ignore_file=ignore_file, yearly=yearly,
-        pictures=not no_thumbnails, check_scores=gate, track=mlflow_run, sign=sign,
-        tracking_uri=tracking_uri, allow_pickle=allow_pickle, size_rule=size_rule.value,
-        command=shlex.join(["flipadops", *sys.argv[1:]]), max_skipped=max_skipped,
-    )  # fmt: skip
+    given.model, given.all_models = opt.one_choice(ctx, model, all_models)
+    context(**({"model": given.model[0]} if len(given.model) == 1 else {}))
+    request = _request(given)
     with counter("images", quiet=quiet) as progress:
         if dry_run:
             as_json = request.outputs[0] == "json"
             return write_preview(work.preview_scan(request, progress), as_json, sys.stdout)
-        told = partial(_report, quiet, state is not None)
-        outcome = work.scan(request, progress, signals=True, report=told)
+        told = partial(_report, given, request)
+        after = partial(stages, quiet=quiet)
+        outcome = work.scan(request, progress, signals=True, report=told, stages=after)
     raise typer.Exit(_end(quiet, outcome, fail_on))
+
+
+def _request(given: SimpleNamespace) -> ScanRequest:
+    """The options, as the workflow takes them."""
+    from flipad_ops.storage import S3Access
+    from flipad_ops.storage.selection import Selection, parse_size
+    from flipad_ops.workflows.scan_request import ScanRequest
+
+    access = S3Access(
+        given.profile, given.role_arn, given.region, given.endpoint_url, given.no_sign_request,
+        given.requester_pays,
+    )  # fmt: skip
+    selection = Selection(
+        tuple(given.include or ()), tuple(given.exclude or ()), given.since, given.shard,
+        given.sample, given.seed, given.limit, given.frames,
+    )  # fmt: skip
+    same = (
+        "all_models", "fdr", "max_errors", "max_skipped", "group", "device", "batch_size",
+        "workers", "state", "resume", "ray_address", "ray_workers", "baseline", "ignore_file",
+        "yearly", "sign", "tracking_uri", "allow_pickle", "illustrate",
+    )  # fmt: skip
+    return ScanRequest(
+        targets=tuple(given.targets or ()), models=tuple(given.model), access=access,
+        outputs=tuple(given.output or ["table"]), selection=selection,
+        max_object_size=parse_size(given.max_object_size), engine=given.engine.value,
+        size_rule=given.size_rule.value, pictures=not given.no_thumbnails,
+        check_scores=given.gate, track=given.mlflow_run,
+        command=shlex.join(["flipadops", *sys.argv[1:]]),
+        **{name: getattr(given, name) for name in same},
+    )  # fmt: skip
 
 
 def _end(quiet: bool, outcome: ScanOutcome, fail_on: opt.FailOnChoice) -> int:
@@ -119,13 +147,21 @@ def _end(quiet: bool, outcome: ScanOutcome, fail_on: opt.FailOnChoice) -> int:
     return code
 
 
-def _report(quiet: bool, ledger: bool, outcome: ScanOutcome) -> None:
+def _report(given: SimpleNamespace, request: ScanRequest, outcome: ScanOutcome) -> None:
+    from flipad_ops.scanning.outcome.next_steps import next_step, skips_said
     from flipad_ops.scanning.outcome.summary import tell
+    from flipad_ops.scanning.outputs import parse_output
 
-    if quiet:
+    outputs = [parse_output(text) for text in request.outputs]
+    if given.verbose:
+        for line in skips_said(outcome):
+            sys.stderr.write(f"{line}\n")
+    if given.quiet:
         for sentence in outcome.unwritten:
             sys.stderr.write(f"error: {sentence}\n")
         return
-    tell(outcome)
-    if outcome.interrupted and ledger:
+    tell(outcome, brief=("table", None) in outputs and is_terminal(sys.stdout))
+    if outcome.interrupted and request.state is not None:
         sys.stderr.write("interrupted; the same command goes on from here\n")
+    if step := next_step(outcome, outputs):
+        sys.stderr.write(f"next: {step}\n")

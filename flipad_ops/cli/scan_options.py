@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from flipad_ops.scanning.outputs import FORMATS
 
 _SELECTION, _RECORD = "Selection, before any read", "Records"
+#: Followed by the name of a key of flipadops.toml.
+ENVIRONMENT = "FLIPADOPS_SCAN_"
 
 
 class FailOnChoice(StrEnum):
@@ -38,29 +40,42 @@ class EngineChoice(StrEnum):
     ray = "ray"
 
 
+def _env(key: str) -> dict[str, Any]:
+    """The variable that stands for a key of flipadops.toml."""
+    return {"envvar": f"{ENVIRONMENT}{key}", "show_envvar": False}
+
+
 Targets = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         help="s3://BUCKET/PREFIX, folder, file, manifest (.parquet, .csv, .jsonl), or a table "
         "whose rows are the samples (.parquet, .csv).",
         metavar="TARGET...",
+        **_env("TARGETS"),
     ),
 ]
 Model = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", help="NAME, NAME/VERSION or NAME@ALIAS; repeatable."),
+    typer.Option(
+        "--model", "-m", help="NAME, NAME/VERSION or NAME@ALIAS; repeatable.", **_env("MODELS")
+    ),
 ]
-AllModels = Annotated[bool, typer.Option("--all-models", help="Every registered attributor.")]
-Output = Annotated[
-    list[str] | None,
-    typer.Option("--output", "-o", help=f"{', '.join(FORMATS)} [=PATH]; repeatable."),
+AllModels = Annotated[
+    bool,
+    typer.Option("--all-models", help="Every registered attributor.", **_env("ALL_MODELS")),
 ]
-Fdr = Annotated[float, typer.Option(min=1e-6, max=0.5, help="False discovery rate.")]
+_OUTPUT_HELP = f"{', '.join(FORMATS)} [=PATH]; repeatable."
+Output = Annotated[list[str] | None, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
+ScanOutput = Annotated[
+    list[str] | None, typer.Option("--output", "-o", help=_OUTPUT_HELP, **_env("OUTPUTS"))
+]
+Fdr = Annotated[float, typer.Option(min=1e-6, max=0.5, help="False discovery rate.", **_env("FDR"))]
 FailOn = Annotated[
     FailOnChoice,
     typer.Option(
+        **_env("FAIL_ON"),
         help="What gives exit code 3: leaks and called groups; accepted, also images for review "
-        "that both witnesses accept; review, every attributed image; or never."
+        "that both witnesses accept; review, every attributed image; or never.",
     ),
 ]
 MaxErrors = Annotated[int, typer.Option(min=0, help="Unreadable objects tolerated.")]
@@ -96,9 +111,15 @@ RayAddress = Annotated[
 RayWorkers = Annotated[int | None, typer.Option(min=1, help="On the cluster; one per CPU or GPU.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List and count only; read no object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List what was skipped, by reason.")]
 
 Include = Annotated[
-    list[str] | None, typer.Option(help="Glob of keys.", rich_help_panel=_SELECTION)
+    list[str] | None,
+    typer.Option(help="Glob of keys.", rich_help_panel=_SELECTION, **_env("INCLUDE")),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="Glob of keys.", rich_help_panel=_SELECTION, **_env("EXCLUDE")),
 ]
 MaxObjectSize = Annotated[
     str, typer.Option(help="Larger ones are skipped.", rich_help_panel=_SELECTION)
@@ -128,10 +149,19 @@ Baseline = Annotated[
     Path | None, typer.Option(help="RUN.jsonl whose findings are known.", rich_help_panel=_RECORD)
 ]
 IgnoreFile = Annotated[
-    Path | None, typer.Option(help="Else ./.flipadignore.yaml.", rich_help_panel=_RECORD)
+    Path | None,
+    typer.Option(help="Else ./.flipadignore.yaml.", rich_help_panel=_RECORD, **_env("IGNORE_FILE")),
 ]
 NoThumbnails = Annotated[
     bool, typer.Option("--no-thumbnails", help="No pictures.", rich_help_panel=_RECORD)
+]
+Illustrate = Annotated[
+    bool,
+    typer.Option(
+        "--illustrate",
+        help="Beside pictures, the nearest image that the model makes; for the eye alone.",
+        rich_help_panel=_RECORD,
+    ),
 ]
 Gate = Annotated[
     bool, typer.Option("--gate", help="Check the score table.", rich_help_panel=_RECORD)
@@ -139,3 +169,59 @@ Gate = Annotated[
 MlflowRun = Annotated[
     bool, typer.Option("--mlflow-run", help="Log to MLflow.", rich_help_panel=_RECORD)
 ]
+
+
+def _defaults(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
+    """Defaults from flipadops.toml, once both the file and the profile are known."""
+    given = {**ctx.params, str(param.name): value}
+    if {"config", "scan_profile"} <= set(given):
+        from flipad_ops.common.config_file import find_config
+
+        path, profile = given["config"] or find_config(), given["scan_profile"]
+        if path is not None or profile:
+            from flipad_ops.cli.scan_config import scan_defaults
+
+            ctx.obj = scan_defaults(path, profile)
+            ctx.default_map = ctx.obj.parameters()
+    return value
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="FLIPADOPS_CONFIG",
+        is_eager=True,
+        callback=_defaults,
+        help="TOML file with [scan] and [profile.NAME]; else flipadops.toml of this folder or one "
+        "above.",
+        metavar="FILE",
+    ),
+]
+ScanProfile = Annotated[
+    str,
+    typer.Option(
+        "--scan-profile",
+        "-P",
+        envvar="FLIPADOPS_PROFILE",
+        is_eager=True,
+        callback=_defaults,
+        help="Take [profile.NAME] of the file, over its [scan].",
+        metavar="NAME",
+    ),
+]
+
+
+def one_choice(
+    ctx: typer.Context, model: list[str] | None, all_models: bool
+) -> tuple[list[str], bool]:
+    """Models by name, or all: who says one of them on the command line, or in the environment,
+    says nothing of the other, whatever the file says."""
+    from_file = [
+        getattr(ctx.get_parameter_source(name), "name", "") in ("DEFAULT_MAP", "DEFAULT")
+        for name in ("model", "all_models")
+    ]
+    if model and from_file == [False, True]:
+        all_models = False
+    if all_models and from_file == [True, False]:
+        model = []
+    return list(model or ()), all_models

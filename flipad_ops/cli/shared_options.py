@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from flipad_ops.common.terminal import ColorChoice, set_color
+
 Saved = Annotated[
     Path, typer.Argument(help="What `flipadops scan -o jsonl=FILE` wrote.", metavar="RUN.jsonl")
 ]
@@ -28,5 +30,11 @@ Sign = Annotated[
         envvar="FLIPADOPS_SIGN_KEY",
         help="Sign output files with this minisign key, into FILE.minisig.",
         metavar="KEYFILE",
+    ),
+]
+Color = Annotated[
+    ColorChoice,
+    typer.Option(
+        is_eager=True, callback=set_color, help="Of verdicts, on a terminal unless NO_COLOR is set."
     ),
 ]

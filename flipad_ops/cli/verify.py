@@ -56,27 +56,26 @@ def verify(
     Exit codes: 0 all confirmed, 2 usage, 3 something differs or is not what was signed, 4 content
     or generator cannot be had, 5 no such finding, 6 attributor missing or changed.
     """
+    from flipad_ops.common.progress import waiting
     from flipad_ops.storage import S3Access
     from flipad_ops.workflows import verify as work
 
-    result = work.verify(
-        work.VerifyRequest(
-            saved=saved,
-            keys=tuple(key or ()),
-            models=tuple(model or ()),
-            copies=copies,
-            limit=limit,
-            tolerance=tolerance,
-            regenerate=regenerate,
-            public_key=public_key,
-            access=S3Access(
-                profile, role_arn, region, endpoint_url, no_sign_request, requester_pays
-            ),
-            device=device,
-            tracking_uri=tracking_uri,
-            allow_pickle=allow_pickle,
-        )
+    request = work.VerifyRequest(
+        saved=saved,
+        keys=tuple(key or ()),
+        models=tuple(model or ()),
+        copies=copies,
+        limit=limit,
+        tolerance=tolerance,
+        regenerate=regenerate,
+        public_key=public_key,
+        access=S3Access(profile, role_arn, region, endpoint_url, no_sign_request, requester_pays),
+        device=device,
+        tracking_uri=tracking_uri,
+        allow_pickle=allow_pickle,
     )
+    with waiting(f"checking {saved}"):
+        result = work.verify(request)
     if as_json:
         sys.stdout.write(json.dumps(result.to_dict(), indent=2) + "\n")
     else:

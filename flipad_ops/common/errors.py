@@ -5,6 +5,7 @@ classes to process exit codes.
 
     FlipadError
     +-- UsageError                 bad option, bad value, bad configuration file
+    |   +-- ExtraMissing           needs packages that are installed by an extra
     +-- GeneratorError             something about a generator version
     |   +-- GeneratorNotFound      no such registered model or version
     |   +-- GeneratorUnreadable    the artifact cannot be loaded
@@ -50,6 +51,7 @@ __all__ = [
     "AttributorUncalibrated",
     "DataError",
     "EngineError",
+    "ExtraMissing",
     "FlipadError",
     "GateFailed",
     "GeneratorError",
@@ -99,6 +101,10 @@ class FlipadError(Exception):
 
 class UsageError(FlipadError):
     """An option, value or configuration file is wrong."""
+
+
+class ExtraMissing(UsageError):
+    """Packages of an extra are not installed, see `flipad_ops.common.extras`."""
 
 
 class GeneratorError(FlipadError):

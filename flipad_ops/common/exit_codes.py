@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from flipad_ops.common import log
 from flipad_ops.common.child_process import settle_environment
@@ -23,6 +24,7 @@ from flipad_ops.common.errors import (
     TrackingError,
     UsageError,
 )
+from flipad_ops.common.extras import explained
 
 OK = 0
 CRASH = 1
@@ -58,13 +60,27 @@ def exit_code(error: FlipadError) -> int:
     return next((code for kind, code in _CODES if isinstance(error, kind)), CRASH)
 
 
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """A deliberate error, and a package that an extra would have brought, ends the process with one
+    sentence on stderr."""
+    try:
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            if (lacking := explained(error)) is None:
+                raise
+            raise lacking from error
+    except FlipadError as error:
+        code = exit_code(error)
+        log.end(str(error), code)
+        sys.exit(code)
+
+
 def end_process(main: Callable[[], int]) -> None:
     """Exit with `main`'s code; a deliberate error is one sentence on stderr."""
     settle_environment()
     log.from_environment()
-    try:
+    with one_sentence():
         code = main()
-    except FlipadError as error:
-        code = exit_code(error)
-        log.end(str(error), code)
     sys.exit(code)

@@ -30,6 +30,11 @@ class VisibleText:
     def __init__(self, raw: TextIO) -> None:
         self._raw = raw
 
+    @property
+    def raw_text(self) -> TextIO:
+        """The stream itself, for the colours that we send."""
+        return self._raw
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
 

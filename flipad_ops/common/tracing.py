@@ -16,6 +16,8 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+from flipad_ops.common.extras import install, missing
+
 _PARENT = "TRACEPARENT"
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 #: Our own, so that spans of other libraries in this process have no part in it.
@@ -118,14 +120,14 @@ def _tracer() -> Any:
             out=sys.stderr, formatter=lambda made: made.to_json(indent=None) + "\n"
         )
     else:
-        try:
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        except ImportError:
+        if missing("otel"):
             sys.stderr.write(
-                "warning: no traces are sent: pip install 'flipad-ops[otel]', or unset "
+                f"warning: no traces are sent: {install('otel')}, or unset "
                 "OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_ENDPOINT.\n"
             )
             return None
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
         exporter = OTLPSpanExporter(timeout=5)
     name = os.environ.get("OTEL_SERVICE_NAME", "flipadops")
     provider = TracerProvider(resource=Resource.create({"service.name": name}))

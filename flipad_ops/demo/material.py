@@ -1,48 +1,67 @@
-"""The demo's image files: negatives for the fits, and the mixed folder that is scanned."""
+"""The mixed folder that the demo scans."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+from PIL import Image
+from torch import Tensor, nn
 
-from flipad_ops.demo.gan import LATENT, Generator
-from flipad_ops.demo.photos import photo_patches, strips
-from flipad_ops.generators import LatentSpec, default_output_map, quantise
-from flipad_ops.samples.png import save_png
+from flipad_ops.demo.photographs import scanned_patches
+from flipad_ops.demo.published import SIDE, outputs
+from flipad_ops.generators import default_output_map, quantise
+from flipad_ops.samples.png import to_image, to_uint8
 
-LATENTS = LatentSpec((LATENT, 1, 1))
-#: Sub-folders of the scanned folder.
-KINDS = ("own", "sibling", "real")
+#: Sub-folders, and how many of the images in each are the generator's own: all or none.
+RESIZED = "own-resized"
+KINDS = {
+    "own-png": "all",
+    "own-jpeg": "all",
+    RESIZED: "all",
+    "other-faces": "none",
+    "photographs": "none",
+}
+OWN = tuple(kind for kind, truth in KINDS.items() if truth == "all")
+#: Of JPEG files, and sides of resized images, in turn.
+QUALITIES, SIDES = (75, 85, 90, 95), (48, 80, 96, 128)
 #: Far from every seed that a fit samples with.
 _FOUND_SEED = 987_654
 
 
-def write_negatives(folder: Path, rows: int = 6, columns: int = 3) -> None:
-    """The negatives' strips as tiles, so that a fit can hold whole tiles back for its test."""
-    for number, strip in enumerate(strips("negatives")):
-        for row, band in enumerate(strip.tensor_split(rows, dim=1)):
-            for column, tile in enumerate(band.tensor_split(columns, dim=2)):
-                save_png(tile, folder / f"photo{number}-{row}-{column}.png")
-
-
-def write_found(
-    folder: Path, generators: Sequence[Generator], count: int, size: int, seed: int
-) -> None:
-    """`count` 8-bit PNG files in each of own, sibling and real.
+def write_found(folder: Path, own: nn.Module, other: nn.Module, count: int, seed: int) -> None:
+    """`count` images of each kind; of what is not the generator's own half are JPEG files.
 
     Parameters
     ----------
-    folder : Path
-    generators : the version under suspicion, then its sibling
+    own, other : nn.Module
         Both get the same latents, so that nothing but the weights tells them apart.
     """
-    latents = LATENTS.sample(count, seed=_FOUND_SEED + seed)
-    to_pixels = default_output_map("tanh").to_pixels
-    with torch.no_grad():
-        own, sibling = (quantise(to_pixels(generator(latents))) for generator in generators)
-    real = photo_patches("scan", count, size, seed)
-    for kind, images in zip(KINDS, (own, sibling, real), strict=True):
-        for index, image in enumerate(images):
-            save_png(image, folder / kind / f"{index:03d}.png")
+    to_pixels, seed = default_output_map("tanh").to_pixels, _FOUND_SEED + seed
+
+    def made(network: nn.Module, images: int) -> list[Image.Image]:
+        return [_image(each) for each in quantise(to_pixels(outputs(network, images, seed)))]
+
+    ours = made(own, 3 * count)
+    for number in range(count):
+        _save(ours[number], folder / "own-png", number, 0)
+        quality = QUALITIES[number % len(QUALITIES)]
+        _save(ours[count + number], folder / "own-jpeg", number, quality)
+        side = SIDES[number % len(SIDES)]
+        resized = ours[2 * count + number].resize((side, side), Image.Resampling.LANCZOS)
+        _save(resized, folder / RESIZED, number, 0)
+    patches = scanned_patches(count, SIDE, seed)
+    for kind, images in (("other-faces", made(other, count)), ("photographs", patches)):
+        for number, image in enumerate(images):
+            quality = QUALITIES[number // 2 % len(QUALITIES)] if number % 2 else 0
+            _save(image, folder / kind, number, quality)
+
+
+def _image(pixels: Tensor) -> Image.Image:
+    return to_image(to_uint8(pixels))
+
+
+def _save(image: Image.Image, folder: Path, number: int, quality: int) -> None:
+    """As JPEG of a quality, or as PNG for 0."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{number:03d}{'.jpg' if quality else '.png'}"
+    image.save(path, quality=quality) if quality else image.save(path)

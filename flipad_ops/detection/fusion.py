@@ -53,16 +53,23 @@ class Branch(nn.Module):
 
     def of_pixels(self, pixels: Tensor) -> Tensor:
         """Scores (n,), float64, of a branch whose views need no activation."""
-        return self.combine(self.views(pixels, pixels, pixels))
+        return self.beyond(self.screen(_alone(pixels)), pixels)
 
-    def screen(self, pixels: Tensor) -> Tensor:
+    def screen(self, inputs: Inputs) -> Tensor:
         """What views that screen say, (n,) float64: a lower bound of the branch's score."""
-        bound = torch.zeros(len(pixels), dtype=torch.float64, device=pixels.device)
-        inputs = Inputs(pixels, pixels, pixels)
-        for view, scale in zip(self.named.values(), self.scales.to(pixels.device), strict=True):
-            if view.screens:
-                bound = torch.maximum(bound, view.score(inputs) / scale)
-        return bound
+        pixels = inputs.pixels
+        nothing = torch.zeros(len(pixels), dtype=torch.float64, device=pixels.device)
+        return self._most(nothing, inputs, screens=True)
+
+    def beyond(self, screened: Tensor, pixels: Tensor) -> Tensor:
+        """`of_pixels` where `screen` gave `screened`, (n,): asks the other views alone."""
+        return self._most(screened, _alone(pixels), screens=False)
+
+    def _most(self, least: Tensor, inputs: Inputs, screens: bool) -> Tensor:
+        for view, scale in zip(self.named.values(), self.scales.to(least.device), strict=True):
+            if view.screens == screens and len(least):
+                least = torch.maximum(least, view.score(inputs) / scale)
+        return least
 
     def calibrate(self, own_views: NDArray[np.float64], fnr: float) -> None:
         """Put all views on one scale: 1 is each one's threshold on held-out own samples.
@@ -138,22 +145,21 @@ class Detector(nn.Module):
 
         `as_made` takes no image for one out of a lossy file.
         """
-        score = torch.stack([part.screen(pixels) for part in self.parts]).amin(dim=0)
+        inputs = _alone(pixels)
+        score = torch.stack([part.screen(inputs) for part in self.parts]).amin(dim=0)
         decided = score > self.cutoff.to(score)
         recompressed = torch.zeros_like(decided)
         if self.lossy is not None and not as_made:
-            # The trace is dear and of no interest where every branch refuses the image anyway.
-            lossy = self.lossy_score(pixels)
-            rows = ((lossy <= self.cutoff.to(lossy)) | ~decided).nonzero()[:, 0]
-            rows = rows[lossy_trace(pixels[rows])]
-            score[rows], recompressed[rows] = lossy[rows], True
+            # From cheap to dear; of no interest where every branch refuses the image anyway.
+            cutoff, scale = self.cutoff.to(score), self.lossy_scale.to(score)
+            bound = self.lossy.screen(inputs)
+            rows = ((bound / scale <= cutoff) | ~decided).nonzero()[:, 0]
+            lossy = self.lossy.beyond(bound[rows], pixels[rows]) / scale
+            open_still = (lossy <= cutoff) | ~decided[rows]
+            rows, lossy = rows[open_still], lossy[open_still]
+            traced = lossy_trace(pixels[rows])
+            score[rows[traced]], recompressed[rows[traced]] = lossy[traced], True
         return Screen(score, decided | recompressed, recompressed)
-
-    @torch.no_grad()
-    def lossy_score(self, pixels: Tensor) -> Tensor:
-        """Scores (n,), float64, of images out of lossy files; there must be a branch for them."""
-        assert self.lossy is not None
-        return self.lossy.of_pixels(pixels) / self.lossy_scale.to(pixels.device)
 
     @torch.no_grad()
     def views(self, features: Tensor, activations: Tensor, pixels: Tensor) -> list[Tensor]:
@@ -182,3 +188,8 @@ class Detector(nn.Module):
     def score(self, features: Tensor, activations: Tensor, pixels: Tensor) -> Tensor:
         """Anomaly scores (n,), float64; low means "ours"."""
         return self.combine(self.views(features, activations, pixels))
+
+
+def _alone(pixels: Tensor) -> Inputs:
+    """For views that need no activation."""
+    return Inputs(pixels, pixels, pixels)

@@ -18,8 +18,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from flipad_ops.detection.bands import BLOCK, cut_blocks
 from flipad_ops.detection.jpeg import YCBCR, dct_matrix
-from flipad_ops.detection.spectral import BLOCK, cut_blocks
 
 #: IJG luminance table (ITU-T T.81, table K.1), row by row.
 _LUMINANCE = (
@@ -144,7 +144,7 @@ def lossy_trace(pixels: Tensor) -> Tensor:
 
 def colour_trace(pixels: Tensor) -> Tensor:
     """The part of `lossy_trace` that is cheap: whether all colours are ones of 8-bit YCbCr."""
-    if pixels.dim() != 4 or pixels.shape[1] not in (1, 3):
+    if not len(pixels) or pixels.dim() != 4 or pixels.shape[1] not in (1, 3):
         return torch.zeros(len(pixels), dtype=torch.bool, device=pixels.device)
     colours = (pixels * 255).round().long().flatten(2).transpose(1, 2)
     if pixels.shape[1] == 1:

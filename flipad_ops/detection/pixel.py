@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from flipad_ops.detection.bands import has_spectrum
 from flipad_ops.detection.deepsad import in_chunks
-from flipad_ops.detection.spectral import has_spectrum
 from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Stored, View
 

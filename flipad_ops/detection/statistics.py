@@ -7,7 +7,7 @@ separates with a few hundred samples:
 - per-channel statistics (level, spread, sparsity, how far it goes below zero);
 - second moments between channels and between neighbouring places. Another seed of the same
   architecture agrees in levels, not in which channels fire together;
-- the image's band energies (`flipad_ops.detection.spectral`), so that pixels and activation are
+- the image's band energies (`flipad_ops.detection.bands`), so that pixels and activation are
   weighed together.
 
 The regression is made in own samples' whitened coordinates: a direction in which own samples
@@ -19,11 +19,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from flipad_ops.detection.bands import band_energies, has_spectrum
 from flipad_ops.detection.recovered import Recovered
-from flipad_ops.detection.spectral import band_energies, has_spectrum
 from flipad_ops.detection.training_material import Material
 from flipad_ops.detection.view import Stored, View
 
@@ -215,6 +214,8 @@ def fit_statistics(
     groups : Tensor, int64, (n foreign,), optional
         Sources of the foreign images; each source weighs as much as any other.
     """
+    from sklearn.linear_model import LogisticRegression
+
     chosen = torch.empty(0, dtype=torch.int64) if channels is None else channels[:MOMENT_CHANNELS]
     ours, theirs = (
         torch.cat([_statistics(z, x, own.mean, chosen) for z, x in part.chunks()])

@@ -14,14 +14,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from functools import cached_property
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from flipad_ops.detection.bands import band_energies
 from flipad_ops.detection.training_material import Material
 
 
-class Inputs(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Inputs:
     """A batch as views see it.
 
     Parameters
@@ -36,6 +39,11 @@ class Inputs(NamedTuple):
     features: Tensor
     activations: Tensor
     pixels: Tensor
+
+    @cached_property
+    def bands(self) -> Tensor:
+        """`band_energies` of the pixels, made once for all who ask."""
+        return band_energies(self.pixels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +103,8 @@ class View(nn.Module, ABC):
         Unless overridden `forward(pixels)`, or `forward(activations, pixels)` where it
         `needs_activations`.
         """
-        seen = inputs[1:] if self.needs_activations else inputs[2:]
-        return self(*seen)  # type: ignore[no-any-return]
+        seen = (inputs.activations,) if self.needs_activations else ()
+        return self(*seen, inputs.pixels)  # type: ignore[no-any-return]
 
     def config(self) -> dict[str, Any]:
         """JSON-able, what `empty` has to know beyond the shapes of the tensors."""

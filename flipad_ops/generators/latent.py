@@ -15,6 +15,8 @@ from flipad_ops.generators.conditions import Classes, classes_of, stated_inputs
 
 Distribution = Literal["normal", "uniform", "recorded"]
 
+#: Entries of standard normal latents lie within.
+NORMAL = 5.0
 HOW_TO_STATE = (
     'log the model with metadata={"flipad": {"latent": {"shape": [100, 1, 1], '
     '"distribution": "normal"}}}'
@@ -91,6 +93,14 @@ class LatentSpec:
             drawn = torch.rand(shape, generator=source) * 2 - 1
         held = [each.draw(count, source)[:, None] for each in self.classes]
         return torch.cat([drawn, *held], dim=1) if held else drawn
+
+    def span(self, known: Tensor | None = None) -> tuple[float, float, float]:
+        """Least and largest entry, and standard deviation; of recorded latents by those `known`,
+        (n, *shape), or by all."""
+        if self.recorded is None:
+            return (-NORMAL, NORMAL, 1.0) if self.distribution == "normal" else (-1, 1, 3**-0.5)
+        at = self.recorded if known is None else known
+        return float(at.min()), float(at.max()), float(at.std())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, as it stands in model metadata."""

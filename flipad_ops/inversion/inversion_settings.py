@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from flipad_ops.common.errors import UsageError
-from flipad_ops.inversion.solvers.choose import NAMES
 
 DataTerm = Literal["box", "point"]
 
@@ -54,6 +53,12 @@ class InversionSettings:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.data_term not in get_args(DataTerm):
             raise UsageError(f"data_term must be box or point, not {self.data_term!r}.")
+        if self.solver != "auto":
+            self._check_solver()
+
+    def _check_solver(self) -> None:
+        from flipad_ops.inversion.solvers.choose import NAMES  # with torch
+
         if self.solver not in NAMES:
             *others, last = NAMES
             known = f"{', '.join(others)} or {last}"

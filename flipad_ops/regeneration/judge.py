@@ -3,34 +3,40 @@
 A flat image is near to everything, a noisy or finely compressed one to nothing. So a remade image
 is judged by several measures of what is left over, among measures of what the found image shows:
 the residual's energy, its smooth part and its correlation between neighbours, which noise and
-compression hardly have; the image's energy at three scales and its finest; and the noise of the
-lossy file that it shows. A support vector machine weighs them (Gaussian kernel), fitted to own
-images and to others searched in the same way; what is accepted follows from own images, and is
-tightened where more than a few of the others would pass. And whatever foreign images a fit saw, the
-distance may be no larger than own images of such detail have it: a relative that nobody told the
-fit of comes nearer than anything else, but not that near.
+compression hardly have; how steeply the search still came nearer when it ended, which it does
+towards own images and hardly towards others; the image's energy at three scales and its finest; and
+the noise of the lossy file that it shows. A support vector machine weighs them (Gaussian kernel),
+fitted to own images and to others searched in the same way; what is accepted follows from own
+images, and is tightened where more than a few of the others would pass. And whatever foreign images
+a fit saw, the distance may be no larger than own images of such detail have it: a relative that
+nobody told the fit of comes nearer than anything else, but not that near.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
-from sklearn.svm import SVC
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.regeneration.observation import ROUNDING, Observation, file_noise
+from flipad_ops.regeneration.observation import ROUNDING, Observation, PixelBox, file_noise
 
-MEASURES = 10
+MEASURES = 11
 #: Of these, the last are of the image alone.
 SHOWN = 6
+#: dB that the last steps of a search bring at most; more, or no steps at all, count as so many.
+STEEPEST = 10.0
+#: dB by which a term varies at least, for its scale: what varies less tells nothing.
+LEAST_SPREAD = 0.1
 #: Squared pixels added before logarithms: of energies, and of a correlation, whose noise is larger.
 FLOOR, FLAT = 1e-9, 1e-6
+#: Images looked at together.
+TOGETHER = 256
 #: Of the support vector machine: width of its kernel over standardised measures, and its penalty.
 GAMMA, PENALTY = 0.05, 10.0
 #: Parts of the images that the machine is judged on without having seen them.
@@ -57,17 +63,27 @@ def flat(pixels: Tensor, observed: Observation) -> Tensor:
     return blurred(pixels, observed) < 10 * math.log10(ROUNDING)
 
 
+def which_flat(pixels: Tensor, step: float) -> Tensor:
+    """`flat` of images stored in steps of `step`, (n,) bool, a few at a time."""
+    parts = torch.split(pixels, TOGETHER)
+    return torch.cat([flat(part, PixelBox(part, step)) for part in parts])
+
+
 def blurred(pixels: Tensor, observed: Observation) -> Tensor:
     """What an image's own blurred copy costs, in dB, (n,) float64."""
     return decibels(observed.distance(soften(pixels)))
 
 
-def measures(pixels: Tensor, remade: Tensor, observed: Observation, files: bool = True) -> Tensor:
-    """(n, MEASURES) float64, in dB; the first is the distance, the fifth `blurred`.
+def measures(
+    pixels: Tensor, remade: Tensor, observed: Observation, descent: Tensor, files: bool = True
+) -> Tensor:
+    """(n, MEASURES) float64, in dB; the first is the distance, the sixth `blurred`.
 
     Parameters
     ----------
     pixels, remade : Tensor, float32, (n, channels, height, width)
+    descent : Tensor, float32, (n,)
+        See `Guess`.
     files : bool
         Whether to look for traces of a lossy file, which takes milliseconds.
     """
@@ -83,6 +99,7 @@ def measures(pixels: Tensor, remade: Tensor, observed: Observation, files: bool 
             decibels(_energy(smooth)),
             decibels(_neighbours(rest).clamp_min(0), FLAT),
             decibels(_energy(soften(smooth))),
+            descent.double().clamp(0, STEEPEST),
             blurred(pixels, observed),
             decibels(_energy(soft - softer)),
             decibels(_energy(corners)),
@@ -187,7 +204,8 @@ class Judge(nn.Module):
         """
         both = terms(torch.cat([own, foreign]))
         self.low.copy_(both.amin(dim=0)), self.high.copy_(both.amax(dim=0))
-        self.centre.copy_(both.mean(dim=0)), self.spread.copy_(both.std(dim=0).clamp_min(1e-3))
+        self.centre.copy_(both.mean(dim=0))
+        self.spread.copy_(both.std(dim=0).clamp_min(LEAST_SPREAD))
         x = self._terms(torch.cat([own, foreign])).cpu().numpy()
         y = np.arange(len(x)) < len(own)
         # Folds of own and of others alike; what was not seen decides.
@@ -214,6 +232,8 @@ class Judge(nn.Module):
 
     def _fit_detail(self, own: Tensor, fold: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distances beyond what was predicted without them, (n,)."""
+        from sklearn.linear_model import Ridge
+
         x, y, rest = shown(own).cpu().numpy(), own[:, 0].cpu().numpy(), np.zeros(len(own))
         for out in (fold == number for number in range(FOLDS)):
             rest[out] = y[out] - Ridge(RIDGE).fit(x[~out], y[~out]).predict(x[out])
@@ -228,12 +248,13 @@ class Judge(nn.Module):
 
 def terms(measured: Tensor) -> Tensor:
     """(n, MEASURES): what is left over, and what the image shows, over its own blurred copy."""
-    rest, soft, band, corners, energy, band2, noise = (
+    rest, descent, soft, band, corners, energy, band2, noise = (
         measured[:, :4], *(measured[:, number : number + 1] for number in range(4, MEASURES))
     )  # fmt: skip
     return torch.cat(
-        [rest - soft, soft - band, corners - soft, energy - soft, soft, band - band2, noise], dim=1
-    )
+        [rest - soft, descent, soft - band, corners - soft, energy - soft, soft, band - band2,
+         noise], dim=1,
+    )  # fmt: skip
 
 
 def shown(measured: Tensor) -> Tensor:
@@ -241,7 +262,9 @@ def shown(measured: Tensor) -> Tensor:
     return measured[:, MEASURES - SHOWN :] / 10
 
 
-def _machine(x: NDArray[np.float64], own: NDArray[np.bool_]) -> SVC:
+def _machine(x: NDArray[np.float64], own: NDArray[np.bool_]) -> Any:
+    from sklearn.svm import SVC
+
     return SVC(C=PENALTY, gamma=GAMMA, class_weight="balanced").fit(x, own)
 
 

@@ -7,9 +7,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from flipad_ops.detection.bands import BLOCK
 from flipad_ops.detection.jpeg import YCBCR, dct_matrix
 from flipad_ops.detection.lossy_traces import colour_trace, jpeg_quality, quantisation_steps
-from flipad_ops.detection.spectral import BLOCK
 
 #: Squared error of pixels rounded to 8 bits, and, roughly, of lossy files that are no JPEG.
 ROUNDING, OTHER_LOSSY = 1 / 12 / 255**2, 3e-5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from flipad_ops.regeneration.laps import insist
 from flipad_ops.regeneration.regenerator import Regenerator
 from flipad_ops.regeneration.witness_model import PLAIN
 
@@ -34,5 +35,5 @@ def pursue(regenerator: Regenerator, pixels: Tensor, least: int) -> tuple[Tensor
     chosen = may & ((off <= 0) | (place < least))
     for steps in (regenerator.first_steps, regenerator.steps):
         regenerator.follow(trail, PLAIN, chosen, steps)
-    measured = regenerator.measured(trail, PLAIN, chosen)
+    measured = insist(regenerator, trail, PLAIN, chosen)
     return some[chosen.nonzero()[:, 0]], regenerator.model.judge(PLAIN).beyond(measured)

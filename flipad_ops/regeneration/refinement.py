@@ -25,12 +25,12 @@ RATE, ZOOM_RATE, SHIFT_RATE = 0.05, 0.01, 0.1
 FIRST, SECOND = 0.9, 0.99
 #: The filter is fitted anew every so many steps.
 FILTER_EVERY = 4
-#: Converged: the last fifth of the steps brought less than this share.
-SETTLED = 0.05
+#: Converged: the last fifth of the steps brought less than so many dB, a twentieth.
+SETTLED = 0.22
 #: A stay at a smaller size must leave less than this share of the distance.
 SHARE = 0.95
-#: Squared pixels that count as nothing.
-NOTHING = 1e-8
+#: Squared pixels that count as nothing; that are added before a descent is taken in dB.
+NOTHING, STILL = 1e-8, 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +46,20 @@ class Guess:
         See `alterations.resample`.
     distance : Tensor, float32, (n,)
         See `Observation.distance`.
-    converged : Tensor, bool, (n,)
+    descent : Tensor, float32, (n,)
+        dB that the last fifth of the steps brought; infinite before the first.
     """
 
     latents: Tensor
     where: Tensor
     side: Tensor
     distance: Tensor
-    converged: Tensor
+    descent: Tensor
+
+    @property
+    def converged(self) -> Tensor:
+        """Whether more steps would bring little, (n,) bool."""
+        return (self.descent <= SETTLED) | (self.distance <= NOTHING)
 
     def select(self, rows: Tensor | slice) -> Guess:
         """Of some images."""
@@ -83,7 +89,7 @@ class Guess:
         )
 
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.latents, self.where, self.side, self.distance, self.converged
+        return self.latents, self.where, self.side, self.distance, self.descent
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +186,6 @@ class Search:
                 at = at - rates * 0.5 * (1 + math.cos(math.pi * step / steps)) * unit
                 at[:, :-3].clamp_(self.low, self.high)
                 at[:, -3].clamp_(*ZOOM)
-        settled = (before - nearest <= SETTLED * before) | (nearest <= NOTHING)
-        return Guess(
-            best[:, :-3].reshape(shape), best[:, -3:], guess.side, nearest.detach(), settled
-        )
+        nearest = nearest.detach()
+        descent = 10 * torch.log10((before.detach() + STILL) / (nearest + STILL))
+        return Guess(best[:, :-3].reshape(shape), best[:, -3:], guess.side, nearest, descent)

@@ -17,8 +17,9 @@ from flipad_ops.regeneration.alterations import (
     resample,
     undo_place,
 )
-from flipad_ops.regeneration.judge import MEASURES, blurred, decibels, flat, measures
-from flipad_ops.regeneration.observation import FileBox, Observation, PixelBox, compressed
+from flipad_ops.regeneration.judge import MEASURES, blurred, decibels, measures, which_flat
+from flipad_ops.regeneration.laps import insist
+from flipad_ops.regeneration.observation import FileBox, Observation, compressed
 from flipad_ops.regeneration.refinement import Guess, Search
 from flipad_ops.regeneration.remade_batch import Remade
 from flipad_ops.regeneration.trail import Trail
@@ -91,8 +92,8 @@ class Regenerator:
             if self.placed(way):
                 self.resize(trail, left)
             self.follow(trail, way, left, self.steps)
+            measured = insist(self, trail, way, left)
             rows = left.nonzero()[:, 0]
-            measured = self.measured(trail, way, left)
             trail.excess[way, rows] = self.model.judge(way)(measured)
             if way == PLAIN:
                 trail.beyond[rows] = self.model.judge(way).beyond(measured)
@@ -178,8 +179,9 @@ class Regenerator:
                 continue
             whole = self._filled(rows)
             pixels, observed = self._found(trail, whole)
-            shown = self.search.shown(trail.guesses[way].select(whole), pixels, self.placed(way))
-            parts.append(measures(pixels, shown, observed, files)[: len(rows)])
+            guess = trail.guesses[way].select(whole)
+            shown = self.search.shown(guess, pixels, self.placed(way))
+            parts.append(measures(pixels, shown, observed, guess.descent, files)[: len(rows)])
         return torch.cat(parts)
 
     def concluded(self, trail: Trail, hopeless: Tensor) -> Remade:
@@ -196,7 +198,7 @@ class Regenerator:
             placed=~first & self.placed(PLACED),
             distance=decibels(best.distance),
             blurred=trail.blurred,
-            converged=best.converged,
+            descent=best.descent,
             steps=trail.steps,
             hopeless=hopeless,
             beyond=torch.where(first, trail.beyond, torch.inf),
@@ -208,8 +210,7 @@ class Regenerator:
 
     def flat(self, pixels: Tensor) -> Tensor:
         """Which images, (n,) bool, have too little detail to tell anything."""
-        parts = torch.split(pixels, 256)
-        return torch.cat([flat(part, PixelBox(part, self.step)) for part in parts])
+        return which_flat(pixels, self.step)
 
     def observed(self, pixels: Tensor, quality: Tensor) -> Observation:
         """What the images tell about those they were made of."""
@@ -238,7 +239,7 @@ class Regenerator:
         latents, where = self.encode(pixels)
         far = torch.full((len(pixels),), torch.inf, device=pixels.device)
         none = torch.zeros_like(far, dtype=torch.int64)
-        guess = Guess(latents, where, none, far, none.bool())
+        guess = Guess(latents, where, none, far, far)
         return self.search.measured(guess, pixels, observed, False)
 
     @torch.no_grad()

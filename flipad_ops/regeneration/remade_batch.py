@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from flipad_ops.regeneration.refinement import NOTHING, SETTLED
 
 #: Excess beyond which nothing more is said: e^18 is a ratio of 65 million.
 FAR = 18.0
@@ -31,7 +34,8 @@ class Remade:
         Whether the nearest image went through zoom, shift and filter.
     distance, blurred : Tensor, float64, (n,)
         Mean squared distance of the remade image, and of the image's own blurred copy, in dB.
-    converged : Tensor, bool, (n,)
+    descent : Tensor, float32, (n,)
+        See `Guess`; 0 of images that were not searched.
     steps : Tensor, int64, (n,)
         Gradient steps spent.
     hopeless : Tensor, bool, (n,)
@@ -49,7 +53,7 @@ class Remade:
     placed: Tensor
     distance: Tensor
     blurred: Tensor
-    converged: Tensor
+    descent: Tensor
     steps: Tensor
     hopeless: Tensor
     beyond: Tensor
@@ -68,7 +72,7 @@ class Remade:
             placed=no.bool(),
             distance=none,
             blurred=none,
-            converged=~no.bool(),
+            descent=none.float(),
             steps=no,
             hopeless=~no.bool(),
             beyond=none + torch.inf,
@@ -78,6 +82,11 @@ class Remade:
         """With others for some images."""
         names = self.__dataclass_fields__
         return Remade(*(getattr(self, n).index_copy(0, rows, getattr(other, n)) for n in names))
+
+    @property
+    def converged(self) -> Tensor:
+        """Whether more steps would bring little, (n,) bool."""
+        return (self.descent <= SETTLED) | (self.distance <= 10 * math.log10(NOTHING))
 
     @property
     def ratio(self) -> Tensor:

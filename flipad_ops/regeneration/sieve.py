@@ -10,11 +10,10 @@ import math
 
 import numpy as np
 import torch
-from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flipad_ops.detection.spectral import BLOCK, band_energies
+from flipad_ops.detection.bands import BLOCK, band_energies
 
 #: Weight of a pixel's value beside the logarithm of a band's energy.
 CONTENT = 10.0
@@ -58,6 +57,8 @@ class Sieve(nn.Module):
 
     def fit(self, own: Tensor) -> None:
         """To own images (n, channels, height, width) as made and altered, in any order."""
+        from sklearn.covariance import LedoitWolf
+
         seen = torch.cat([looks(chunk) for chunk in torch.split(own, 256)]).cpu().numpy()
         held = np.arange(len(seen)) % HELD_OUT == 0
         estimate = LedoitWolf().fit(seen[~held])

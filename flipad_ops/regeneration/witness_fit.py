@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flipad_ops.regeneration.judge import Level
+from flipad_ops.regeneration.laps import goes_on, insist
 from flipad_ops.regeneration.regenerator import Regenerator
 from flipad_ops.regeneration.witness_model import STAGES
 
@@ -45,26 +46,39 @@ def calibrate_witness(
     if model.sieve is not None:
         model.sieve.fit(sieved)
     for way, level in enumerate(levels):
-        ours, others = (_followed(regenerator, part[way], way) for part in (own, foreign))
-        if min(len(ours[0]), len(others[0])) < LEAST:
+        ours, others = (_Followed(regenerator, part[way], way) for part in (own, foreign))
+        if min(len(ours.last), len(others.last)) < LEAST:
             continue
         for stage in range(STAGES):
             early = model.passes(way, stage)
-            early.fit(ours[stage], others[stage], EARLY[way])
+            early.fit(ours.looks[stage], others.looks[stage], EARLY[way])
             early.accept -= MARGIN[way]
-        record.append(model.judge(way).fit(ours[-1], others[-1], level))
+        judge = model.judge(way)
+        said = judge.fit(ours.last, others.last, level)
+        if goes_on(regenerator, way):  # the farthest own images draw the line
+            said = judge.fit(ours.insisted(True), others.insisted(False), level)
+        record.append(said)
     if record:
         model.own = torch.cat(record)
 
 
-def _followed(regenerator: Regenerator, pixels: Tensor, way: int) -> list[Tensor]:
-    """`judge.measures` as guessed, after the first steps, and at the end."""
-    trail = regenerator.begin(pixels[~regenerator.flat(pixels)])
-    judged = trail.may_go(way, regenerator.rich)
-    measured = [regenerator.measured(trail, way, judged, False)]
-    regenerator.follow(trail, way, judged, regenerator.first_steps)
-    measured.append(regenerator.measured(trail, way, judged, False))
-    if regenerator.placed(way):
-        regenerator.resize(trail, judged)
-    regenerator.follow(trail, way, judged, regenerator.steps)
-    return [*measured, regenerator.measured(trail, way, judged)]
+class _Followed:
+    """Images searched to the end; `looks`: `judge.measures` as guessed and after the first steps;
+    `last`: at the end."""
+
+    def __init__(self, regenerator: Regenerator, pixels: Tensor, way: int) -> None:
+        trail = regenerator.begin(pixels[~regenerator.flat(pixels)])
+        judged = trail.may_go(way, regenerator.rich)
+        self.looks = [regenerator.measured(trail, way, judged, False)]
+        regenerator.follow(trail, way, judged, regenerator.first_steps)
+        self.looks.append(regenerator.measured(trail, way, judged, False))
+        if regenerator.placed(way):
+            regenerator.resize(trail, judged)
+        regenerator.follow(trail, way, judged, regenerator.steps)
+        self.last = regenerator.measured(trail, way, judged)
+        self._rest = regenerator, trail, way, judged
+
+    def insisted(self, every: bool) -> Tensor:
+        """`last`, after `laps.insist`."""
+        regenerator, trail, way, judged = self._rest
+        return insist(regenerator, trail, way, judged, every)

@@ -35,6 +35,7 @@ def card_of(
         final_layer_sha256=facts["final_layer_sha256"],
         decoder_sha256=facts["decoder_sha256"],
         equivalence_class=shared,
+        checkpoints=tuple(facts.get("checkpoints", ())),
         threshold=calibration.threshold,
         target_fnr=settings.fnr,
         n_own_calibration=len(calibration.own_scores),

@@ -7,15 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.attribution.attributor import Attributor
-from flipad_ops.attribution.fitting import FitResult
-from flipad_ops.attribution.foreign_images import SELF_MADE
-from flipad_ops.attribution.serialisation import attributor_sha256, save_attributor
 from flipad_ops.common.errors import UsageError
 from flipad_ops.common.version import __version__
 from flipad_ops.generators.layer import inversion_sha256
 from flipad_ops.registry import tags
-from flipad_ops.registry.card import model_card
 from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.registering import ensure_model, quiet_mlflow
 from flipad_ops.registry.store import no_such_thing, registry_errors
@@ -24,6 +19,9 @@ from flipad_ops.registry.uris import quoted
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+
+    from flipad_ops.attribution.attributor import Attributor
+    from flipad_ops.attribution.fitting import FitResult
 
 
 def log_attributor(
@@ -44,6 +42,9 @@ def log_attributor(
     The version is created with all of its tags in one request, after everything that can fail:
     there is no moment at which a half-described version exists.
     """
+    from flipad_ops.attribution.serialisation import attributor_sha256, save_attributor
+    from flipad_ops.registry.card import model_card, shortened
+
     name = tags.attributor_name(generator.name)
     with (
         tempfile.TemporaryDirectory(prefix="flipad-") as temporary,
@@ -66,7 +67,7 @@ def log_attributor(
             f"models:/{model_id}",
             run_id=run_id,
             tags={**facts, **(further or {})},
-            description=card,
+            description=shortened(card),
             model_id=model_id,
         )
 
@@ -198,6 +199,8 @@ def _example(result: FitResult) -> Any:
 def _tags(
     result: FitResult, generator: ModelVersion, config_sha256: str, files_sha256: str
 ) -> dict[str, str]:
+    from flipad_ops.attribution.foreign_images import SELF_MADE
+
     facts, evaluation = result.attributor.generator, result.attributor.evaluation
     fprs = {name: stratum["fpr"]["value"] for name, stratum in evaluation["strata"].items()}
     given = [fpr for name, fpr in fprs.items() if name != SELF_MADE]

@@ -11,6 +11,8 @@ from flipad_ops.attribution.judgement import Calibration
 from flipad_ops.attribution.words_of_rates import ALTERED, counted, held_out, lacking, rate_said
 from flipad_ops.common.version import __version__
 from flipad_ops.detection import missed_at_most
+from flipad_ops.registry.tags import DESCRIPTION_LENGTH
+from flipad_ops.registry.using import usage
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -58,6 +60,7 @@ def model_card(
         "and `attributed` (score at or below the threshold).",
         "",
         *said,
+        *usage(generator, attributor.space.fields, attributor.regeneration is not None),
         f"Own images recognised (held out): **{rate_said(tpr)}** of {tpr['count']}.",
         _altered(altered["tpr"]) if altered is not None else "",
         _conventions(attributor.evaluation.get("conventions", {})),
@@ -150,3 +153,11 @@ def _smallest(attributor: Attributor) -> str:
     if second is None or not second.typical_p:
         return told
     return f"{told}; by a model of the tail {second.typical_p:.2g} for the median own image"
+
+
+def shortened(card: str) -> str:
+    """The card as a registry's database takes it; whole lines are left out at its end."""
+    if len(card) <= DESCRIPTION_LENGTH:
+        return card
+    rest = "\n\nThe run's description has the rest."
+    return card[: DESCRIPTION_LENGTH - len(rest)].rpartition("\n")[0] + rest

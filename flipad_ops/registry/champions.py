@@ -11,8 +11,10 @@ from flipad_ops.attribution.comparison import Comparison
 from flipad_ops.attribution.words_of_rates import weakness
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import by_alias, mark
+from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.registry.uris import quoted
+from flipad_ops.registry.using import described, line_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -148,7 +150,18 @@ def publish(
                 tags.REASON: None,
             },
         )
+        _describe(client, version, generator)
     return True
+
+
+def _describe(client: MlflowClient, version: ModelVersion, generator: ModelVersion) -> None:
+    """Name the attributor in the generator's description; its owner may have denied that."""
+    fresh = client.get_model_version(generator.name, str(generator.version))
+    before = str(fresh.description or "")
+    after = described(before, line_of(version, generator))
+    if after != before and len(after) <= tags.DESCRIPTION_LENGTH:
+        with unless_denied([], "description"):
+            client.update_model_version(generator.name, str(generator.version), after)
 
 
 def inverts_alike(one: ModelVersion, other: ModelVersion) -> bool:

@@ -9,7 +9,6 @@ from flipad_ops.common.errors import GeneratorNotFound
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import inversion_of, mark
 from flipad_ops.registry.denials import unless_denied
-from flipad_ops.registry.scorers import from_version
 from flipad_ops.registry.store import all_pages, registry_errors
 from flipad_ops.registry.uris import parse_model, resolve
 
@@ -95,6 +94,8 @@ def serves(client: MlflowClient, attributor: ModelVersion, inversion_sha256: str
     tag its files say it."""
     known = attributor.tags.get(tags.INVERSION)
     if known is None:
+        from flipad_ops.registry.scorers import from_version
+
         known = inversion_of(from_version(client, attributor, "cpu").attributor)
     return known == inversion_sha256
 

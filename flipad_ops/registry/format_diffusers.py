@@ -7,7 +7,6 @@ FLIPAD's final layer is that decoder's `conv_out`.
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from flipad_ops.common.errors import GeneratorUnreadable, first_line
+from flipad_ops.common.extras import need
 from flipad_ops.common.size_limits import SizeGuard
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
@@ -163,11 +163,7 @@ def _load(
     device: str,
     remedy: str,
 ) -> tuple[str, LatentDecoder, dict[str, Tensor], tuple[int, ...] | None]:
-    if importlib.util.find_spec("diffusers") is None:
-        raise GeneratorUnreadable(
-            "Reading this version needs the diffusers library.",
-            remedy="Install it where fits run: pip install 'flipad-ops[diffusers]'",
-        )
+    need("diffusers", "Reading this version")
     import diffusers
 
     options: dict[str, Any] = {"local_files_only": True, "revision": revision}

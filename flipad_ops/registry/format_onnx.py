@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flipad_ops.common.extras import need
 from flipad_ops.generators.onnx_generator import OnnxGenerator
 from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 
@@ -15,12 +16,17 @@ def is_onnx(folder: ModelFolder, metadata: Mapping[str, Any]) -> bool:
 
 
 def read_onnx(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:
-    """Run it with onnxruntime; raises GeneratorError."""
+    """Run it with onnxruntime; raises GeneratorError, ExtraMissing."""
+    need("onnx", "Reading this version")
     data = folder.flavors.get("onnx", {}).get("data")
     path = folder.path(str(data)) if data else folder.find("*.onnx")[0]
     generator = OnnxGenerator(path, device)
     tail = " then ".join((generator.node.op, *generator.node.tail))
-    asked = "" if generator.on_device else f" ({device} was asked for and is not available to it)"
+    asked = (
+        ""
+        if generator.on_device
+        else f" ({device} was asked for and is not available to it{_why()})"
+    )
     return LoadedGenerator(
         generator,
         generator.state,
@@ -29,3 +35,11 @@ def read_onnx(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> 
         runs_on=f"onnxruntime, {generator.provider}{asked}",
         latent_shape=generator.latent_shape or folder.signature_shape,
     )
+
+
+def _why() -> str:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        return ""
+    return ": this build is for CPUs, that of flipad-ops[onnx-gpu] is not"

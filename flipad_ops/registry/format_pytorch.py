@@ -20,6 +20,8 @@ import torch
 
 from flipad_ops.common.child_process import bare_environment
 from flipad_ops.common.errors import GeneratorUnreadable
+from flipad_ops.common.extras import need
+from flipad_ops.common.quick_imports import quick_imports
 from flipad_ops.common.size_limits import check_archive, check_entries
 from flipad_ops.generators import LatentSpec
 from flipad_ops.generators.conditions import stated_inputs
@@ -38,7 +40,9 @@ def is_pytorch(folder: ModelFolder, metadata: Mapping[str, Any]) -> bool:
 
 
 def read_pytorch(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> LoadedGenerator:
-    """A `torch.export` program, or a pickle with consent; raises GeneratorError."""
+    """A `torch.export` program, or a pickle with consent; raises GeneratorError,
+    ExtraMissing."""
+    need("pytorch", "Reading this version")
     read = read_pickle if folder.is_pickled else read_pt2
     return read(folder, metadata, device)
 
@@ -124,7 +128,8 @@ def _checked(path: Path) -> torch.fx.GraphModule:
         model = Model()
         model.add_flavor("pytorch", model_data="data", pytorch_version=str(torch.__version__))
         model.save(str(Path(temporary) / "MLmodel"))
-        module: torch.fx.GraphModule = mlflow.pytorch.load_model(temporary)
+        with quick_imports():  # it takes in half of torch's compiler
+            module: torch.fx.GraphModule = mlflow.pytorch.load_model(temporary)
     return module
 
 

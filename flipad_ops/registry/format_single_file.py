@@ -7,7 +7,6 @@ diffusion code or of diffusers. Sizes follow from the tensors; diffusers' classe
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from flipad_ops.common.errors import GeneratorUnreadable
+from flipad_ops.common.extras import need
 from flipad_ops.common.size_limits import SizeGuard
 from flipad_ops.registry.format_diffusers import (
     LatentDecoder,
@@ -79,16 +79,14 @@ def read_autoencoder_file(path: Path) -> tuple[nn.Module, dict[str, Any], str]:
     Raises
     ------
     GeneratorUnreadable
-        It is of another kind than AutoencoderKL and AutoencoderTiny, or diffusers is missing.
+        It is of another kind than AutoencoderKL and AutoencoderTiny.
+    ExtraMissing
+        diffusers is not installed.
     """
     prefix = prefix_of(path)
     if prefix is None:
         raise GeneratorUnreadable(f"{path.name} holds no decoder of an autoencoder.")
-    if importlib.util.find_spec("diffusers") is None:
-        raise GeneratorUnreadable(
-            "Reading this version needs the diffusers library.",
-            remedy="Install it where fits run: pip install 'flipad-ops[diffusers]'",
-        )
+    need("diffusers", "Reading this version")
     tensors, config = vae_tensors(path)
     state = {name.removeprefix(prefix): value.float() for name, value in tensors.items()}
     for before, after in MOVED.items():

@@ -17,6 +17,7 @@ from flipad_ops.common.errors import GeneratorUnreadable, LatentUnknown, PickleR
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.registry import tags
+from flipad_ops.registry.checkpoints import HELD, held_sha256
 from flipad_ops.registry.denials import explain_denial
 from flipad_ops.registry.foreign_files import refuse_foreign
 from flipad_ops.registry.formats import read_generator
@@ -59,32 +60,25 @@ def load_generator(
 
 
 def load_version(
-    client: MlflowClient, version: ModelVersion, *, device: str = "cpu", allow_pickle: bool = False
+    client: MlflowClient,
+    version: ModelVersion,
+    *,
+    device: str = "cpu",
+    allow_pickle: bool = False,
+    hashed: bool = False,
 ) -> SplitGenerator:
-    """Like `load_generator`, for a version already looked up and a device that is there."""
-    loaded, metadata = read_version(client, version, device=device, allow_pickle=allow_pickle)
-    return split_loaded(loaded, metadata, version, device)
+    """Like `load_generator`, for a version already looked up and a device that is there.
 
-
-def read_version(
-    client: MlflowClient, version: ModelVersion, *, device: str = "cpu", allow_pickle: bool = False
-) -> tuple[LoadedGenerator, dict[str, Any]]:
-    """Fetch a version and make it run, without splitting it.
-
-    Returns
-    -------
-    LoadedGenerator
-    dict
-        Its "flipad" metadata: logged, beside the files, and from tags, which win.
-
-    Raises
-    ------
-    GeneratorUnreadable, PickleRefused
-    LatentUnknown
-        For a pickle, which cannot be exported without.
+    Parameters
+    ----------
+    hashed : bool
+        Add the hashes of its weights files to the metadata (`checkpoints.HELD`).
     """
     with fetched(client, version) as (folder, metadata):
-        return read_fetched(client, version, folder, metadata, device, allow_pickle), metadata
+        loaded = read_fetched(client, version, folder, metadata, device, allow_pickle)
+        if hashed:
+            metadata[HELD] = held_sha256(folder.root)
+    return split_loaded(loaded, metadata, version, device)
 
 
 @contextmanager
@@ -105,7 +99,14 @@ def read_fetched(
     device: str,
     allow_pickle: bool,
 ) -> LoadedGenerator:
-    """The second half of `read_version`."""
+    """Make a fetched version run, without splitting it.
+
+    Raises
+    ------
+    GeneratorUnreadable, PickleRefused
+    LatentUnknown
+        For a pickle, which cannot be exported without.
+    """
     if folder.is_pickled and "factory" not in metadata:
         refuse_foreign(folder.find("*.pth"), folder.root)
         check_pickle(client, version, allow_pickle)
@@ -118,7 +119,7 @@ def read_fetched(
 def split_loaded(
     loaded: LoadedGenerator, metadata: Mapping[str, Any], version: ModelVersion, device: str
 ) -> SplitGenerator:
-    """Split what `read_version` returned; errors name the version."""
+    """Split what `read_fetched` returned; errors name the version."""
     if isinstance(loaded.forward, nn.Module):  # nobody trains it; threads may share it
         loaded.forward.requires_grad_(False)
     try:

@@ -37,6 +37,8 @@ class Entry:
         Milliseconds since the epoch at which the version was registered.
     reason : str
         Why the last fit failed, or is weak.
+    run : str
+        MLflow run of the last fit.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Entry:
     fpr: float | None = None
     created: int = 0
     reason: str = ""
+    run: str = ""
 
     @property
     def uri(self) -> str:
@@ -137,6 +140,7 @@ def _entry(version: ModelVersion, attributors: dict[str, ModelVersion], current:
         fpr=_number(found.get(tags.FPR)),
         created=int(version.creation_timestamp or 0),
         reason=version.tags.get(tags.REASON, ""),
+        run=version.tags.get(tags.RUN, ""),
     )
 
 

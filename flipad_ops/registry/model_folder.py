@@ -76,13 +76,9 @@ class ModelFolder:
         metadata: dict[str, Any] = {}
         shape = None
         if (root / "MLmodel").exists():
-            from mlflow.models import Model
-
             try:
-                model = Model.load(str(root))
-                flavors, shape = model.flavors, _row_shape(model)
-                stated = (model.metadata or {}).get("flipad") or {}
-            except Exception as error:  # a damaged file fails in many ways inside MLflow and YAML
+                flavors, stated, shape = _mlmodel((root / "MLmodel").read_text(encoding="utf-8"))
+            except Exception as error:  # YAML, and what is in it, fails in many ways
                 raise GeneratorUnreadable(
                     f"The model's MLmodel file cannot be read: {first_line(error)}"
                 ) from error
@@ -122,11 +118,17 @@ class ModelFolder:
         return sorted(path for path in self.root.rglob(pattern) if path.is_file())
 
 
-def _row_shape(model: Any) -> tuple[int, ...] | None:
-    inputs = model.signature.inputs.inputs if model.signature and model.signature.inputs else []
-    shape = getattr(inputs[0], "shape", ()) if len(inputs) == 1 else ()
+def _mlmodel(text: str) -> tuple[dict[str, Any], Any, tuple[int, ...] | None]:
+    """Flavours, our metadata and the shape of one input; without MLflow's reader, which wants
+    pandas."""
+    import yaml  # type: ignore[import-untyped]
+
+    model = yaml.safe_load(text)
+    inputs = parse((model.get("signature") or {}).get("inputs") or "[]")
+    shape = inputs[0].get("tensor-spec", {}).get("shape", ()) if len(inputs) == 1 else ()
     rest = tuple(int(size) for size in shape[1:])
-    return rest if rest and min(rest) > 0 else None
+    stated = (model.get("metadata") or {}).get("flipad") or {}
+    return dict(model["flavors"]), stated, rest if rest and min(rest) > 0 else None
 
 
 def _json_beside(root: Path) -> dict[str, Any]:

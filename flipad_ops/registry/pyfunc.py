@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,15 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.serialisation import load_attributor
 from flipad_ops.common.errors import ImageError
-from flipad_ops.samples.decode import DEFAULT_LIMITS
+from flipad_ops.samples.decode import DEFAULT_LIMITS, sniff
 from flipad_ops.samples.decoder import DecodeJob
 from flipad_ops.samples.row import write_row
 from flipad_ops.samples.sample_kinds import decodable
 
 ARTIFACT = "attributor"
 INPUT = "image"
+#: TensorFlow Serving's {"b64": ...}, as MLflow leaves it.
+_B64 = re.compile(rb"\{'b64': '([A-Za-z0-9+/=]*)'\}")
 
 
 def signature(threshold: float, fields: Sequence[str] = ()) -> ModelSignature:
@@ -135,9 +139,14 @@ def _samples(frame: pd.DataFrame, fields: Sequence[str]) -> Iterable[Any]:
 
 def _as_bytes(image: Any) -> bytes:
     if isinstance(image, str):
-        # `mlflow models predict` passes base64 text through unchanged when types are not cast.
-        try:
-            return base64.b64decode(image, validate=True)
-        except ValueError:
-            return b""
-    return bytes(image) if isinstance(image, (bytes, bytearray, memoryview)) else b""
+        image = image.encode()
+    if not isinstance(image, (bytes, bytearray, memoryview)):
+        return b""
+    data = bytes(image)
+    if sniff(data) is not None:
+        return data
+    # MLflow passes base64 of `instances` and `inputs` through, and what is not cast to a type.
+    wrapped = _B64.fullmatch(data)
+    with suppress(ValueError):
+        return base64.b64decode(wrapped[1] if wrapped else data, validate=True)
+    return data

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from flipad_ops.common.errors import GeneratorUnreadable, UsageError, first_line
+from flipad_ops.common.extras import need
 from flipad_ops.generators import LatentSpec, split_generator
 from flipad_ops.generators.conditions import conditioned
 from flipad_ops.generators.full_precision import widened
@@ -177,6 +178,7 @@ def _log(
         Schema([TensorSpec(np.dtype("float32"), (-1, *latent.shape))]),
         Schema([TensorSpec(np.dtype("float32"), (-1, *output.shape[1:]))]),
     )
+    need("pytorch", "Registering a module")
     try:
         info = mlflow.pytorch.log_model(
             module,

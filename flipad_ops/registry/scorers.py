@@ -19,6 +19,7 @@ from flipad_ops.attribution.judgement import Attribution, Screening
 from flipad_ops.attribution.scorer import AttributorCard, ScoreBatch, Scorer
 from flipad_ops.attribution.serialisation import JSON_NAME, attributor_sha256, load_attributor
 from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.common.allocator import keep_freed_memory
 from flipad_ops.common.devices import check_device
 from flipad_ops.common.errors import (
     AttributorCorrupt,
@@ -139,6 +140,7 @@ def load_scorers(
         No such device.
     """
     check_device(device)
+    keep_freed_memory()
     scorers: list[LoadedScorer] = []
     folders = [text for text in models if (Path(text) / JSON_NAME).is_file()]
     names = [text for text in models if text not in folders]

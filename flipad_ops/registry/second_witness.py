@@ -8,6 +8,8 @@ scan fail.
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 
     from flipad_ops.attribution.attributor import Attributor
     from flipad_ops.generators import SplitGenerator
+
+#: Said of an attributor in a folder.
+_NOWHERE = (
+    "no registry is configured (--tracking-uri) in which its generator {} could be looked up."
+)
 
 
 class Witnessing(Protocol):
@@ -104,14 +111,32 @@ def attach_all(
 
     for scorer in filter(has_witness, scorers):
         if scorer.version == LOCAL and not _configured(tracking_uri):
-            scorer.silent = silence(
-                scorer,
-                "no registry is configured (--tracking-uri) in which its generator "
-                f"{_where(scorer.attributor.generator)} could be looked up.",
-            )
+            scorer.silent = silence(scorer, _NOWHERE.format(_where(scorer.attributor.generator)))
             continue
         with tracking(tracking_uri) as client:
             scorer.silent = attach(client, scorer, device, allow_pickle)
+
+
+def reach(
+    scorer: Witnessing,
+    device: str = "cpu",
+    tracking_uri: str | None = None,
+    allow_pickle: bool = False,
+) -> SplitGenerator:
+    """The generator of any attributor, which then only draws what a report shows.
+
+    Raises
+    ------
+    GeneratorUnavailable
+        As of `generator_for`, or its range is not the attributor's; or no registry is configured.
+    """
+    from flipad_ops.attribution.scorer import LOCAL
+
+    facts = scorer.attributor.generator
+    if scorer.version == LOCAL and not _configured(tracking_uri):
+        raise GeneratorUnavailable(_NOWHERE.format(_where(facts)))
+    with tracking(tracking_uri) as client:
+        return _fitting(scorer, generator_for(client, facts, device, allow_pickle))
 
 
 def has_witness(scorer: Witnessing) -> bool:
@@ -184,12 +209,16 @@ def silence(scorer: Witnessing, why: FlipadError | str) -> str:
 
 
 def _bring(scorer: Witnessing, generator: SplitGenerator) -> None:
+    scorer.bring(_fitting(scorer, generator))
+
+
+def _fitting(scorer: Witnessing, generator: SplitGenerator) -> SplitGenerator:
     if generator.output_map != scorer.attributor.output_map:
         raise GeneratorUnavailable(
             f"The generator {_where(scorer.attributor.generator)} has another output range or "
             "activation than the attributor was fitted for: fit it again."
         )
-    scorer.bring(generator)
+    return generator
 
 
 def _version(client: MlflowClient, facts: Mapping[str, Any]) -> ModelVersion:
@@ -230,6 +259,7 @@ def _where(facts: Mapping[str, Any]) -> str:
 
 
 def _configured(tracking_uri: str | None) -> bool:
-    import mlflow
-
-    return bool(tracking_uri or mlflow.is_tracking_uri_set())  # type: ignore[no-untyped-call]
+    if tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"):
+        return True
+    mlflow = sys.modules.get("mlflow")  # whoever has not imported it has told it nothing
+    return mlflow is not None and bool(mlflow.is_tracking_uri_set())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.errors import RegistryError, UsageError, first_line
+from flipad_ops.common.extras import need
+from flipad_ops.common.quick_imports import quick_imports
 from flipad_ops.registry.denials import explain_denial
 
 if TYPE_CHECKING:
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
 
+#: Schemes of addresses of databases.
+_DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
 #: MLflow's fluent calls read one process-wide URI; two threads must not swap it under each other.
 _URI_LOCK = threading.RLock()
@@ -27,9 +33,20 @@ def tracking(uri: str | None) -> Iterator[MlflowClient]:
     """A client for `uri` (default: MLflow's own choice), with fluent calls going there too.
 
     The process-wide URI is put back afterwards.
-    """
-    import mlflow
 
+    Raises
+    ------
+    ExtraMissing
+        See `need_store`.
+    """
+    need_store(uri)
+    with quick_imports():
+        import mlflow
+
+        mlflow.MlflowClient  # noqa: B018  # loaded when it is named
+
+    # That a database gets its tables is for MLflow's authors.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # Links to runs would stand between the results on stdout.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -46,6 +63,25 @@ def tracking(uri: str | None) -> Iterator[MlflowClient]:
         finally:
             if uri:
                 mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
+
+
+def need_store(uri: str | None) -> None:
+    """Refuse, before MLflow is imported, a registry in a database where only its slim distribution
+    is installed, which reads a server alone.
+
+    Raises
+    ------
+    ExtraMissing
+    """
+    known = sys.modules.get("mlflow")  # whoever has not imported it has told it nothing
+    told = known.get_tracking_uri() if known and known.is_tracking_uri_set() else ""
+    place = uri or told or os.environ.get("MLFLOW_TRACKING_URI", "")
+    # Without any, MLflow takes a database in the working folder.
+    if not place or place.partition(":")[0].partition("+")[0] in _DATABASES:
+        need(
+            "store",
+            "A registry in a database, without a server (MLFLOW_TRACKING_URI, --tracking-uri),",
+        )
 
 
 def no_such_thing(error: MlflowException) -> bool:

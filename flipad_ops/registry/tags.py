@@ -57,6 +57,8 @@ FITTING, FITTED, FAILED, UNATTRIBUTABLE, REUSED, WEAK_FIT = (
 CURRENT = "current"
 #: MLflow keeps 5,000 characters of a tag; one sentence needs far fewer.
 TAG_LENGTH = 500
+#: Of a version's description, in MLflow's tables.
+DESCRIPTION_LENGTH = 5000
 #: Of a list of names, which is cut between two of them only.
 NAMES_LENGTH = 4000
 

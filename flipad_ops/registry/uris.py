@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flipad_ops.common.errors import GeneratorNotFound, UsageError
+from flipad_ops.common.near_names import did_you_mean
 from flipad_ops.registry.store import no_such_thing, registry_errors
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _PATTERN = re.compile(
     r"(?:models:/)?(?P<name>[^/@:][^/:]*?)(?:/(?P<version>\d+|latest)|@(?P<alias>[\w-]+))?/?"
 )
+#: Registered models among which one is looked for that was meant.
+NAMES = 1000
 HOW_TO_NAME = "write models:/NAME/VERSION, models:/NAME@ALIAS or NAME"
 
 
@@ -80,7 +83,8 @@ def newest_version(client: MlflowClient, name: str) -> str:
     """
     found = _newest(client, name)
     if not found:
-        raise GeneratorNotFound(f"No registered model {name!r} with a version.")
+        near = _near(client, name)
+        raise GeneratorNotFound(f"No registered model {name!r} with a version{near}")
     return str(found[0].version)
 
 
@@ -109,6 +113,13 @@ def _newest(client: MlflowClient, name: str) -> list[ModelVersion]:
 def _missing(client: MlflowClient, ref: ModelRef) -> str:
     versions = _newest(client, ref.name)
     if not versions:
-        return f"No registered model {ref.name!r}."
+        return f"No registered model {ref.name!r}{_near(client, ref.name)}"
     what = f"alias {ref.alias!r}" if ref.alias else f"version {ref.version}"
     return f"Model {ref.name!r} has no {what}; its newest version is {versions[0].version}."
+
+
+def _near(client: MlflowClient, name: str) -> str:
+    """The end of a sentence about a name that is not there."""
+    with registry_errors():
+        models = client.search_registered_models(max_results=NAMES)
+    return did_you_mean(name, (model.name for model in models))

@@ -7,6 +7,7 @@ of the output range (-1 and 1 for tanh), `step` is the last decimal that the tab
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,12 +123,11 @@ class Columns(SampleSpace):
         return dict(zip(self.fields, self.to_values(sample.numpy()).tolist(), strict=True))
 
     def save(self, samples: Tensor, out: Path, stem: str) -> None:
-        import pandas as pd
-
         try:
-            pd.DataFrame(self.to_values(samples.numpy()), columns=list(self.fields)).to_csv(
-                out, index=False
-            )
+            with out.open("w", newline="", encoding="utf-8") as stream:
+                writer = csv.writer(stream, lineterminator="\n")
+                writer.writerow(self.fields)
+                writer.writerows(self.to_values(samples.numpy()).tolist())
         except OSError as error:
             raise UsageError(f"Cannot write {out}: {error.strerror}.") from error
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from flipad_ops.common.errors import (
     UsageError,
     first_line,
 )
+from flipad_ops.provenance import NOTHING, Stated, read_stated, without_text
 from flipad_ops.samples.animation import read_frame
 
 __all__ = ["DEFAULT_LIMITS", "DecodeLimits", "DecodedImage", "Pixels", "decode", "sniff"]
@@ -63,6 +64,8 @@ class DecodeLimits:
 
 
 DEFAULT_LIMITS = DecodeLimits()
+#: Of a PNG that opens only without its texts.
+UNREADABLE = Stated(troubles=("Its texts cannot be read.",))
 #: Frames build on each other: so many times `max_pixels` may come before and with the wanted one.
 ANIMATED = 4
 
@@ -86,6 +89,8 @@ class DecodedImage:
         EXIF orientation, 1 when absent; not applied.
     deep : uint16 array (height, width, 1) or None
         The pixels of a 16-bit grey file at full precision.
+    stated : Stated
+        What the file says of its own making.
     """
 
     pixels: Pixels
@@ -95,6 +100,7 @@ class DecodedImage:
     jpeg_tables: dict[int, tuple[int, ...]] = field(default_factory=dict)
     orientation: int = 1
     deep: NDArray[np.uint16] | None = None
+    stated: Stated = NOTHING
 
     @property
     def size(self) -> tuple[int, int]:
@@ -143,7 +149,13 @@ def decode(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> DecodedImage:
             # Pillow only warns between one and two times its limit; here both are errors.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)
-            return _decode(data, kind, limits, frame)
+            try:
+                return _decode(data, kind, limits, frame)
+            except ValueError:
+                # Pillow refuses the whole file for a text that it cannot read.
+                if kind != "PNG" or (bare := without_text(data)) == data:
+                    raise
+                return replace(_decode(bare, kind, limits, frame), stated=UNREADABLE)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
@@ -170,6 +182,7 @@ def _decode(data: bytes, kind: str, limits: DecodeLimits, frame: int) -> Decoded
             image.seek(frame)
         mode = image.mode
         image.load()
+        stated = read_stated(image, data, kind)
         deep = _sixteen_bit(image)
         pixels = _to_eight_bit(image) if deep is None else _rounded(deep)
     return DecodedImage(
@@ -180,6 +193,7 @@ def _decode(data: bytes, kind: str, limits: DecodeLimits, frame: int) -> Decoded
         jpeg_tables=tables,
         orientation=orientation,
         deep=deep,
+        stated=stated,
     )
 
 

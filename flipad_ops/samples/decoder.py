@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from flipad_ops.common.errors import ImageError
+from flipad_ops.provenance import NOTHING, Stated
 from flipad_ops.samples.decode import DecodeLimits, decode
 from flipad_ops.samples.row import is_row
 from flipad_ops.samples.sample_kinds import space_of
@@ -27,11 +28,14 @@ class Decoded:
         Why decoding came to no end (process gone, time over); empty otherwise.
     notes : tuple of str
         For each kind what a score rests on if not the usual; empty for nothing to say.
+    stated : Stated
+        What the file says of its own making.
     """
 
     fits: tuple[Values | str, ...]
     died: str = ""
     notes: tuple[str, ...] = ()
+    stated: Stated = NOTHING
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class DecodeJob:
             except ImageError as error:
                 fits.append(str(error))
                 notes.append("")
-        return Decoded(tuple(fits), notes=tuple(notes) if any(notes) else ())
+        stated = NOTHING if image is None else image.stated
+        return Decoded(tuple(fits), notes=tuple(notes) if any(notes) else (), stated=stated)
 
     def to_json(self) -> bytes:
         """For the worker's command pipe."""

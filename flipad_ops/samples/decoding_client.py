@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 
 from flipad_ops.common.child_process import bare_environment
@@ -33,9 +34,11 @@ class WorkerDecoder:
     def __init__(self, job: DecodeJob, seconds: float = 20.0) -> None:
         self.job, self.seconds = job, seconds
         values = sum(space.nbytes for space in job.spaces)
-        self._longest_reply = values + 4096 * (1 + len(job.spaces))
+        # Reasons, and what the file says of itself, as JSON.
+        self._longest_reply = values + 4096 * (32 + len(job.spaces))
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
+        self._closed, self._changing = False, threading.Lock()
 
     def start(self) -> None:
         """Start the process ahead of the first image, so that it imports meanwhile."""
@@ -43,7 +46,13 @@ class WorkerDecoder:
             self._start()
 
     def decode(self, blobs: Sequence[bytes]) -> Iterator[Decoded]:
-        """One result for each blob, in order; `died` tells of a worker that did not survive."""
+        """One result for each blob, in order; `died` tells of a worker that did not survive.
+
+        Raises
+        ------
+        RuntimeError
+            `close` was called, perhaps by another thread meanwhile.
+        """
         waiting = list(blobs)
         while waiting:
             channel = self._channel or self._start()
@@ -69,14 +78,10 @@ class WorkerDecoder:
                 yield reply
 
     def close(self) -> None:
-        """End the process."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        """End the process and start no other; any thread may call this, and more than once."""
+        with self._changing:
+            self._closed = True
+            self._end()
 
     @property
     def pid(self) -> int | None:
@@ -85,27 +90,34 @@ class WorkerDecoder:
 
     def _start(self) -> Channel:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, self._changing:
+            if self._closed:
+                ours.close()
+                raise RuntimeError("The decoder is closed.")
             # One image is one thread's work: more would only crowd the other workers.
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    WORKER,
-                    str(theirs.fileno()),
-                ],
+                [sys.executable, "-P", "-m", WORKER, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=bare_environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"),
             )
-        self._channel = channel = Channel(ours)
+            self._channel = channel = Channel(ours)
         channel.patience(self.seconds + START_SECONDS)
         channel.send(self.job.to_json())
         return channel
 
+    def _end(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def _lost(self, why: str) -> Decoded:
-        self.close()
+        with self._changing:
+            self._end()
         return Decoded((why,) * len(self.job.spaces), died=why)

@@ -19,6 +19,7 @@ from contextlib import closing
 
 import numpy as np
 
+from flipad_ops.provenance import Stated
 from flipad_ops.samples.decoder import Decoded, DecodeJob
 from flipad_ops.samples.decoding_channel import Channel
 from flipad_ops.samples.space import Values
@@ -47,7 +48,7 @@ def unpack(message: bytes) -> list[bytes]:
 def encode_reply(decoded: Decoded) -> bytes:
     """Header line, then the values of every kind that fitted."""
     reasons = [fit if isinstance(fit, str) else None for fit in decoded.fits]
-    header = [reasons, decoded.notes]
+    header = [reasons, decoded.notes, decoded.stated.to_dict()]
     pixels = [fit.tobytes() for fit in decoded.fits if not isinstance(fit, str)]
     return b"".join((json.dumps(header).encode(), b"\n", *pixels))
 
@@ -55,7 +56,7 @@ def encode_reply(decoded: Decoded) -> bytes:
 def decode_reply(message: bytes, job: DecodeJob) -> Decoded:
     """The inverse of `encode_reply`; ValueError when it is not what `job` asks for."""
     header, _, body = message.partition(b"\n")
-    reasons, notes = json.loads(header)
+    reasons, notes, stated = json.loads(header)
     if not isinstance(reasons, list) or len(reasons) != len(job.spaces):
         raise ValueError("The header does not fit the job.")
     if not isinstance(notes, list) or len(notes) not in (0, len(job.spaces)):
@@ -69,7 +70,7 @@ def decode_reply(message: bytes, job: DecodeJob) -> Decoded:
             place += space.nbytes
         else:
             fits.append(str(reason))
-    return Decoded(tuple(fits), notes=tuple(map(str, notes)))
+    return Decoded(tuple(fits), notes=tuple(map(str, notes)), stated=Stated.from_dict(stated))
 
 
 def main() -> None:

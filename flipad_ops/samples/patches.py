@@ -1,12 +1,15 @@
-"""Where to cut patches of a wanted size out of larger images."""
+"""Where to cut patches of a wanted size out of larger images, as they are or shrunk first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-__all__ = ["choose_places"]
+__all__ = ["choose_places", "shrunk", "shrunk_size"]
 
 Place = tuple[int, int]
 
@@ -81,3 +84,27 @@ def _random_places(
             if place not in taken:
                 new.add(place)
     return new
+
+
+def shrunk_size(size: tuple[int, int], patch: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(height, width) of an image that is shrunk to `scale` patches; of a smaller one its own."""
+    times = min(size[0] / patch[0], size[1] / patch[1])
+    if not scale or times <= scale:
+        return size
+    height, width = (
+        max(round(have * scale / times), least) for have, least in zip(size, patch, strict=True)
+    )
+    return height, width
+
+
+def shrunk(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """(height, width, channels) integers, averaged over areas down to (height, width)."""
+    if pixels.shape[:2] == size:
+        return pixels
+    # Pillow resizes 16 bits only as floats, one channel at a time.
+    shape = (size[1], size[0])
+    planes = [
+        np.asarray(Image.fromarray(plane).resize(shape, Image.Resampling.BOX))
+        for plane in pixels.transpose(2, 0, 1).astype(np.float32)
+    ]
+    return np.asarray(np.rint(np.stack(planes, axis=2)), dtype=pixels.dtype)

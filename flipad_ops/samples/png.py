@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from flipad_ops.common.errors import UsageError
 from flipad_ops.samples.decode import Pixels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "data_uri",
@@ -42,7 +45,7 @@ def to_image(pixels: Pixels) -> Image.Image:
 
 def encode_png(pixels: Tensor | Pixels) -> bytes:
     """PNG bytes of a (C, H, W) tensor in [0, 1] or an (H, W, C) uint8 array."""
-    array = to_uint8(pixels) if isinstance(pixels, Tensor) else pixels
+    array = pixels if isinstance(pixels, np.ndarray) else to_uint8(pixels)
     buffer = io.BytesIO()
     to_image(array).save(buffer, "PNG")
     return buffer.getvalue()
@@ -62,15 +65,19 @@ def data_uri(data: bytes, media_type: str = "image/png") -> str:
 
 
 def thumbnail_uri(pixels: Pixels, longest: int = 128) -> str:
-    """A PNG data URI of an (H, W, C) uint8 array, shrunk to `longest` if larger.
+    """A data URI of an (H, W, C) uint8 array, shrunk to `longest` if larger.
 
-    Small images stay as they are: the page enlarges them without smoothing.
+    Small images stay as they are, in PNG: the page enlarges them without smoothing. What is left of
+    larger ones is no evidence, and in WebP a tenth as long.
     """
     image = to_image(pixels)
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return data_uri(buffer.getvalue())
+    if max(image.size) <= 128:
+        image.save(buffer, "PNG", optimize=True)
+        return data_uri(buffer.getvalue())
+    image.save(buffer, "WEBP", quality=90)
+    return data_uri(buffer.getvalue(), "image/webp")
 
 
 def save_deep_png(image: Tensor, path: Path) -> None:

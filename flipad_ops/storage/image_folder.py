@@ -2,7 +2,8 @@
 
 With `patches=True` an image larger than the wanted size gives patches of that size instead of
 being skipped: first the tiles of a grid, which do not overlap, then, when `limit` asks for
-more, further patches at seeded random places. A few photographs then give thousands.
+more, further patches at seeded random places. A few photographs then give thousands. Patches of
+large photographs are close-ups, most of them flat; of shrunk ones they show more.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor
 from flipad_ops.common.errors import DataError, ImageError, UsageError
 from flipad_ops.samples.decode import DEFAULT_LIMITS, DecodedImage, DecodeLimits, decode
 from flipad_ops.samples.image_space import Images
-from flipad_ops.samples.patches import choose_places
+from flipad_ops.samples.patches import choose_places, shrunk, shrunk_size
 from flipad_ops.samples.sample_kinds import IMAGES
 from flipad_ops.samples.size_rule import SizeRule
 from flipad_ops.samples.space import SampleSpace, Values
@@ -68,6 +69,7 @@ def load_folder(
     seed: int = 0,
     *,
     patches: bool = False,
+    scale: float = 0.0,
     size_rule: SizeRule = "reject",
     limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> FolderImages:
@@ -81,6 +83,9 @@ def load_folder(
         At most this many images, drawn by `seed`; returned in name order.
     patches : bool
         Cut larger images into patches instead of applying `size_rule`.
+    scale : float
+        Of such images: shrunk first until they are so many times as large as a patch, by the side
+        that is fewer times as large; 0 leaves them as they are.
 
     Raises
     ------
@@ -100,11 +105,14 @@ def load_folder(
     skipped: Skips = []
     found: dict[str, Values] = {}
     if patches:
-        sizes = _sizes(files, limits, skipped)
         _, height, width = space.shape
+        sizes = {
+            name: shrunk_size(size, (height, width), scale)
+            for name, size in _sizes(files, limits, skipped).items()
+        }
         for name, places in choose_places(sizes, (height, width), limit, seed, skipped).items():
             try:
-                pixels = space.whole(_read(files[name], limits))
+                pixels = shrunk(space.whole(_read(files[name], limits)), sizes[name])
             except ImageError as error:
                 skipped.append((name, str(error)))
                 continue

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flipad_ops.common.errors import ImageTooLarge, ObjectGone, TargetError
+from flipad_ops.common.near_names import did_you_mean
 from flipad_ops.storage.table_files import SUFFIXES
 from flipad_ops.storage.target import GONE, Content, Item, Target
 
@@ -27,7 +28,7 @@ class LocalTarget(Target):
     def list(self) -> Iterator[Item]:
         """Files in key order."""
         if not os.path.exists(self.path):
-            raise TargetError(f"No such file or folder: {self.path}.")
+            raise TargetError(f"No such file or folder: {self.path}{self._near()}")
         if os.path.isfile(self.path):
             yield self.item(self.path, self.path.name)
             return
@@ -78,6 +79,13 @@ class LocalTarget(Target):
     def place(self, item: Item) -> Path:
         """Where the file is."""
         return self.path if os.path.isfile(self.path) else self.path / item.key
+
+    def _near(self) -> str:
+        """The end of a sentence about a path that is not there."""
+        try:
+            return did_you_mean(self.path.name, os.listdir(self.path.parent))
+        except OSError:
+            return "."
 
     def _listed(self, path: Path, key: str) -> Item:
         """A file's description; one that cannot be had is left to `read`, which says why."""

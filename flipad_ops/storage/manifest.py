@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flipad_ops.common.errors import ObjectGone, TargetError
+from flipad_ops.common.extras import need
 from flipad_ops.common.untrusted_json import parse
 from flipad_ops.storage.local import LocalTarget
 from flipad_ops.storage.s3.access import AS_CONFIGURED, S3Access
@@ -31,6 +32,8 @@ class ManifestTarget(Target):
 
     def __init__(self, path: str | Path, access: S3Access = AS_CONFIGURED) -> None:
         self.path, self.uri, self._access = Path(path), str(path), access
+        if self.path.suffix == ".parquet":
+            need("tables", f"Reading {path}")
         self._buckets: dict[str, Bucket] = {}
         self._lock = threading.Lock()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Literal, Protocol
 
 from flipad_ops.common.errors import DataError, first_line
+from flipad_ops.common.extras import need
 
 #: Rows of a block of a CSV file.
 BLOCK = 1000
@@ -145,6 +146,7 @@ def blocks(file: TableFile, names: Sequence[str]) -> Iterator[Block]:
 
 @contextmanager
 def _parquet(file: TableFile) -> Iterator[Any]:
+    need("tables", f"Reading {file}")
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 

@@ -88,6 +88,10 @@ class Target(Protocol):
         """Contents that an object has had. Raises TargetError, also when they were deleted."""
         return iter(())
 
+    def near(self) -> str:
+        """Where nothing is listed: the end of a sentence about what may be meant instead."""
+        return "."
+
     def check_reach(self) -> None:
         """Raise a TargetError where this machine cannot read it, before its objects look lost."""
         return

@@ -32,7 +32,12 @@ class BucketImages:
 
 
 def load_prefix(
-    uri: str, space: SampleSpace, limit: int, seed: int, max_bytes: int = MAX_BYTES
+    uri: str,
+    space: SampleSpace,
+    limit: int,
+    seed: int,
+    max_bytes: int = MAX_BYTES,
+    scale: float = 0.0,
 ) -> BucketImages:
     """Read at most `limit` images below `uri`; larger ones give patches, as in `load_folder`.
 
@@ -49,6 +54,8 @@ def load_prefix(
         Draws the objects when there are more, and the patches.
     max_bytes : int
         Of all objects together.
+    scale : float
+        See `load_folder`.
 
     Raises
     ------
@@ -72,7 +79,7 @@ def load_prefix(
         files = {f"{index:08d}": item for index, item in enumerate(items)}
         unread = _fetch(target, files, Path(folder))
         try:
-            loaded = load_folder(folder, space, limit, seed, patches=True)
+            loaded = load_folder(folder, space, limit, seed, patches=True, scale=scale)
         except DataError as error:
             raise DataError(
                 f"{uri} holds no usable image among {len(items)} objects read."

@@ -1,22 +1,16 @@
-"""The data-quality gate before a fit: a manifest of all images, judged by great_expectations."""
+"""The data-quality gate before a fit: a manifest of all images, and what is expected of it."""
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from torch import Tensor
 
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.common.errors import GateFailed
 from flipad_ops.samples.space import SampleSpace
-from flipad_ops.workflows.expectations import great_expectations
+from flipad_ops.workflows.expectations import Expectation, Judged, Table, judge
 from flipad_ops.workflows.gathered import Gathered, pixel_hashes
 
 #: Own samples checked for repetitions; a collapsed generator shows in far fewer.
@@ -26,11 +20,6 @@ MIN_DISTINCT = 0.5
 #: Share of the files in negative folders that may be unreadable or too small.
 MAX_UNUSABLE = 0.5
 
-_SITE = {
-    "class_name": "SiteBuilder",
-    "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-}
-
 
 @dataclass(frozen=True)
 class Manifest:
@@ -38,122 +27,94 @@ class Manifest:
 
     Parameters
     ----------
-    images : DataFrame
+    images : table
         One row per foreign image: source, group, sha256, mode, height, width.
-    own : DataFrame
+    own : table
         The same for own samples.
-    files : DataFrame
+    files : table
         One row per file of the folders: source, decode_ok.
     """
 
-    images: pd.DataFrame
-    own: pd.DataFrame
-    files: pd.DataFrame
+    images: Table
+    own: Table
+    files: Table
 
 
 def build_manifest(gathered: Gathered, own: Tensor, space: SampleSpace) -> Manifest:
     """Tables of what was gathered and of a few own samples (n, *sample_shape)."""
-    mode, height, width = space.table_facts
-    columns = ["source", "group", "sha256", "mode", "height", "width"]
-
-    def rows(source: str, groups: Sequence[str], hashes: Sequence[str]) -> list[tuple[Any, ...]]:
-        pairs = zip(groups, hashes, strict=True)
-        return [(source, group, value, mode, height, width) for group, value in pairs]
-
-    foreign: list[tuple[Any, ...]] = []
+    foreign: list[tuple[str, str, str]] = []
     for name, source in gathered.images.items():
-        foreign += rows(name, source.groups or [""] * len(source), gathered.hashes[name])
-    hashes = pixel_hashes(own)
+        groups = source.groups or [""] * len(source)
+        pairs = zip(groups, gathered.hashes[name], strict=True)
+        foreign += [(name, group, value) for group, value in pairs]
     files = [
         (name, ok)
         for name, (usable, unusable) in gathered.files.items()
         for ok in [True] * usable + [False] * unusable
     ]
     return Manifest(
-        pd.DataFrame(foreign, columns=columns),
-        pd.DataFrame(rows("own", [""] * len(hashes), hashes), columns=columns),
-        pd.DataFrame(files, columns=["source", "decode_ok"]),
+        _images(foreign, space),
+        _images([("own", "", value) for value in pixel_hashes(own)], space),
+        {"source": [name for name, _ in files], "decode_ok": [ok for _, ok in files]},
     )
 
 
-def check_manifest(
-    manifest: Manifest, space: SampleSpace, settings: FitSettings, docs: Path
-) -> list[str]:
-    """Run the expectations, write the data docs into `docs`, return one sentence per failure."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    with warnings.catch_warnings():
-        # Deprecations inside great_expectations and its dependencies are not ours to fix here.
-        warnings.simplefilter("ignore")
-        gxe = great_expectations().expectations
-        mode, height, width = space.table_facts
-        tables: dict[str, tuple[pd.DataFrame, list[Any]]] = {
-            "foreign images": (
-                manifest.images,
-                [
-                    gxe.ExpectTableRowCountToBeBetween(min_value=settings.min_negatives),
-                    gxe.ExpectColumnValuesToBeUnique(column="sha256"),
-                    gxe.ExpectColumnValuesToBeInSet(column="mode", value_set=[mode]),
-                    gxe.ExpectColumnValuesToBeInSet(column="height", value_set=[height]),
-                    gxe.ExpectColumnValuesToBeInSet(column="width", value_set=[width]),
-                ],
-            ),
-            "own samples": (
-                manifest.own,
-                [
-                    gxe.ExpectColumnProportionOfUniqueValuesToBeBetween(
-                        column="sha256", min_value=MIN_DISTINCT
-                    )
-                ],
-            ),
-        }
-        if len(manifest.files):
-            usable = gxe.ExpectColumnValuesToBeInSet(
-                column="decode_ok", value_set=[True], mostly=1 - MAX_UNUSABLE
-            )
-            tables["files"] = (manifest.files, [usable])
-        return _run(tables, docs)
+def expected_of(
+    manifest: Manifest, space: SampleSpace, settings: FitSettings
+) -> dict[str, tuple[Table, list[Expectation]]]:
+    """Each table by its name, and what it must hold."""
+    mode, height, width = space.table_facts
+    tables: dict[str, tuple[Table, list[Expectation]]] = {
+        "foreign images": (
+            manifest.images,
+            [
+                Expectation(
+                    "expect_table_row_count_to_be_between",
+                    options={"min_value": settings.min_negatives},
+                ),
+                Expectation("expect_column_values_to_be_unique", "sha256"),
+                _one_of("mode", mode),
+                _one_of("height", height),
+                _one_of("width", width),
+            ],
+        ),
+        "own samples": (
+            manifest.own,
+            [
+                Expectation(
+                    "expect_column_proportion_of_unique_values_to_be_between",
+                    "sha256",
+                    {"min_value": MIN_DISTINCT},
+                )
+            ],
+        ),
+    }
+    if manifest.files["source"]:
+        tables["files"] = (manifest.files, [_one_of("decode_ok", True, mostly=1 - MAX_UNUSABLE)])
+    return tables
 
 
-def require(failures: Sequence[str]) -> None:
-    """Raise GateFailed, naming the failures, if there are any."""
-    if failures:
+def judge_all(tables: Mapping[str, tuple[Table, Sequence[Expectation]]]) -> list[Judged]:
+    """Every expectation of every table."""
+    return [
+        each for name, (table, expected) in tables.items() for each in judge(name, table, expected)
+    ]
+
+
+def require(judged: Sequence[Judged]) -> None:
+    """Raise GateFailed, naming what was not met, if there is any."""
+    if failures := [each.sentence() for each in judged if not each.success]:
         raise GateFailed(f"The data-quality gate failed: {'; '.join(failures)}.")
 
 
-def _run(tables: dict[str, tuple[pd.DataFrame, list[Any]]], docs: Path) -> list[str]:
-    gx = great_expectations()
-    # Its temporary folders are no news to somebody who watches a fit.
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {
-        "globally": False,
-        "profilers": False,
-        "metric_calculations": False,
+def _images(rows: Sequence[tuple[str, str, str]], space: SampleSpace) -> Table:
+    columns = {
+        name: [row[n] for row in rows] for n, name in enumerate(("source", "group", "sha256"))
     }
-    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
-    context.add_data_docs_site("local", {**_SITE, "store_backend": store})
-    source = context.data_sources.add_pandas("fit")
-    failures = []
-    for name, (frame, expectations) in tables.items():
-        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
-        suite = gx.ExpectationSuite(name=name, expectations=expectations)
-        definition = gx.ValidationDefinition(name=name, data=batch, suite=context.suites.add(suite))
-        checkpoint = gx.Checkpoint(
-            name=name, validation_definitions=[context.validation_definitions.add(definition)]
-        )
-        result = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
-        for validation in result.run_results.values():
-            failures += [_sentence(name, r) for r in validation.results if not r.success]
-    # Once for all tables; an action of each checkpoint would build the pages each time.
-    context.build_data_docs(site_names=["local"])
-    return failures
+    facts = zip(("mode", "height", "width"), space.table_facts, strict=True)
+    return {**columns, **{name: [fact] * len(rows) for name, fact in facts}}
 
 
-def _sentence(table: str, result: Any) -> str:
-    what = result.expectation_config.type.removeprefix("expect_").replace("_", " ")
-    column = result.expectation_config.kwargs.get("column")
-    seen = result.result.get("observed_value")
-    if seen is None and "unexpected_count" in result.result:
-        seen = f"{result.result['unexpected_count']} of {result.result['element_count']} not"
-    about = f"{table}.{column}" if column else table
-    return f"{about}: {what} (seen: {seen})"
+def _one_of(column: str, value: object, **more: object) -> Expectation:
+    options = {"value_set": [value], **more}
+    return Expectation("expect_column_values_to_be_in_set", column, options)

@@ -35,13 +35,17 @@ from flipad_ops.registry.classes import (
 from flipad_ops.registry.generators import as_it_was, load_version, stated_sha256
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
-from flipad_ops.scanning.decisions.groups import grouping
-from flipad_ops.storage import open_target
-from flipad_ops.storage.table_files import SUFFIXES
 from flipad_ops.workflows.challenge import log_seen
-from flipad_ops.workflows.data_quality import OWN_CHECKED, build_manifest, check_manifest, require
+from flipad_ops.workflows.data_quality import (
+    OWN_CHECKED,
+    build_manifest,
+    expected_of,
+    judge_all,
+    require,
+)
 from flipad_ops.workflows.earlier_runs import close_killed, finish
-from flipad_ops.workflows.fit_evidence import log_data, log_request, log_result
+from flipad_ops.workflows.fit_checks import check_request
+from flipad_ops.workflows.fit_evidence import log_data, log_data_docs, log_request, log_result
 from flipad_ops.workflows.fit_request import FitOutcome, FitRequest
 from flipad_ops.workflows.fit_run import fit_run
 from flipad_ops.workflows.foreign_sources import check_samples, gather
@@ -67,9 +71,8 @@ def fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     ------
     FlipadError
     """
+    check_request(request)
     check_device(request.device)
-    request.fit_settings()
-    _check_places(request)
     config = request.config_sha256()
     with tracking(request.tracking_uri) as client:
         version = resolve(client, parse_model(request.uri))
@@ -104,7 +107,11 @@ class _Fit:
         close_killed(client, version, self.run_id)
         check_place(client, version)
         generator = load_version(
-            client, version, device=request.device, allow_pickle=request.allow_pickle
+            client,
+            version,
+            device=request.device,
+            allow_pickle=request.allow_pickle,
+            hashed=True,
         )
         members = self._place(generator)
         if not request.force:
@@ -161,9 +168,12 @@ class _Fit:
             log_request(generator, settings, _named(request, self.config))
             self.progress("gate", 0, 0)
             manifest = build_manifest(gathered, own.images[:OWN_CHECKED], generator.space)
-            failures = check_manifest(manifest, generator.space, settings, folder / "data_docs")
-            log_data(gathered, manifest, folder / "data_docs")
-            require(failures)
+            tables = expected_of(manifest, generator.space, settings)
+            judged = judge_all(tables)
+            log_data(gathered, manifest, judged, folder)
+            if request.data_docs:
+                log_data_docs(tables, folder)
+            require(judged)
             result = fit_attributor(
                 generator,
                 gathered.images,
@@ -220,15 +230,6 @@ def _name_class(client: MlflowClient, version: ModelVersion, attributor: ModelVe
     return [f"not allowed to tag {name} with its class" for name in refused]
 
 
-def _check_places(request: FitRequest) -> None:
-    grouping(request.group)
-    for place in request.negatives:
-        if "://" in place:
-            open_target(place)
-        elif not (Path(place).is_dir() or (Path(place).is_file() and place.endswith(SUFFIXES))):
-            raise UsageError(f"{place} is not a folder.")
-
-
 def _named(request: FitRequest, config: str) -> dict[str, Any]:
     return {
         "recipe": request.recipe,
@@ -236,6 +237,7 @@ def _named(request: FitRequest, config: str) -> dict[str, Any]:
         "negatives_models": ", ".join(request.negatives_models),
         "registry": str(request.registry).lower(),
         "group": request.group,
+        "patch_scale": request.patch_scale,
         "device": request.device,
         "config_sha256": config,
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from flipad_ops.attribution.fit_settings import FitSettings
@@ -20,6 +20,7 @@ from flipad_ops.generators import SplitGenerator
 from flipad_ops.registry.store import registry_errors
 from flipad_ops.workflows import fit_pictures as pictures
 from flipad_ops.workflows.data_quality import Manifest
+from flipad_ops.workflows.expectations import Expectation, Judged, Table
 from flipad_ops.workflows.gathered import Gathered
 
 
@@ -47,8 +48,10 @@ def log_request(generator: SplitGenerator, settings: FitSettings, named: Mapping
         mlflow.log_params({key: value for key, value in values.items() if key not in known})
 
 
-def log_data(gathered: Gathered, manifest: Manifest, docs: Path) -> None:
-    """Dataset inputs with digests, the manifest as CSV, the gate's data docs."""
+def log_data(
+    gathered: Gathered, manifest: Manifest, judged: Sequence[Judged], folder: Path
+) -> None:
+    """Dataset inputs with digests, the manifest as CSV, what the gate expected and saw."""
     import mlflow
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
@@ -59,12 +62,22 @@ def log_data(gathered: Gathered, manifest: Manifest, docs: Path) -> None:
             source = CodeDatasetSource({"mlflow.source.name": gathered.origins[name]})
             dataset = MetaDataset(source, name=name, digest=digest[:32])  # type: ignore[abstract]
             mlflow.log_input(dataset, context="foreign", tags={"images": str(len(hashes))})
-        folder = docs.parent
-        frame = pd.concat([manifest.images, manifest.own])
-        frame.to_csv(folder / "manifest.csv", index=False)
-        mlflow.log_artifact(str(folder / "manifest.csv"), "data")
-        # Tool logos: three megabytes that no page of ours needs.
-        shutil.rmtree(docs / "static" / "images", ignore_errors=True)
+        columns = {name: [*manifest.images[name], *manifest.own[name]] for name in manifest.own}
+        _log_csv(folder / "manifest.csv", columns)
+        mlflow.log_dict({"expectations": [each.to_dict() for each in judged]}, "data/quality.json")
+
+
+def log_data_docs(tables: Mapping[str, tuple[Table, Sequence[Expectation]]], folder: Path) -> None:
+    """The gate's pages, by great_expectations."""
+    import mlflow
+
+    from flipad_ops.workflows.data_docs import write_data_docs
+
+    docs = folder / "data_docs"
+    write_data_docs(tables, docs)
+    # Tool logos: three megabytes that no page of ours needs.
+    shutil.rmtree(docs / "static" / "images", ignore_errors=True)
+    with registry_errors():
         mlflow.log_artifacts(str(docs), "data_docs")
 
 
@@ -105,18 +118,23 @@ def log_result(result: FitResult, folder: Path) -> None:
         for epoch, loss in enumerate(result.losses):
             mlflow.log_metric("loss", loss, step=epoch + 1)
         mlflow.log_dict(dict(evaluation), "evaluation.json")
-        scores = folder / "scores.csv"
-        pd.concat(
-            [
-                pd.DataFrame({"source": name, "score": values})
-                for name, values in result.test_scores.items()
-            ]
-        ).to_csv(scores, index=False)
-        mlflow.log_artifact(str(scores), "data")
+        scores = [(n, float(v)) for n, values in result.test_scores.items() for v in values]
+        names, values = zip(*scores, strict=True)
+        _log_csv(folder / "scores.csv", {"source": names, "score": values})
         for name, figure in figures.items():
             if figure is not None:
                 figure.savefig(folder / name, dpi=120)
                 mlflow.log_artifact(str(folder / name), "pictures")
+
+
+def _log_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    import mlflow
+
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    mlflow.log_artifact(str(path), "data")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

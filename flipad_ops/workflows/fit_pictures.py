@@ -43,7 +43,8 @@ def score_histogram(scores: Mapping[str, NDArray[np.float64]], threshold: float)
             linewidth=2 if name == "own" else 1.2,
         )
     axes.axvline(threshold, color="black", linestyle="--", linewidth=1, label="threshold")
-    axes.set(xscale="log", xlabel="score (low means ours)", ylabel="held-out images")
+    axes.set(xscale="log", xlabel="score (low means ours)", ylabel="held-out images",
+             title="Scores by the first witness: left of the threshold is attributed")  # fmt: skip
     axes.legend(fontsize=7)
     return figure
 

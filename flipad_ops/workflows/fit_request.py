@@ -36,6 +36,9 @@ class FitRequest:
     group : str
         Regular expression over the file names of `negatives`: files of which it finds the same are
         of one origin, as tiles or frames are; see `scanning.decisions.groups.grouping`.
+    patch_scale : float
+        Larger images are shrunk to so many times the size of an own image before they are cut into
+        patches, see `storage.image_folder`; 0 leaves them as they are.
     recipe, seed, fnr
         See `flipad_ops.attribution.fit_settings`; `settings` overrides all three.
     force : bool
@@ -45,6 +48,9 @@ class FitRequest:
         Why an attributor is to be published although it attributes held-out foreign images, see
         `flipad_ops.attribution.words_of_rates`; without a reason it is held back. No part of the
         configuration.
+    data_docs : bool
+        Add great_expectations' pages of the data-quality gate to the run. No part of the
+        configuration.
     """
 
     uri: str
@@ -52,6 +58,7 @@ class FitRequest:
     negatives_models: tuple[str, ...] = ()
     registry: bool = True
     group: str = ""
+    patch_scale: float = 0.0
     recipe: str = "default"
     seed: int = 0
     fnr: float | None = None
@@ -59,6 +66,7 @@ class FitRequest:
     device: str = "cpu"
     force: bool = False
     accept_weak: str = ""
+    data_docs: bool = False
     allow_pickle: bool = False
     tracking_uri: str | None = None
     experiment: str = "flipad"
@@ -88,6 +96,8 @@ class FitRequest:
             fields["registry"] = False
         if self.group:
             fields["group"] = self.group
+        if self.patch_scale:
+            fields["patch_scale"] = self.patch_scale
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

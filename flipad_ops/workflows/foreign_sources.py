@@ -34,6 +34,7 @@ from flipad_ops.storage.image_folder import image_files, load_folder
 from flipad_ops.storage.table_files import SUFFIXES, blocks, header, missing
 from flipad_ops.workflows.bucket_images import load_prefix
 from flipad_ops.workflows.fit_request import FitRequest
+from flipad_ops.workflows.flat_patches import flat_said
 from flipad_ops.workflows.gathered import Gathered, pixel_hashes
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def gather(
             _table(found, place, generator, settings)
         else:
             read = _prefix if "://" in place else _folder
-            read(found, place, generator, settings)
+            read(found, place, generator, settings, request.patch_scale)
         progress("negatives", len(found.images), 0)
     named = [resolve(client, parse_model(text)) for text in request.negatives_models]
     others = [(version, True) for version in named]
@@ -165,23 +166,36 @@ def _table(found: Gathered, place: str, generator: SplitGenerator, settings: Fit
     found.add(name, f"table {path.name}", space.grid.round(kept), None)
 
 
-def _folder(found: Gathered, folder: str, generator: SplitGenerator, settings: FitSettings) -> None:
+def _folder(
+    found: Gathered,
+    folder: str,
+    generator: SplitGenerator,
+    settings: FitSettings,
+    scale: float,
+) -> None:
     loaded = load_folder(
-        folder, generator.space, most_images(generator, settings), settings.seed, patches=True
-    )
+        folder, generator.space, most_images(generator, settings), settings.seed, patches=True,
+        scale=scale,
+    )  # fmt: skip
     groups = [name.rsplit("#", 1)[0] for name in loaded.names]
     name = _unused(found, Path(folder).resolve().name)
     unusable = len(loaded.skipped)
     found.files[name] = (len(image_files(Path(folder))) - unusable, unusable)
+    found.notes += flat_said(name, loaded.images, groups)
     found.add(name, f"folder {name}", loaded.images, groups)
 
 
-def _prefix(found: Gathered, uri: str, generator: SplitGenerator, settings: FitSettings) -> None:
-    loaded = load_prefix(uri, generator.space, most_images(generator, settings), settings.seed)
+def _prefix(
+    found: Gathered, uri: str, generator: SplitGenerator, settings: FitSettings, scale: float
+) -> None:
+    loaded = load_prefix(
+        uri, generator.space, most_images(generator, settings), settings.seed, scale=scale
+    )
     name = _unused(found, uri.partition("://")[2].strip("/"))
     found.files[name] = (loaded.usable, loaded.unusable)
-    found.notes += loaded.notes
-    found.add(name, uri, loaded.images.images, list(loaded.images.groups or ()))
+    groups = list(loaded.images.groups or ())
+    found.notes += [*loaded.notes, *flat_said(name, loaded.images.images, groups)]
+    found.add(name, uri, loaded.images.images, groups)
 
 
 def _sample(

@@ -99,6 +99,14 @@ def register(request: RegisterRequest) -> RegisterResult:
 
         found = register_samples(name, request.samples, bits=request.bits, tracking_uri=uri)
         return RegisterResult(name, *found)
+    decoder = request.factory is None and request.weights is not None
+    if not decoder and (
+        request.factory is None or (request.latent is None and request.latents is None)
+    ):
+        raise UsageError(
+            "Name a generator with --factory and --latent (or --latents), an autoencoder with "
+            "--weights alone, or --samples."
+        )
     metadata = _metadata(request)
     if request.factory is None and request.weights is not None:
         from flipad_ops.registry.register_decoder import register_decoder
@@ -109,11 +117,7 @@ def register(request: RegisterRequest) -> RegisterResult:
                 name, request.weights, metadata, latents=request.latents, tracking_uri=uri
             ),
         )
-    if request.factory is None or (request.latent is None and request.latents is None):
-        raise UsageError(
-            "Name a generator with --factory and --latent (or --latents), an autoencoder with "
-            "--weights alone, or --samples."
-        )
+    assert request.factory is not None
     from flipad_ops.registry.factory import build_generator
     from flipad_ops.registry.generators import register_generator
 
@@ -138,9 +142,12 @@ def _metadata(request: RegisterRequest) -> dict[str, Any]:
     from flipad_ops.common.untrusted_json import parse
     from flipad_ops.generators.conditions import HOW_TO_STATE
     from flipad_ops.generators.latent import LatentSpec
+    from flipad_ops.registry.checkpoints import ORIGINAL, file_sha256
     from flipad_ops.samples.columns import read_columns
 
     metadata: dict[str, Any] = {}
+    if request.weights is not None and request.weights.is_file():
+        metadata[ORIGINAL] = file_sha256(request.weights)
     if request.latent is not None:
         metadata["latent"] = LatentSpec(request.latent, request.distribution).to_dict()
     if request.inputs is not None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from flipad_ops.common.errors import StateError, TrackingError, UsageError
+from flipad_ops.common.errors import TrackingError, UsageError
+from flipad_ops.common.progress import ScanProgress
+from flipad_ops.common.quick_imports import quick_imports
 from flipad_ops.common.redaction import scrub
 from flipad_ops.common.tracing import span
 from flipad_ops.samples.decode import DecodeLimits
-from flipad_ops.samples.size_rule import SizeRule
-from flipad_ops.scanning.decisions.coverage import MOST_SKIPPED
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.signing import Signer
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
-from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
-from flipad_ops.storage.selection import Selection
+from flipad_ops.storage import open_target
+from flipad_ops.workflows.scan_request import ScanRequest as ScanRequest  # part of the call
 from flipad_ops.workflows.size_check import check_size_rule
 
 if TYPE_CHECKING:
@@ -29,104 +29,8 @@ if TYPE_CHECKING:
 
 #: Called with (objects done, images attributed so far).
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class ScanRequest:
-    """One scan, as `flipadops scan` takes it.
-
-    Parameters
-    ----------
-    targets : tuple of str
-        s3://BUCKET/PREFIX, folders, files, manifests, or tables whose rows are the samples.
-    models : tuple of str
-        NAME, NAME/VERSION or NAME@ALIAS of generators, or folders that hold an attributor.
-    all_models : bool
-        Every registered attributor as well.
-    outputs : tuple of str
-        FORMAT or FORMAT=PATH; without a path to stdout.
-    fdr : float
-        False discovery rate over the scan, all attributors together.
-    selection : Selection
-        Which listed objects are read.
-    max_object_size : int
-        Bytes; larger objects are skipped.
-    max_errors : int
-        More unreadable objects than this make the scan incomplete.
-    max_skipped : float
-        A larger share of the images skipped makes the scan incomplete.
-    yearly : float or None
-        P(any false call in a year of scans without an own image), which the scans of a ledger
-        share; 0 decides every scan by itself. None: 5 * fdr for a ledger in a file, else 0.
-    size_rule : {"reject", "centre-crop", "resize", "search"}
-        Images of another size.
-    group : str
-        Regular expression over keys: what is tested together; "" for folders.
-    access : S3Access
-    batch_size : int
-    workers : int or None
-        Decoding processes; None takes one per core, 0 decodes in this process.
-    device : str
-    engine : {"local", "ray"}
-    ray_address, ray_workers
-        The cluster, "" for one started here, and how many workers on it.
-    state : str or None
-        Ledger to go on from: a file, s3://BUCKET/PREFIX or delta://FOLDER.
-    resume : bool
-        The ledger must exist.
-    baseline, ignore_file : Path or None
-        Saved scan whose findings are known; suppressions (else ./.flipadignore.yaml).
-    pictures : bool
-        Thumbnails in reports.
-    check_scores : bool
-        Gate the score table with great_expectations.
-    track : bool
-        Log the scan to MLflow.
-    sign : Path or None
-        minisign key for the output files.
-    tracking_uri : str or None
-    allow_pickle : bool
-        Load pickled generators of second witnesses whose owners opted in.
-    command : str
-        Command line for the record.
-    """
-
-    targets: tuple[str, ...]
-    models: tuple[str, ...] = ()
-    all_models: bool = False
-    outputs: tuple[str, ...] = ()
-    fdr: float = 0.01
-    selection: Selection = field(default_factory=Selection)
-    max_object_size: int = 50_000_000
-    max_errors: int = 0
-    max_skipped: float = MOST_SKIPPED
-    yearly: float | None = None
-    size_rule: SizeRule = "reject"
-    group: str = ""
-    access: S3Access = AS_CONFIGURED
-    batch_size: int = 64
-    workers: int | None = None
-    device: str = "cpu"
-    engine: Literal["local", "ray"] = "local"
-    ray_address: str = ""
-    ray_workers: int | None = None
-    state: str | None = None
-    resume: bool = False
-    baseline: Path | None = None
-    ignore_file: Path | None = None
-    pictures: bool = True
-    check_scores: bool = False
-    track: bool = False
-    sign: Path | None = None
-    tracking_uri: str | None = None
-    allow_pickle: bool = False
-    command: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.models and not self.all_models:
-            raise UsageError("Name an attributor with --model NAME, or use --all-models.")
-        if self.resume and self.state is None:
-            raise StateError("--resume needs the ledger to resume from: --state LEDGER.")
+#: See `common.progress.stages`.
+Stages = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
 
 
 def scan(
@@ -135,6 +39,7 @@ def scan(
     *,
     signals: bool = False,
     report: Callable[[ScanOutcome], None] = lambda outcome: None,
+    stages: Stages = lambda: nullcontext(lambda stage, done, total: None),
 ) -> ScanOutcome:
     """Load the attributors, scan, decide, and write what was asked for.
 
@@ -145,6 +50,8 @@ def scan(
     report : callable
         Shown the outcome once the outputs are written, while the ledger is still ours. Later its
         rows are read from the ledger anew, as the next scan with it leaves them.
+    stages : callable
+        Opens what shows (stage, done, total) of the work after the scan.
 
     Returns
     -------
@@ -160,14 +67,15 @@ def scan(
     TargetError, NothingToScan, EngineError
         See `flipad_ops.scanning.pipeline.run.run_scan`.
     """
-    from flipad_ops.scanning.ledger.open_ledger import open_ledger
-    from flipad_ops.scanning.pipeline.run import run_scan
-    from flipad_ops.scanning.pipeline.stop import stop_signals
-
-    outputs = [parse_output(text) for text in request.outputs]
-    check_outputs(outputs)
+    outputs, pictured = _outputs(request)
     sign = None if request.sign is None else Signer(request.sign).sign
     plan, suppressions = _plan(request)
+    with quick_imports():  # torch, after all cheap checks
+        from flipad_ops.scanning.ledger.open_ledger import open_ledger
+        from flipad_ops.scanning.pipeline.run import run_scan
+        from flipad_ops.scanning.pipeline.stop import stop_signals
+        from flipad_ops.scanning.plan.count_ahead import count_ahead
+
     with ExitStack() as stack:
         stack.enter_context(span("scan", engine=request.engine, targets=len(request.targets)))
         ledger = None
@@ -180,10 +88,14 @@ def scan(
         check_size_rule(plan.size_rule, scorers)  # again: the engine may have silenced one
         stop = stack.enter_context(stop_signals()) if signals else lambda: 0
         with span("scan read and score"):
+            if isinstance(progress, ScanProgress):
+                count_ahead(plan, progress.expect)
             outcome = run_scan(plan, scorers, progress, ledger=ledger, stop=stop, engine=engine)
+        if isinstance(progress, ScanProgress):
+            progress.end()
         outcome.command = scrub(request.command)
-        if request.track or any(output_format(name).pictures for name, _ in outputs):
-            _picture(request, outcome, scorers)
+        if pictured:
+            _picture(request, outcome, scorers, stages)
         outcome.warnings += filter(None, (getattr(each, "silent", "") for each in scorers))
         outcome.warnings += suppressions.warnings() if outcome.complete else []
         if request.check_scores:
@@ -220,8 +132,20 @@ def preview_scan(
     return preview(plan, scorers, progress)
 
 
+def _outputs(request: ScanRequest) -> tuple[list[tuple[str, Path | None]], bool]:
+    """What is to be written, and whether pictures are in it."""
+    outputs = [parse_output(text) for text in request.outputs]
+    check_outputs(outputs)
+    pictured = request.track or any(output_format(name).pictures for name, _ in outputs)
+    if request.illustrate and not pictured:
+        raise UsageError("--illustrate is for a report with pictures: -o html=report.html.")
+    return outputs, pictured
+
+
 def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
     """All that can be checked without the registry."""
+    from flipad_ops.registry.store import need_store
+    from flipad_ops.registry.uris import parse_model
     from flipad_ops.scanning.ledger.open_ledger import yearly_level
     from flipad_ops.scanning.outcome.suppress import load_suppressions
 
@@ -229,6 +153,11 @@ def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
         from flipad_ops.scanning.ray.cluster import need_ray
 
         need_ray(request.ray_address)
+    names = [text for text in request.models if not os.path.isdir(text)]
+    for name in names:
+        parse_model(name)
+    if names or request.all_models:
+        need_store(request.tracking_uri)
     suppressions = load_suppressions(request.ignore_file, request.baseline)
     plan = ScanPlan(
         targets=[open_target(text, request.access) for text in request.targets],
@@ -248,7 +177,8 @@ def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
 
 
 def _load(request: ScanRequest, plan: ScanPlan) -> tuple[list[Scorer], ScanPlan]:
-    from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
+    with quick_imports():
+        from flipad_ops.registry.scorers import load_scorers
     from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
 
     # On Ray the workers have the device; this process only decides.
@@ -271,10 +201,21 @@ def _engine(request: ScanRequest, scorers: list[Scorer]) -> Engine | None:
     return RayEngine(shipped, request.device, request.ray_workers, request.ray_address)
 
 
-def _picture(request: ScanRequest, outcome: ScanOutcome, scorers: list[Scorer]) -> None:
+def _picture(
+    request: ScanRequest, outcome: ScanOutcome, scorers: list[Scorer], stages: Stages
+) -> None:
     from flipad_ops.scanning.outcome.exhibits import collect_exhibits, reference_exhibit
 
     if request.pictures and not outcome.interrupted:
-        with span("scan pictures"):
-            outcome.exhibits = collect_exhibits(outcome, scorers)
+        illustrators = None
+        if request.illustrate:
+            from flipad_ops.registry.illustrators import Illustrators
+
+            device = "cpu" if request.engine == "ray" else request.device
+            given = (device, request.tracking_uri, request.allow_pickle)
+            illustrators = Illustrators(scorers, *given)
+        with span("scan pictures"), stages() as told:
+            outcome.exhibits = collect_exhibits(
+                outcome, scorers, illustrators=illustrators, told=told
+            )
             outcome.reference = reference_exhibit(scorers)

@@ -94,7 +94,8 @@ def _fill(client: MlflowClient, run_id: str, outcome: ScanOutcome) -> None:
         report = Path(folder, "report.html")
         for sentence in write_outputs(outcome, [("html", report)]):
             raise TrackingError(sentence)
-        client.log_artifact(run_id, str(report))
+        for file in sorted(Path(folder).iterdir()):
+            client.log_artifact(run_id, str(file))
     _link(client, run_id, outcome)
 
 

@@ -21,7 +21,7 @@ from tests.simulated_device import DEVICE, Placed, simulated_device
 
 SMALL = {
     "own_train": 40, "own_calibration": 40, "own_test": 16, "anchor_samples": 20, "channels": 4,
-    "min_negatives": 24, "max_negatives": 60, "students": 1, "more_null": 0,
+    "min_negatives": 24, "max_negatives": 60, "students": 1, "student_steps": 2, "more_null": 0,
 }  # fmt: skip
 SEARCH = RegenerationSettings(
     encoder_steps=12, encoder_batch=8, first_steps=3, steps=4, batch=8, own=20, foreign=20

@@ -51,8 +51,8 @@ def fit(own: int) -> int:
     settings = FitSettings(
         detector=DeepSadSettings(dim=8, epochs=1),
         own_train=own, own_calibration=8, own_test=4, anchor_samples=4, channels=2,
-        second_moments=False, widened=0, near_misses=0, students=0, recompressed=0,
-        min_negatives=24, more_null=0,
+        second_moments=False, widened=0, near_misses=0, students=0, student_steps=1,
+        recompressed=0, min_negatives=24, more_null=0,
     )  # fmt: skip
     noise = {"noise": ForeignImages(torch.rand(24, 3, SIDE // 2, SIDE // 2))}
     generator = split_generator(module, {"latent": {"shape": [4]}})

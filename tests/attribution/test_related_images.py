@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_sample_images
 from torch import Tensor
 
 from flipad_ops.attribution.related_images import related
@@ -74,3 +75,17 @@ def test_flat_images_and_known_groups_are_left_alone() -> None:
     known = ["a"] * 10 + ["b"] * 10
     assert related(flat, known) == known
     assert related(torch.rand(4, 7), names(4)) == names(4)  # rows of a table
+
+
+def test_tiles_under_the_name_of_their_picture_are_not_joined_by_chance() -> None:
+    photographs = load_sample_images().images  # 427x640, two
+    cut = [
+        (str(number), photo[y : y + SIDE, x : x + SIDE])
+        for number, photo in enumerate(photographs)
+        for y in range(0, 12 * SIDE, SIDE)
+        for x in range(0, 20 * SIDE, SIDE)
+    ]
+    groups = [name for name, _ in cut]
+    assert related(tensor([tile for _, tile in cut]), groups) == groups
+    # The same without names is two pictures, or little more.
+    assert len(set(related(tensor([tile for _, tile in cut]), names(len(cut))))) < len(cut) / 3

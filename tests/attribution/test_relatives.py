@@ -31,35 +31,41 @@ from tests.generators.toys import METADATA, toy
 NONE = torch.empty(0, 3, 16, 16)
 
 
+@pytest.fixture
+def longer(toy_settings: FitSettings) -> FitSettings:
+    """Long enough for fine-tunes to move."""
+    return replace(toy_settings, student_steps=100)
+
+
 def a_split(**kinds: bool) -> ForeignSplit:
     return split_of(noise_images(8, 0), NONE, NONE, **kinds)
 
 
 def test_two_kinds_of_which_training_sees_none(
-    toy_split: SplitGenerator, toy_settings: FitSettings
+    toy_split: SplitGenerator, longer: FitSettings
 ) -> None:
-    own = draw_own(toy_split, toy_settings)
+    own = draw_own(toy_split, longer)
     splits = {"noise": a_split()}
-    found = held_out_relatives(toy_split, own, splits, toy_settings)
+    found = held_out_relatives(toy_split, own, splits, longer)
     assert found.images.shape == (24, 3, 16, 16)
     assert torch.equal(found.images, quantise(found.images))
     assert "24 images of 2 fine-tunes and a student" in found.told
-    again = held_out_relatives(toy_split, own, splits, toy_settings)
+    again = held_out_relatives(toy_split, own, splits, longer)
     assert torch.equal(found.images, again.images)
-    trained = training_set(toy_split, own.training, splits, toy_settings).inverted
+    trained = training_set(toy_split, own.training, splits, longer).inverted
     for image in found.images:
         assert float((trained - image).abs().flatten(1).mean(dim=1).min()) > 0
-    others = held_out_relatives(toy_split, own, splits, replace(toy_settings, seed=1))
+    others = held_out_relatives(toy_split, own, splits, replace(longer, seed=1))
     assert not any(torch.equal(a, b) for a, b in zip(found.images, others.images, strict=True))
 
 
 def test_fine_tunes_differ_from_their_original_and_leave_it_alone(
-    toy_split: SplitGenerator, toy_settings: FitSettings
+    toy_split: SplitGenerator, longer: FitSettings
 ) -> None:
     assert isinstance(toy_split.forward, nn.Module)
     before = {name: value.clone() for name, value in toy_split.forward.state_dict().items()}
     own = toy_split.sample(200, seed=3)
-    first, second = fine_tunes(toy_split, own, 2, 10, toy_settings)
+    first, second = fine_tunes(toy_split, own, 2, 10, longer)
     assert first.shape == (10, 3, 16, 16)
     assert not first.requires_grad
     assert not torch.equal(first, second)
@@ -74,7 +80,7 @@ def test_fine_tunes_differ_from_their_original_and_leave_it_alone(
 def test_fine_tunes_move_the_weights_as_far_as_stated(
     toy_split: SplitGenerator, toy_settings: FitSettings
 ) -> None:
-    tuned = _tuned(toy_split, toy_split.sample(60, seed=1), 16, seed=0)
+    tuned, said = _tuned(toy_split, toy_split.sample(60, seed=1), 16, seed=0, most=100)
     assert isinstance(tuned.forward, nn.Module)
     assert isinstance(toy_split.forward, nn.Module)
     after, before = (
@@ -83,6 +89,15 @@ def test_fine_tunes_move_the_weights_as_far_as_stated(
     )
     moved = float((after - before).norm() / before.norm())
     assert MOVED < moved < 2 * MOVED
+    assert said == pytest.approx(moved)
+
+
+def test_a_fine_tune_that_hardly_moves_is_no_relative(
+    toy_split: SplitGenerator, toy_settings: FitSettings
+) -> None:
+    """It is the model itself: a fit that finds its images is not weak."""
+    own = draw_own(toy_split, toy_settings)
+    assert fine_tunes(toy_split, own.training, 2, 10, replace(toy_settings, student_steps=1)) == []
 
 
 class WithoutGradient(nn.Sequential):
@@ -118,9 +133,9 @@ def test_whose_weights_cannot_be_trained_has_a_student_alone(
 
 
 def test_a_fit_without_students_trains_none_for_the_test(
-    toy_split: SplitGenerator, toy_settings: FitSettings
+    toy_split: SplitGenerator, longer: FitSettings
 ) -> None:
-    settings = replace(toy_settings, students=0)
+    settings = replace(longer, students=0)
     found = held_out_relatives(toy_split, draw_own(toy_split, settings), {}, settings)
     assert "24 images of 1 fine-tune stand in" in found.told
 
@@ -161,17 +176,15 @@ def test_their_rate_is_a_stratum_of_the_test_alone(toy_fit: FitResult) -> None:
     assert SELF_MADE not in calibration.null_scores
     rate = evaluation["strata"][SELF_MADE]["fpr"]
     scores = toy_fit.test_scores[SELF_MADE]
-    assert rate["count"] == len(scores) == 24
+    assert rate["count"] == len(scores) == 8  # a student's; two steps make no fine-tune
     assert rate["value"] == np.mean(scores <= calibration.threshold)
     assert SELF_MADE not in evaluation["recompressed"]["strata"]
     assert evaluation["not_among"] == ["no other generator", "no relative"]
 
 
-def test_both_witnesses_are_tested_on_them(
-    toy_split: SplitGenerator, toy_settings: FitSettings
-) -> None:
+def test_both_witnesses_are_tested_on_them(toy_split: SplitGenerator, longer: FitSettings) -> None:
     quick = RegenerationSettings(encoder_steps=60, first_steps=5, steps=10, own=24, foreign=20)
-    settings = replace(toy_settings, regeneration=quick)
+    settings = replace(longer, regeneration=quick)
     foreign = {"noise": ForeignImages(noise_images(60, seed=1))}
     evaluation = fit_attributor(toy_split, foreign, settings).attributor.evaluation
     if "first_witness" in evaluation:  # it may be too poor to be heard

@@ -90,10 +90,10 @@ def test_an_earlier_ledger_goes_on(ledger: Path) -> None:
 def test_a_later_ledger_is_refused_and_left_alone(ledger: Path) -> None:
     fingerprint = _fingerprint(ledger)
     db = sqlite3.connect(ledger)
-    db.execute("PRAGMA user_version = 4")
+    db.execute("PRAGMA user_version = 5")
     db.close()
     opened = SqliteLedger(ledger)
-    with pytest.raises(StateError, match=r"ledger format 4, .* or begin a new ledger"):
+    with pytest.raises(StateError, match=r"ledger format 5, .* or begin a new ledger"):
         opened.begin(fingerprint)
     opened.close()
     db = sqlite3.connect(ledger)

@@ -10,6 +10,7 @@ from tests.bad_inputs.deliveries import IGNORED, REFUSED
 from tests.bad_inputs.images import CASES as FILES
 from tests.bad_inputs.models import CASES as MODELS
 from tests.bad_inputs.places import ENTRIES, KEYS, OBJECTS
+from tests.bad_inputs.provenance_blocks import CASES as BLOCKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
 HEAD = """# Bad inputs and what becomes of them
@@ -24,6 +25,15 @@ Skipped with a reason, or scored as any viewer would show them; the scan goes on
 `tests/bad_inputs/test_images.py`.
 
 | file | outcome |
+|---|---|
+"""
+PROVENANCE = """
+## What a file says of itself
+
+The image is scored as if the block were not there; a block that cannot be read is named in the row.
+Tests: `tests/bad_inputs/test_provenance_blocks.py`.
+
+| block | the row says |
 |---|---|
 """
 PLACES = """
@@ -60,6 +70,9 @@ def rows() -> Iterator[str]:
     """Everything after the head."""
     for name, _, outcome, _ in FILES:
         yield f"| {name} | {outcome} |"
+    yield PROVENANCE.rstrip()
+    for name, _, words in BLOCKS:
+        yield f"| {name} | {f'`{words}`' if words else ''} |"
     yield PLACES.rstrip()
     for name, _, outcome in KEYS:
         yield f"| {name.replace('|', '')} | {outcome} |"
@@ -91,7 +104,7 @@ def rows() -> Iterator[str]:
 
 def page() -> str:
     """The whole page."""
-    tables = (FILES, KEYS, OBJECTS, ENTRIES, CASES, MODELS, IGNORED, REFUSED)
+    tables = (FILES, BLOCKS, KEYS, OBJECTS, ENTRIES, CASES, MODELS, IGNORED, REFUSED)
     count = sum(map(len, tables))
     return HEAD.format(count=count) + "\n".join(rows()) + "\n"
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
+import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from flipad_ops.detection import (
@@ -14,6 +19,9 @@ from flipad_ops.detection import (
     fit_spectral,
     fit_statistics,
 )
+from flipad_ops.detection.lossy_traces import lossy_trace
+from flipad_ops.detection.training_material import Material
+from flipad_ops.detection.view import Inputs, Stored, View
 
 
 def activations(level: float, seed: int, count: int = 80) -> Tensor:
@@ -55,7 +63,8 @@ def test_of_two_branches_the_one_that_accepts_counts() -> None:
     both.cutoff.fill_(1.0)
     screen = both.screen(torch.full_like(inputs[2][:2], 0.5))
     assert screen.decided.all()
-    bounds = [part.screen(torch.full_like(inputs[2][:2], 0.5)) for part in (branch, other)]
+    flat = torch.full_like(inputs[2][:2], 0.5)
+    bounds = [part.screen(Inputs(flat, flat, flat)) for part in (branch, other)]
     assert torch.equal(screen.score, torch.minimum(*bounds))
 
 
@@ -83,3 +92,61 @@ def test_deepsad_alone_gives_its_distance() -> None:
     torch.testing.assert_close(plain.score(*inputs), deepsad.distance(features(own)).double())
     plain.cutoff.fill_(-1.0)
     assert plain.screen(inputs[2]).score.tolist() == [0.0] * 80
+
+
+class Network(View):
+    """Stands for a dear view of pixels: remembers how many it was asked about."""
+
+    name = "network"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        self.asked += len(pixels)
+        return pixels.double().std(dim=(1, 2, 3))
+
+    @classmethod
+    def fit(cls, material: Material) -> View | None:
+        return None
+
+    @classmethod
+    def empty(cls, stored: Stored) -> View:
+        return cls()
+
+
+@pytest.mark.parametrize("cutoff", [1.0, 2.0, float("inf")])
+def test_screen_decides_as_if_every_view_had_been_asked(cutoff: float) -> None:
+    own = pixels(1)
+    lossy = Branch([network := Network(), fit_spectral(jpeg(own))])
+    lossy.calibrate(lossy.views(jpeg(own), own, jpeg(own)).numpy(), fnr=0.1)
+    part = Branch([fit_spectral(own)])
+    part.calibrate(part.views(own, own, own).numpy(), fnr=0.1)
+    detector = Detector([part], lossy)
+    detector.cutoff.fill_(cutoff)
+    detector.lossy_scale.fill_(0.9)
+    images = torch.cat([pixels(7), jpeg(pixels(8)), jpeg(pixels(9) / 4), pixels(9) / 4])
+
+    score = part.screen(Inputs(images, images, images))
+    of_lossy = lossy.of_pixels(images) / 0.9
+    decided = score > cutoff
+    flagged = ((of_lossy <= cutoff) | ~decided) & lossy_trace(images)
+    network.asked = 0
+    screen = detector.screen(images)
+    assert torch.equal(screen.recompressed, flagged)
+    assert torch.equal(screen.decided, decided | flagged)
+    assert torch.equal(screen.score, torch.where(flagged, of_lossy, score))
+    assert flagged.any()
+    if cutoff < 2:
+        assert network.asked < len(images)
+
+
+def jpeg(images: Tensor, quality: int = 70) -> Tensor:
+    """Images, (n, 3, height, width) in [0, 1], out of JPEG files without chroma subsampling."""
+    stored = []
+    for image in (images * 255).round().byte().permute(0, 2, 3, 1).numpy():
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=0)
+        stored.append(np.asarray(Image.open(file)))
+    return torch.from_numpy(np.stack(stored)).permute(0, 3, 1, 2).float() / 255

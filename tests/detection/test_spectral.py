@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from flipad_ops.detection import auc, fit_spectral, has_spectrum
+from flipad_ops.detection.bands import FLOOR, band_energies
 from flipad_ops.detection.jpeg import dct_matrix
-from flipad_ops.detection.spectral import FLOOR, band_energies
 
 
 def noise(count: int, seed: int, smooth: bool, channels: int = 3) -> Tensor:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 PAGE = Path(__file__).parents[2] / "docs" / "works-with.md"
 YES, TOLD, NO = "yes", "yes, told how", "no"
+#: Refused with a way to convert that no test follows, as the framework is not installed.
+CONVERT = "no, to be converted"
 
 
 class Form(NamedTuple):
@@ -145,7 +147,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
              _CHECKPOINT + "options_beside_the_weights"),
         Form("TorchScript", TOLD, "its weights, and the class",
              _CHECKPOINT + "torchscript_is_named_and_its_remedy_works"),
-        *(Form(what, TOLD, remark,
+        *(Form(what, CONVERT, remark,
                f"{_CHECKPOINT}other_frameworks_are_named_with_the_way_to_convert[{name}]")
           for what, name, remark in (
               ("NVIDIA's StyleGAN pickles", "StyleGAN", "log the network that they hold"),
@@ -163,7 +165,8 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
 HEAD = """# Does it work with mine?
 
 One line a form, each shown by a test of this repository: {total} forms, {yes} taken as they are,
-{told} once told what only their owner knows or in the way that the refusal spells out, {no} not.
+{told} once told what only their owner knows or in the way that the refusal spells out, {convert}
+after a conversion that the refusal names and no test of ours follows, {no} not.
 `flipadops doctor` says the same of a registered version, with the reason. How it works is told on
 [which generators](generators.md); how to bring one's own on [own generator](own-generator.md).
 """
@@ -178,6 +181,7 @@ def page() -> str:
             total=len(forms),
             yes=verdicts.count(YES),
             told=verdicts.count(TOLD),
+            convert=verdicts.count(CONVERT),
             no=verdicts.count(NO),
         )
     ]

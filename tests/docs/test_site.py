@@ -12,8 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import typer.main
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from flipad_ops.cli.app import app
+from tests.browser import chromium
 
 ROOT = Path(__file__).parents[2]
 #: Attributes from which a browser loads something without being asked.
@@ -130,6 +133,16 @@ def test_the_command_page_is_what_the_program_says(site: Path) -> None:
 
     check("flipadops", typer.main.get_command(app))
     assert seen > 80
+
+
+def test_the_search_works_from_a_folder(site: Path, tmp_path: Path) -> None:
+    found = ".md-search-result__item"
+    with chromium(tmp_path) as browser:
+        browser.get(f"{(site / 'reference' / 'cli.html').as_uri()}?q=quantisation")
+        wait = WebDriverWait(browser, 60)
+        wait.until(lambda now: now.find_elements(By.CSS_SELECTOR, found))
+        texts = [each.text for each in browser.find_elements(By.CSS_SELECTOR, found)]
+    assert any(text.startswith("Glossary") for text in texts)
 
 
 @pytest.mark.parametrize(

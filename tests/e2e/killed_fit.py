@@ -75,11 +75,9 @@ def _warm_up(store: str, folder: Path) -> None:
 
     import flipad_ops.workflows.fit  # noqa: F401
     from flipad_ops.registry.generators import load_generator
-    from flipad_ops.workflows.data_quality import great_expectations
     from tests.registry.stores import copy_store
 
     torch.set_num_threads(1)
-    great_expectations()
     (folder / "warm").mkdir()
     copy = copy_store(Path(store.removeprefix("sqlite:///")), folder / "warm")
     load_generator("tiny/1", tracking_uri=copy)

@@ -23,9 +23,12 @@ pytestmark = pytest.mark.e2e
 
 def post(url: str, rows: list[bytes], **params: Any) -> Any:
     records = [{"image": base64.b64encode(row).decode()} for row in rows]
-    body = json.dumps({"dataframe_records": records, **({"params": params} if params else {})})
+    return ask(url, {"dataframe_records": records, **({"params": params} if params else {})})
+
+
+def ask(url: str, body: dict[str, Any]) -> Any:
     request = urllib.request.Request(
-        url, body.encode(), {"Content-Type": "application/json"}, method="POST"
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["predictions"]
@@ -51,6 +54,11 @@ def test_serving_scores_like_the_library(fitted: str, tmp_path: Path) -> None:
         mixed = post(f"{url}/invocations", [png[0], b"not an image"])
         assert mixed[0]["score"] == pytest.approx(expected.score[0], rel=1e-5)
         assert mixed[1]["error"]
+        text = base64.b64encode(png[0]).decode()
+        for body in ({"instances": [{"image": text}]}, {"instances": [{"image": {"b64": text}}]},
+                     {"inputs": {"image": [text]}}, {"inputs": [text]}):  # fmt: skip
+            (alone,) = ask(f"{url}/invocations", body)
+            assert alone["score"] == pytest.approx(expected.score[0], rel=1e-5)
         strict = post(f"{url}/invocations", png, threshold=0.0, return_residual=True)
         assert not any(row["attributed"] for row in strict)
         assert len(strict[0]["residual"]) == 3 * 16 * 16

@@ -45,7 +45,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def test_a_zip_is_scanned_and_findings_listed_in_markdown(archive: Path, tmp_path: Path) -> None:
-    words = ("scan", archive.name, "-m", str(FITTED), "-o", "markdown", "-o", "jsonl=run.jsonl")
+    words = ("scan", archive.name, "-m", str(FITTED), "-o", "md-list", "-o", "jsonl=run.jsonl")
     done = flipadops(*words, cwd=tmp_path, installed=True)
     assert done.returncode == 0, done.stderr  # the attributor is too coarse for leaks
     lines = done.stdout.splitlines()
@@ -54,14 +54,14 @@ def test_a_zip_is_scanned_and_findings_listed_in_markdown(archive: Path, tmp_pat
     assert all(line.startswith("- review: <found.zip/a%20b/") for line in lines[2:])
     assert "8 scored" in done.stderr
     assert "1 skipped" in done.stderr
-    again = flipadops("report", "run.jsonl", "-o", "markdown=list.md", cwd=tmp_path, installed=True)
+    again = flipadops("report", "run.jsonl", "-o", "md-list=list.md", cwd=tmp_path, installed=True)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "list.md").read_text() == done.stdout
 
 
 def test_without_the_package_they_are_unknown(archive: Path, tmp_path: Path) -> None:
     words = ("scan", archive.name, "-m", str(FITTED), "-o")
-    done = flipadops(*words, "markdown", cwd=tmp_path, installed=False)
+    done = flipadops(*words, "md-list", cwd=tmp_path, installed=False)
     assert (done.returncode, "known are table, jsonl" in done.stderr) == (2, True), done.stderr
     done = flipadops(*words, "table", cwd=tmp_path, installed=False)
     assert done.returncode == 5, done.stderr  # one file, and no image
@@ -75,6 +75,6 @@ def test_the_folder_says_what_its_project_would(monkeypatch: pytest.MonkeyPatch)
     del stated["flipad_ops.broken"]
     assert stated == project["entry-points"]
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    assert parse_output("markdown=x.md") == ("markdown", Path("x.md"))
+    assert parse_output("md-list=x.md") == ("md-list", Path("x.md"))
     with pytest.raises(UsageError, match=r"flipad_example\.nowhere"):
         plugin("flipad_ops.broken", "gone")

@@ -111,6 +111,13 @@ def test_missing_bucket_denied_bucket_and_empty_prefix() -> None:
         scan("s3://public/empty")
 
 
+def test_a_prefix_that_is_nearly_there(server: S3Server) -> None:
+    server.client().put_object(Bucket="public", Key="deep/incoming/0.png", Body=png(0.7, 1))
+    for text in ("s3://public/deep/incomming", "s3://public/deep/incomming/"):
+        with pytest.raises(NothingToScan, match="did you mean 'incoming'"):
+            scan(text)
+
+
 def test_server_that_is_not_there() -> None:
     with pytest.raises(TargetError, match="cannot be reached"):
         scan("s3://public/in", S3Access(endpoint_url="http://127.0.0.1:9", anonymous=True))

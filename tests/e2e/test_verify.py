@@ -209,3 +209,32 @@ def test_one_object_as_target(flipadops: Command, material: Path) -> None:
     scan(flipadops, "found/in/own 2.png", material)
     ended = flipadops("verify", "run.jsonl", "-m", str(material / "attributor"))
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_report_of_a_saved_scan_has_pictures_where_its_images_are_reached(
+    flipadops: Command, material: Path, tmp_path: Path
+) -> None:
+    scan(flipadops, "found", material)
+    attributor = str(material / "attributor")
+
+    def page(*arguments: str) -> tuple[str, str]:
+        ended = flipadops("report", "run.jsonl", "-o", "html=r.html", *arguments)
+        assert ended.returncode == 0, ended.stderr
+        return (tmp_path / "r.html").read_text(), ended.stderr
+
+    text, _ = page()
+    assert ('alt="finding"' in text, text.count('alt="residual"')) == (False, 0)
+    text, said = page("--images", "-m", attributor)
+    assert (text.count('alt="finding"'), text.count('alt="residual"')) == (3, 3)
+    assert "warning" not in said
+    text, said = page("--images")
+    assert "is in no registry" in said
+    assert (text.count('alt="finding"'), text.count('alt="residual"')) == (3, 0)
+    (tmp_path / "found" / "in" / "own 0.png").write_bytes(b"gone")
+    text, said = page("--images", "-m", attributor)
+    assert text.count('alt="finding"') == 2
+    assert "1 of the first findings" in said
+    text, said = page("--images", "-m", attributor, "--copies", str(material / "found"))
+    assert text.count('alt="finding"') == 3
+    missing = flipadops("report", "run.jsonl", "--images", "--copies", "nowhere")
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)

@@ -55,6 +55,14 @@ def test_distributions() -> None:
     assert abs(float(uniform.std()) - 3**-0.5) < 0.01
 
 
+def test_where_latents_lie() -> None:
+    assert LatentSpec((4,)).span() == (-5.0, 5.0, 1.0)
+    assert LatentSpec((4,), "uniform").span() == (-1, 1, 3**-0.5)
+    recorded = LatentSpec((2,), "recorded", torch.tensor([[0.0, 1.0], [2.0, 3.0]]))
+    assert recorded.span()[:2] == (0.0, 3.0)
+    assert recorded.span(recorded.recorded[:1])[:2] == (0.0, 1.0)  # type: ignore[index]
+
+
 def test_seeds_fix_the_sample_and_leave_torch_alone() -> None:
     before = torch.random.get_rng_state()
     spec = LatentSpec((7,))

@@ -141,7 +141,7 @@ def test_settings_round_trip() -> None:
 @settings(max_examples=25, deadline=None)
 @given(
     name=st.sampled_from(sorted(CASES)),
-    most=st.integers(1, 37),
+    most=st.integers(1, 60),
     every=st.integers(1, 12),
     count=st.integers(2, 20),
     solver=st.sampled_from(["fast", "descent", "fista"]),

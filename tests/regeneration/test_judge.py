@@ -19,7 +19,8 @@ def _measured(own: bool, count: int = 60) -> torch.Tensor:
     with torch.no_grad():
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2))
         made = network(latents + off * noise)
-    return measures(found, made, PixelBox(found, 1 / 255))
+    descent = torch.full((count,), 3.0 if own else 0.0)
+    return measures(found, made, PixelBox(found, 1 / 255), descent)
 
 
 def test_own_images_are_told_from_others() -> None:
@@ -35,7 +36,7 @@ def test_a_distance_beyond_all_own_ones_is_refused_wherever_it_lies() -> None:
     judge, own = Judge(), _measured(True)
     judge.fit(own, _measured(False), LEVEL)
     far = own[:1].clone()
-    far[:, 0] = far[:, 4] + 20  # 20 dB farther than its own blurred copy
+    far[:, 0] = far[:, 5] + 20  # 20 dB farther than its own blurred copy
     far[:, 1:4] = -200  # whatever the rest says
     assert float(judge(far)) > 0
 
@@ -51,7 +52,7 @@ def test_state_is_all_there_is() -> None:
 
 def test_flat_images_have_finite_measures() -> None:
     flat = torch.full((2, 3, 16, 16), 0.5)
-    assert torch.isfinite(measures(flat, flat, PixelBox(flat, 1 / 255))).all()
+    assert torch.isfinite(measures(flat, flat, PixelBox(flat, 1 / 255), torch.zeros(2))).all()
 
 
 def test_an_unfitted_judge_refuses() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,8 @@ def test_register_command(store: str, tmp_path: Path) -> None:
     run = CliRunner().invoke(app, ["made", *options, "--latent", "8,1,1"])
     assert run.stdout == "models:/made/1\n"
     loaded = load_generator("made", tracking_uri=store)
-    assert loaded.metadata == metadata
+    digest = hashlib.sha256((tmp_path / "w.safetensors").read_bytes()).hexdigest()
+    assert loaded.metadata == {**metadata, "checkpoint_sha256": digest}
     bad = CliRunner().invoke(app, ["other", *options, "--latent", "8,x"])
     assert isinstance(bad.exception, UsageError)
     assert [m.name for m in MlflowClient(store).search_registered_models()] == ["made"]

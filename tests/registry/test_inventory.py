@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from typer.testing import CliRunner
 
+from flipad_ops.cli.app import app
 from flipad_ops.registry import inventory as module
 from flipad_ops.registry import tags
 from flipad_ops.registry.champions import is_worse, publish
@@ -112,3 +114,17 @@ def test_diagnosis(fitted: str) -> None:
     wrong = diagnose("tiny/1", tracking_uri=fitted)
     assert not wrong.attributable
     assert "set_model_version_tag('tiny', '1', 'flipad.metadata'" in wrong.remedy
+
+
+def test_models_says_why_and_what_next(store: str) -> None:
+    client = MlflowClient(store)
+    add(client, "a", **{tags.STATUS: tags.FAILED, tags.REASON: "Too few negatives."})
+    add(client, "b", **{tags.STATUS: tags.FITTING, tags.RUN: "r17"})
+    add(client, "c", **{tags.STATUS: tags.UNATTRIBUTABLE, tags.REASON: "No split."})
+    done = CliRunner().invoke(app, ["models", "--tracking-uri", store])
+    assert done.stdout.splitlines()[-3:] == [
+        "a/1 failed: Too few negatives.",
+        "b/1 is being fitted: MLflow run r17",
+        "c/1 cannot be attributed: No split.",
+    ]
+    assert done.stderr.endswith("next: flipadops fit models:/a/1 --negatives FOLDER\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,9 @@ def test_register_a_checkpoint_with_recorded_latents(file: str, store: str, tmp_
     assert "SDXL" in found.facts["artifact"]
     version = MlflowClient(store).get_model_version("vae", "1")
     assert version.tags["flipad.inversion_sha256"]
+    # The version holds a part of the file; images name the file.
+    whole = hashlib.sha256((tmp_path / "sdxl.safetensors").read_bytes()).hexdigest()
+    assert load_generator("vae", tracking_uri=store).metadata["checkpoint_sha256"] == whole
 
 
 @pytest.mark.parametrize("kind", formats.AUTOENCODERS)

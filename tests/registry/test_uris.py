@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from mlflow import MlflowClient
 
 from flipad_ops.common.errors import GeneratorNotFound, UsageError
 from flipad_ops.registry.store import tracking
@@ -57,3 +58,11 @@ def test_tracking_puts_the_uri_back(store: str) -> None:
     with tracking(store):
         assert mlflow.get_tracking_uri() == store
     assert mlflow.get_tracking_uri() == "sqlite:///before.db"
+
+
+@pytest.mark.parametrize("text", ["fases", "models:/fases/1"])
+def test_a_name_that_is_nearly_there(text: str, store: str) -> None:
+    client = MlflowClient(store)
+    client.create_registered_model("faces")
+    with pytest.raises(GeneratorNotFound, match="did you mean 'faces'"):
+        resolve(client, parse_model(text))

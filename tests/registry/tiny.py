@@ -76,6 +76,7 @@ def tiny_settings(**changes: Any) -> FitSettings:
         "channels": 8,
         "min_negatives": 40,
         "max_negatives": 160,
+        "student_steps": 2,
     }
     return FitSettings(**{**fields, **changes})
 

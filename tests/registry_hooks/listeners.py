@@ -23,11 +23,31 @@ class Posted:
     answers: list[int] = field(default_factory=list)
 
 
+class Listener(BaseHTTPRequestHandler):
+    """A handler that logs nothing."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server on a free port of 127.0.0.1, while the block runs."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @contextlib.contextmanager
 def http_server() -> Iterator[Posted]:
     posted = Posted()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Listener):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             posted.requests.append(({k.lower(): v for k, v in self.headers.items()}, body))
@@ -36,18 +56,9 @@ def http_server() -> Iterator[Posted]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        posted.url = f"http://127.0.0.1:{server.server_port}/T0/a-secret-path"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield posted
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as url:
+        posted.url = f"{url}/T0/a-secret-path"
+        yield posted
 
 
 @contextlib.contextmanager

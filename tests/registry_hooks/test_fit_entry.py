@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from flipad_ops.common.errors import LatentUnknown
 from flipad_ops.registry import tags
 from flipad_ops.workflows.fit_request import FitOutcome, FitRequest
 from registry_hooks import fit_entry
@@ -120,6 +121,21 @@ def test_a_weak_fit_leaves_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flipad_ops.workflows.fit.fit", weak)
     order = {"settings": asdict(HookSettings()), "uri": "models:/gan/1"}
     assert fit_entry._fit(order)["error"] == "WeakFit"
+
+
+def test_what_helps_and_what_was_measured_is_left_for_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(request: FitRequest, progress: object) -> FitOutcome:
+        raise LatentUnknown("Its latent is not stated.", remedy="State it.")
+
+    order = {"settings": asdict(HookSettings()), "uri": "models:/gan/1"}
+    monkeypatch.setattr("flipad_ops.workflows.fit.fit", unknown)
+    assert fit_entry._fit(order)["figures"] == {"remedy": "State it."}
+    rates = {"photos": {"fpr": {"value": 0.01}}, "siblings": {"fpr": {"value": 0.03}}}
+    measured = {"tpr": {"value": 0.99}, "strata": rates}
+    assert fit_entry._figures(measured) == {"tpr": 0.99, "fpr": 0.03}
+    assert fit_entry._figures({}) == {}
 
 
 def test_errors_keep_their_class(project: Path, store: str) -> None:

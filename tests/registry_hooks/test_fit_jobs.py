@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flipad_ops.common.errors import UsageError
+from registry_hooks import fit_jobs
 from registry_hooks.fit_jobs import KEEP_DELIVERIES, FitQueue
 from registry_hooks.jobs import Backoff
 from registry_hooks.schema import DONE, FAILED, QUEUED, RUNNING, SKIPPED
@@ -154,6 +155,23 @@ def test_the_reconciler_moves_only_what_it_saw(table: FitQueue, clock: Clock) ->
     assert table.move(seen, QUEUED, reason=None)
     row = table.rows()[0]
     assert (row.attempts, row.due) == (0, clock.now)
+
+
+@pytest.mark.parametrize("page", [1, 3, 4, 100])
+def test_reconciling_reads_the_table_by_pages(
+    page: int, table: FitQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year's fits as one list held up every answer for a second."""
+    monkeypatch.setattr(fit_jobs, "PAGE", page)
+    table.enqueue([("a/b", version) for version in (1, 2)], CONFIG, state=DONE, attributor="x/1")
+    table.enqueue([("gan", version) for version in (1, 2)], "d" * 64)
+    assert [(each.model, each.version, each.config[0]) for each in table.known()] == [
+        ("a/b", 1, "c"), ("a/b", 2, "c"), ("gan", 1, "d"), ("gan", 2, "d"),
+    ]  # fmt: skip
+    first = next(table.known())
+    assert (first.state, first.attributor, first.error) == (DONE, "x/1", None)
+    assert table.move(first, QUEUED)
+    assert not table.move(first, QUEUED)
 
 
 def test_a_url_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_models_not_included_and_excluded_ones_are_left_alone() -> None:
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError, match=r"\.$"):
+    with pytest.raises(UsageError, match=r"[.?]$"):
         load_settings(write(tmp_path, text))
 
 

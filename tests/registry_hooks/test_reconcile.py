@@ -64,13 +64,14 @@ def test_one_request_finds_all_that_is_missing(registry: Registry, work: FitQueu
         registry.add("gan")
     registry.add("scratch-1")
     registry.client.register_prompt("prompt", "Say {{this}}")
-    attributor = registry.add_attributor("gan", 2)
+    attributor = registry.add_attributor("gan", 2, **{tags.TPR: "0.95", tags.FPR: "high"})
     found = reconcile(registry, work, SETTINGS)  # type: ignore[arg-type]
     assert registry.requests == 1
     assert sorted(found.queued) == ["gan/1", "gan/3"]
     assert found.served == ["gan/2"]
     assert states(work) == {"gan/1": QUEUED, "gan/2": DONE, "gan/3": QUEUED}
-    assert next(r.attributor for r in work.rows() if r.state == DONE) == attributor
+    (done,) = work.rows(DONE)
+    assert (done.attributor, done.figures) == (attributor, {"tpr": 0.95})
     again = reconcile(registry, work, SETTINGS)  # type: ignore[arg-type]
     assert "0 queued, 0 served, 0 vanished" in again.text()
 

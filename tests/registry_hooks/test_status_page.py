@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,23 @@ from sqlalchemy.exc import OperationalError
 
 from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.hook_settings import HookSettings
+from registry_hooks.log_files import SHOWN, log_end
 from registry_hooks.receiver import create_app
 from registry_hooks.scan_jobs import ScanQueue
-from registry_hooks.schedules import Schedule
+from registry_hooks.schedules import RECORDS, Schedule
 from registry_hooks.schema import DONE, FAILED
+from registry_hooks.status_page import model_page
 from tests.browser import chromium
 from tests.registry_hooks.asgi import call
 
 EVIL = "gan<script>document.title='owned'</script><img src=x onerror=alert(1)>"
+EVIL_URI = f"models:/{EVIL}/1".replace("'", "'\"'\"'")
 SAID = "1 of 61 images scanned; 60 skipped for their size."
-SETTINGS = HookSettings()
+REGISTRY = "http://reader:hidden@mlflow.internal:5000/"
+SETTINGS = HookSettings(registry=REGISTRY)
 CONFIG = SETTINGS.config_sha256()
+SECRET = "a secret of some length"
+REMEDY = "State the latent <b>with</b> your own shape."
 SCHEDULES = [
     Schedule("nightly", "0 2 * * *", ("s3://uploads/new",), ("faces@champion",)),
     Schedule("weekly", "0 3 * * 0", ("s3://archive",)),
@@ -35,13 +43,24 @@ SCHEDULES = [
 def app(work: FitQueue, tmp_path: Path) -> Any:
     work.enqueue([(EVIL, 1), ("gan", 2), ("gan", 3), ("gan", 4)], CONFIG)
     for state, fields in (
-        (FAILED, {"reason": f"No split in {EVIL}.", "error": "NotAttributable"}),
-        (DONE, {"attributor": "gan-attributor/2"}),
+        (
+            FAILED,
+            {
+                "reason": f"No split in {EVIL}.",
+                "error": "NotAttributable",
+                "figures": {"remedy": REMEDY},
+                "log": "/etc/hostname",
+            },
+        ),
+        (DONE, {"attributor": "gan-attributor/2", "figures": {"tpr": 0.985, "fpr": 0.0125}}),
     ):
         claim = work.claim("w", CONFIG)
         assert claim is not None
         work.finish(claim, state, **fields)
-    assert work.claim("host:1:2", CONFIG)
+    running = work.claim("host:1:2", CONFIG)
+    assert running is not None
+    (tmp_path / "fit.log").write_text("load\nnegatives 20/160\ntrain 3/4 \x1b[31m<i>\n\n")
+    work.note(running, log=str(tmp_path / "fit.log"))
     table = ScanQueue(work.sessions)
     table.sync(SCHEDULES)
     table.pause("weekly")
@@ -52,7 +71,8 @@ def app(work: FitQueue, tmp_path: Path) -> Any:
         start = table.start("nightly", tmp_path)
         assert start is not None
         table.end(start, **fields)
-    return create_app(work, SETTINGS, "a secret of some length", schedules=SCHEDULES)
+    settings = replace(SETTINGS, logs=str(tmp_path))
+    return create_app(work, settings, SECRET, schedules=SCHEDULES)
 
 
 @pytest.mark.e2e
@@ -86,7 +106,21 @@ def test_the_page_in_a_browser(app: Any, tmp_path: Path) -> None:
             assert f"leak\n{SAID} 100 7 0" in texts["scans"]
             assert "access denied" in texts["scans"]
             assert "gan/2 gan-attributor/2" in texts["versions"]
-            assert not browser.find_elements(By.CSS_SELECTOR, "img, script, a")
+            assert not browser.find_elements(By.CSS_SELECTOR, "img, script")
+            assert REMEDY in texts["failures"]
+            assert f"flipadops hooks retry '{EVIL_URI}'" in texts["failures"]
+            assert "train 3/4 \\x1b[31m<i>" in texts["queue"]
+            assert "98.5% 1.2%" in texts["versions"]
+            links = [
+                str(each.get_attribute("href"))
+                for each in browser.find_elements(By.CSS_SELECTOR, "a")
+            ]
+            ours = (f"http://127.0.0.1:{port}/", "http://mlflow.internal:5000/#/models/")
+            assert links
+            assert all(link.startswith(ours) for link in links)
+            assert f"{ours[1]}gan-attributor/versions/2" in links
+            bars = browser.find_elements(By.CSS_SELECTOR, ".trend rect")
+            assert [bar.get_attribute("class") for bar in bars] == ["bad", "warn"]
             # The one style sheet passes the policy, and nothing is wider than the window.
             card = browser.find_element(By.CLASS_NAME, "counts")
             assert card.value_of_css_property("display") == "flex"
@@ -96,6 +130,74 @@ def test_the_page_in_a_browser(app: Any, tmp_path: Path) -> None:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def test_logs_are_read_below_their_folder_alone(app: Any, tmp_path: Path) -> None:
+    assert call(app, "/fits/3/log").text.startswith("load\nnegatives 20/160\ntrain 3/4 \\x1b")
+    # A row of the table that names another file, no row, and no number of a row.
+    for path in ("/fits/1/log", "/fits/99/log", f"/fits/{'9' * 30}/log", "/scans/1/log"):
+        assert call(app, path).status == 404
+    (tmp_path / "fit.log").unlink()
+    (tmp_path / "fit.log").symlink_to("/etc/hostname")
+    assert call(app, "/fits/3/log").status == 404
+
+
+def test_a_long_log_is_shown_by_its_end(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("x" * 200_000 + "\nlast\n")
+    text = log_end(tmp_path / "a.log", tmp_path)
+    assert text is not None
+    assert len(text) == SHOWN
+    assert text.endswith("x\nlast\n")
+
+
+def test_two_scans_are_compared(work: FitQueue, tmp_path: Path) -> None:
+    scans = ScanQueue(work.sessions)
+    scans.sync(SCHEDULES)
+    for keys, code in (("ab", 3), ("", 4), ("bc", 3)):
+        scan = scans.start("nightly", tmp_path)
+        assert scan is not None
+        folder = Path(str(scan.folder))
+        folder.mkdir(parents=True)
+        rows = [
+            {"type": "image", "verdict": "leak", "attributor": "a/1", "sha256": key,
+             "key": f"{key}<script>", "p": 0.001, "q": 0.01}
+            for key in keys
+        ]  # fmt: skip
+        text = "".join(json.dumps(row) + "\n" for row in [*rows, {"type": "summary"}])
+        (folder / RECORDS).write_text(text)
+        scans.end(scan, exit_code=code, leaks=len(keys), scored=9)
+    app = create_app(work, replace(SETTINGS, logs=str(tmp_path)), SECRET, schedules=SCHEDULES)
+    page = call(app, "/scans/3").text  # beside the first: the second ended badly
+    new, gone, known = page.index("1 new"), page.index("1 gone"), page.index("1 known")
+    places = [page.index(f"<td>{key}&lt;script&gt;") for key in "cab"]
+    assert new < places[0] < gone < places[1] < known < places[2]
+    assert 'href="1"' in page
+    first = call(app, "/scans/1").text
+    assert "2 new" in first
+    (folder / RECORDS).unlink()
+    assert "nothing to compare" in call(app, "/scans/3").text
+    assert call(app, "/scans/77").status == 404
+    off = create_app(work, HookSettings(status_page=False), SECRET)
+    assert call(off, "/scans/3").status == 404
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "page"),
+    [
+        pytest.param(
+            "https://u:p@host/sub/", "a/b/3", "https://host/sub/#/models/a%2Fb/versions/3", id="url"
+        ),
+        pytest.param("sqlite:///mlflow.db", "a/3", "", id="no server"),
+        pytest.param(None, "a/3", "", id="none stated"),
+        pytest.param("http://host", None, "", id="no name"),
+        pytest.param(
+            "http://host", "javascript:1/2", "http://host/#/models/javascript%3A1/versions/2",
+            id="a scheme for a name",
+        ),
+    ],
+)  # fmt: skip
+def test_links_lead_to_the_registry_alone(registry: str | None, name: str, page: str) -> None:
+    assert model_page(registry, name) == page
 
 
 def test_results_stand_with_their_coverage(app: Any) -> None:

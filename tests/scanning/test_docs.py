@@ -9,6 +9,7 @@ import typer.main
 from flipad_ops.cli.app import app
 from flipad_ops.common import exit_codes
 from flipad_ops.scanning.outputs import FORMATS
+from flipad_ops.scanning.outputs.text_table import GLOSS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "scan.md").read_text(encoding="utf-8")
 
@@ -28,3 +29,8 @@ def test_every_format_and_exit_code_is_documented() -> None:
     assert codes
     for code in codes:
         assert f"| {code}" in TEXT
+
+
+def test_the_glossary_says_what_the_table_does() -> None:
+    pages = Path(__file__).parents[2] / "docs"
+    assert f"> {GLOSS}\n" in (pages / "glossary.md").read_text(encoding="utf-8")

@@ -172,3 +172,21 @@ def test_gate_passes_a_scan_and_names_what_is_wrong(folder: Path) -> None:
     failures = " ".join(check_scores(outcome))
     for part in ("compound columns", "score: ", "p: ", "sha256: "):
         assert part in failures
+
+
+def test_markdown_says_it_and_nothing_of_others_acts_in_it(folder: Path) -> None:
+    (folder / "@team `x` | <img src=x> [a](http:b) #1 www.evil.example _b_.png").write_bytes(
+        png(0.05, 51)
+    )
+    shown = text(scan(folder), "markdown")
+    assert shown.startswith("## flipad_ops: leak\n\n**6 leaks**, 1 groups called, 0 for review")
+    rows = [line for line in shown.splitlines() if line.startswith("| leak |")]
+    assert len(rows) == 6
+    assert all(row.count("|") == 7 for row in rows)
+    for mark in ("`", "<img", "[a]", "@team", "#1 ", "www.", "\x1b", "_b_"):
+        assert mark not in "".join(rows)
+    assert "| skipped | images |\n|---|---|\n| " in shown
+    many = "markdown", [f"{index}.png" for index in range(60)]
+    for index, name in enumerate(many[1]):
+        (folder / name).write_bytes(png(0.05, 200 + index))
+    assert "... and 16 more" in text(scan(folder), many[0])

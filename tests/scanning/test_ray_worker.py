@@ -165,5 +165,5 @@ def test_without_ray_there_is_one_sentence_and_help_does_not_ask(
         check=False,
     )  # fmt: skip
     assert ended.returncode == code
-    said = "flipadops: --engine ray needs Ray: pip install 'flipad-ops[ray]'.\n"
+    said = "flipadops: --engine ray needs ray: pip install 'flipad-ops[ray]'.\n"
     assert ended.stderr == (said if code else "")

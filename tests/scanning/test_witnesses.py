@@ -246,6 +246,7 @@ def test_a_ledger_of_before_is_opened(state: str) -> None:
 
 def older_file(state: str) -> None:
     db = sqlite3.connect(state)
+    db.executescript("DROP INDEX stating; ALTER TABLE rows DROP COLUMN stated;")
     db.execute("ALTER TABLE rows DROP COLUMN testimony")
     db.executescript("DROP TABLE batches; DROP TABLE tested;")
     db.execute("PRAGMA user_version = 1")
@@ -257,7 +258,7 @@ def older_table(state: str) -> None:
     table = DeltaTable(folder)
     kept, rows = table.metadata().configuration, table.to_pyarrow_table()
     shutil.rmtree(folder)
-    older = rows.drop_columns(["testimony"])
+    older = rows.drop_columns(["testimony", "stated"])
     DeltaTable.create(folder, older.schema, configuration=kept, raise_if_key_not_exists=False)
     write_deltalake(folder, older, mode="append")
 

@@ -11,11 +11,12 @@ from PIL import Image
 
 from flipad_ops.common.errors import DataError, UsageError
 from flipad_ops.samples.decode import decode
-from flipad_ops.samples.image_space import Images
+from flipad_ops.samples.image_space import DeepImages, Images
 from flipad_ops.samples.png import data_uri, encode_png, save_png, thumbnail_uri, to_uint8
 from flipad_ops.storage.image_folder import load_commonest, load_folder
 
 IMAGES = Images((3, 8, 8))
+SPACES = {8: Images, 16: DeepImages}
 
 
 def fill(folder: Path, count: int, height: int = 8, width: int = 8) -> None:
@@ -57,6 +58,23 @@ def test_patches_tile_first_and_then_random(tmp_path: Path) -> None:
     assert set(tiles.names) <= set(many.names)
     # There are only 13 * 10 places.
     assert len(load_folder(tmp_path, IMAGES, limit=1000, patches=True)) == 130
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_photographs_are_shrunk_before_patches_are_cut(tmp_path: Path, bits: int) -> None:
+    ramp = np.linspace(0, 255, 64).repeat(48).reshape(64, 48)
+    deep = (ramp * 257).astype(np.uint16)
+    shown = Image.fromarray(deep) if bits == 16 else Image.fromarray(ramp.astype(np.uint8))
+    shown.save(tmp_path / "large.png")
+    Image.fromarray(ramp[:9, :9].astype(np.uint8)).save(tmp_path / "small.png")
+    space = SPACES[bits]((1, 8, 8))
+    asked = [load_folder(tmp_path, space, patches=True, scale=scale) for scale in (0, 2, 100)]
+    assert [len([n for n in each.names if "large" in n]) for each in asked] == [48, 4, 48]
+    assert any("small.png#0,0" in each.names for each in asked) == (bits == 8)
+    # 21 by 16 pixels were three times as many; what is left goes from nearly black to grey.
+    first = asked[1].images[0]
+    assert 0 <= float(first[0, 0, 0]) < 0.03
+    assert 0.3 < float(first[0, 7, 0]) < 0.4
 
 
 def test_bad_folders(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from flipad_ops.scanning.pipeline.pipeline import Plumbing
 from flipad_ops.scanning.pipeline.run import run_scan
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 from flipad_ops.storage import Content, Item, S3Access, Target, open_target
-from flipad_ops.storage.s3.access import _moment
 from flipad_ops.storage.s3.encodings import decoded
+from flipad_ops.storage.s3.list_pages import moment
 from tests.e2e.opaque_s3 import OpaqueS3, Stored
 from tests.scanning.fakes import DarkIsOurs
 from tests.scanning.pipeline.test_pipeline import png
@@ -154,8 +154,8 @@ def test_a_manifest_without_sizes_reads_within_the_bound(bucket: OpaqueS3, tmp_p
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
-def test_dates_of_listings_are_botocores(moment: datetime) -> None:
-    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-    for text in (stamp, f"{moment:%Y-%m-%dT%H:%M:%S}Z", format_datetime(moment, usegmt=True)):
-        assert _moment(text) == parse_timestamp(text)
+def test_dates_of_listings_are_botocores(at: datetime) -> None:
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    stamp = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    for text in (stamp, f"{at:%Y-%m-%dT%H:%M:%S}Z", format_datetime(at, usegmt=True)):
+        assert moment(text) == parse_timestamp(text).timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,5 +101,9 @@ def test_register_doctor_fit_score(
     (scorer,) = load_scorers(["gan"], tracking_uri=store)
     scores = scorer.score(generator.sample(8, seed=77))
     assert scores.attributed.sum() >= 6
+    files = (tmp_path / "plain").glob("*.safetensors")
+    held = {"plain": [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]}
+    if kind in ("plain", "batch one"):
+        assert list(scorer.card.checkpoints) == held.get(kind, [])
     assert scorer.card.final_layer_sha256 == found.facts["final layer sha256"]
     assert mlflow.MlflowClient(store).get_model_version("gan", "1").tags[tags.STATUS] == "fitted"

@@ -23,7 +23,8 @@ OTHERWISE = 100
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """Held-out figures, see `evaluate_scores`, and the scores of "own" and each stratum."""
+    """Held-out figures, see `evaluate_scores`, and the scores of "own" and each stratum by the
+    first witness."""
 
     figures: dict[str, Any]
     scores: dict[str, NDArray[np.float64]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,17 +26,20 @@ from flipad_ops.attribution.stages.fit_tail import fit_tail
 from flipad_ops.attribution.stages.plan import Plan
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.training_set import near_source
-from flipad_ops.attribution.two_witnesses import BATCH_BYTES, make_regenerator
+from flipad_ops.attribution.two_witnesses import (
+    at_once,
+    has_rich_latents,
+    make_regenerator,
+)
 from flipad_ops.attribution.words_of_rates import ALTERED
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.guessing import Encoder, train_encoder
+from flipad_ops.regeneration.laps import LAPS
 from flipad_ops.regeneration.witness_fit import calibrate_witness
 from flipad_ops.regeneration.witness_model import WitnessModel
 from flipad_ops.samples.quantisation import EIGHT_BIT
 
 Ratios = NDArray[np.float64]
-#: Entries of standard normal latents lie within.
-NORMAL = 5.0
 #: Own images that the sieve is fitted to, at most.
 SIEVED = 2000
 #: A second witness that finds fewer own images as made, or takes more of a foreign source, is left
@@ -125,7 +127,8 @@ def fit_second(
     half = len(own) // 2
     own = own[: 2 * half]
     model = WitnessModel(encoder, len(own), generator.sample_shape)
-    model.latents.copy_(torch.tensor(_range(plan)))
+    known = _training_latents(plan) if generator.latent.recorded is not None else None
+    model.latents.copy_(torch.tensor(generator.latent.span(known)))
     regenerator = make_regenerator(generator, model, chosen)
     others = _others(plan, strange, sources, half, regenerator.rich)
 
@@ -185,8 +188,7 @@ def estimated_minutes(plan: Plan) -> float:
     generator, chosen = plan.generator, plan.settings.regeneration
     if generator.why_not_differentiable:
         return 0.0
-    size = 4 * math.prod(generator.layer.input_shape)
-    count = max(1, min(chosen.batch, BATCH_BYTES // size))
+    count = at_once(generator, chosen.batch)
     latents = generator.latent.sample(generator.latent.at_most(count), 0).to(plan.device)
     clock = 0.0
     for _ in range(2):  # the first warms up
@@ -197,6 +199,8 @@ def estimated_minutes(plan: Plan) -> float:
     # Own images go all the way; of the others in null and test, most are dropped early.
     images = 4 * chosen.own + 2 * chosen.foreign * (1 + len(plan.splits)) + TAIL_OWN
     steps = images * (chosen.first_steps + chosen.steps)
+    if has_rich_latents(generator):  # most of the half that are as made go on, see `laps`
+        steps += images // 2 * LAPS * chosen.steps
     steps += 0 if generator.encode is not None else chosen.encoder_steps * chosen.encoder_batch
     return 1.3 * steps * clock / len(latents) / 60
 
@@ -263,14 +267,3 @@ def _encoder(plan: Plan, progress: Progress) -> Encoder:
 def _training_latents(plan: Plan) -> Tensor:
     """Recorded latents of own training samples, none of those held out."""
     return own_latents(plan.generator, plan.settings)[: plan.settings.own_train]
-
-
-def _range(plan: Plan) -> tuple[float, float, float]:
-    """Least and largest entry of latents, and standard deviation."""
-    latent = plan.generator.latent
-    if latent.distribution == "normal":
-        return -NORMAL, NORMAL, 1.0
-    if latent.distribution == "uniform":
-        return -1.0, 1.0, 3**-0.5
-    known = _training_latents(plan)
-    return float(known.min()), float(known.max()), float(known.std())

@@ -6,9 +6,10 @@ lemma, `w = (I + r W W^T)^-1 (b - W a)`, `d = a + r W^T w`, `u = b - w`: one W, 
 one small solve in output space (`operators.spectrum`). States are kept divided by mu, so
 the soft threshold is alpha for every image and mu only scales the image's box.
 
-Iterates circle the optimum, so the mean of the last WINDOW of them is nearer to it than any
+Iterates circle the optimum, so the mean of those since the last check is nearer to it than any
 single one: it is the answer, and the mean multiplier is the dual point. That one is made
-feasible by shrinking it only around the blocks where it is not (`PackedTerms.feasible`).
+feasible by shrinking it only around the blocks where it is not (`PackedTerms.feasible`). The
+longer an image takes, the longer its arc, and the rarer its checks (`iterates.interval`).
 Every operation treats images independently, and finished images make room for waiting ones.
 """
 
@@ -32,8 +33,6 @@ from flipad_ops.inversion.terms import Box, per_image
 #: mu as a multiple of the size of a ridge solution over alpha: for the certificate, with mu
 #: rebalanced, and for the objective alone, with mu kept (benchmarks/results/inversion.md).
 CERTIFY, DESCEND = (30.0, 4.0), (160.0, 3.0)
-#: Iterations whose mean is certified.
-WINDOW = 10
 #: Over-relaxation, in (0, 2).
 RELAXATION = 1.85
 #: mu changes by at most this factor at once, and when an image's age reached BACKOFF times
@@ -165,24 +164,18 @@ class Splitting:
         return fresh(rows, torch.zeros_like(ridge), lower, upper, mu, gradient / self.r)
 
     def _advance(self, state: State, terms: PackedTerms, stop: Stop) -> State:
-        left = stop.max_iterations - state.age
-        last = left < stop.check_every
-        if bool(last.any()) and not bool(last.all()):
-            # Those that have fewer steps left go alone: nobody's steps depend on their mates.
-            ends, rest = (state.select(which.nonzero()[:, 0]) for which in (last, ~last))
-            return self._advance(ends, terms, stop).join(self._advance(rest, terms, stop))
-        steps = min(stop.check_every, int(left.min()))
-        count = min(steps, WINDOW)
-        self._iterate(state, terms, steps - count)
-        state.multiplier.zero_()
-        state.total.zero_()
-        if self.certify:
-            self._iterate(state, terms, count - 1)
-            self._balance(state, terms)
+        """Iterate until the first is to be checked."""
+        state.begin(stop.check_every, stop.max_iterations)
+        steps = int((state.closes - state.age).min())
+        closing = state.age + steps == state.closes
+        due = closing & (state.opened >= state.due)
+        if self.certify and bool(due.any()):
+            self._iterate(state, terms, steps - 1)
+            self._balance(state, terms, due)
         else:
-            self._iterate(state, terms, count)
+            self._iterate(state, terms, steps)
         state.age += steps
-        state.count = torch.full_like(state.mu, count)
+        state.count = (state.age - state.opened).reshape(state.mu.shape).float()
         return state
 
     def _iterate(self, state: State, terms: PackedTerms, steps: int) -> None:
@@ -213,8 +206,8 @@ class Splitting:
             part = slice(start, start + step)
             rows[part].addmm_(columns[part], matrix, alpha=weight)
 
-    def _balance(self, state: State, terms: PackedTerms) -> None:
-        """One more iteration, measured, to weigh primal against dual progress.
+    def _balance(self, state: State, terms: PackedTerms, due: Tensor) -> None:
+        """One more iteration, measured, to weigh primal against dual progress where `due`, (n,).
 
         mu is multiplied by the root of dual over primal relative residual, as in OSQP
         (Stellato et al., 2020), at ages that double, so that the penalty settles.
@@ -231,9 +224,8 @@ class Splitting:
         factor = ((dual * size) / (primal * multiplier).clamp_min(1e-300)).sqrt()
         usable = torch.isfinite(factor) & (factor > 0)
         factor = torch.where(usable, factor.clamp(1 / STEP_LIMIT, STEP_LIMIT), 1.0)
-        due = state.age >= state.due
         factor = torch.where(due, rounded(factor), 1.0)
-        state.due = torch.where(due, (state.age + 1) * BACKOFF, state.due)
+        state.due = torch.where(due, (state.opened + 1) * BACKOFF, state.due)
         scale = factor.reshape(-1, 1, 1, 1)
         state.d.sub_(x).add_(x / scale)
         state.u.sub_(y).add_(y / scale)
@@ -248,7 +240,18 @@ class Splitting:
         return state.d - clipped, state.u - pull * (state.mu / (self.r + state.mu))
 
     def _check(self, state: State, terms: PackedTerms, stop: Stop, out: Solution) -> Tensor:
-        """Certify all slots, store the finished ones and say which they are."""
+        """Certify those that are to be checked, store the finished ones and say which they are."""
+        checked = state.age == state.closes
+        if bool(checked.all()):
+            self._certify(state, terms, stop, out)
+        else:
+            rows = checked.nonzero()[:, 0]
+            some = state.select(rows)
+            self._certify(some, terms, stop, out)
+            state.dual[rows], state.stored[rows] = some.dual, some.stored
+        return state.stored
+
+    def _certify(self, state: State, terms: PackedTerms, stop: Stop, out: Solution) -> None:
         operator = self.operator
         d = state.total * (state.mu / state.count)
         box = Box(state.lower * state.mu, state.upper * state.mu)
@@ -266,7 +269,6 @@ class Splitting:
         out.d[rows] = operator.unpack_input(d[new])
         out.iterations[rows] = state.age[new]
         out.gap[rows], out.objective[rows] = gap[new], objective[new]
-        return state.stored
 
 
 class Descent(Splitting):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from flipad_ops.attribution.testimony import Testimony
+from flipad_ops.provenance import NOTHING, Stated
 
 #: Of a saved scan (jsonl); raised when older code would read a file wrongly. In format 1 every
 #: attributor was decided alone, over all its rows; format 3 has batches of a ledger, and is written
@@ -42,6 +43,8 @@ class Row:
     attributed, converged : bool or None
     testimony : Testimony or None
         What the second witness says, where it was asked.
+    stated : Stated
+        What the file says of its own making.
     """
 
     key: str
@@ -57,11 +60,14 @@ class Row:
     attributed: bool | None = None
     converged: bool | None = None
     testimony: Testimony | None = None
+    stated: Stated = NOTHING
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `testimony` is left out where there is none."""
+        """JSON-ready; `testimony` and `stated` are left out where there is none."""
         fields = dict(vars(self))
-        del fields["testimony"]
+        del fields["testimony"], fields["stated"]
+        if self.stated:
+            fields["stated"] = self.stated.to_dict()
         if self.testimony is not None:
             fields["testimony"] = self.testimony.to_dict()
         return fields

@@ -110,8 +110,14 @@ class Ledger(Protocol):
         """Put a row, replacing what was known of the object."""
         ...
 
-    def keep(self, target: str, kept: Sequence[tuple[str, int]]) -> None:
-        """Take rows of earlier runs into this one; (key, position) pairs."""
+    def keep(self, target: str, kept: Sequence[tuple[str, int]]) -> int:
+        """Take rows of earlier runs into this one; (key, position) pairs.
+
+        Returns
+        -------
+        int
+            How many of the rows are attributed.
+        """
         ...
 
     def by_content(self, attributor: str, sha256: str) -> Scored | None:
@@ -130,6 +136,11 @@ class Ledger(Protocol):
         self, outcome: str, attributor: str | None = None, *, suspects: bool = False
     ) -> Iterator[Row]:
         """Rows of this run in listing order; with `suspects` only attributed ones."""
+        ...
+
+    def stating(self) -> Iterator[Row]:
+        """Rows of this run, whatever came of them, whose files say something of their making, in
+        listing order."""
         ...
 
     def counts(self) -> dict[str, int]:

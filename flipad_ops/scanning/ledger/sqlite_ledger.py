@@ -107,23 +107,28 @@ class SqliteLedger:
 
     def add(self, row: Row, position: int) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * 17)})",  # noqa: S608
             [
                 to_text(row.target), to_text(row.key), row.attributor, self.run, position, row.size,
                 row.etag, row.sha256, row.outcome, row.reason, row.score, row.p, row.attributed,
                 row.converged, time.time(), testimony.to_text(row.testimony),
+                json.dumps(row.stated.to_dict()) if row.stated else None,
             ],
         )  # fmt: skip
 
-    def keep(self, target: str, kept: Sequence[tuple[str, int]]) -> None:
+    def keep(self, target: str, kept: Sequence[tuple[str, int]]) -> int:
+        place = to_text(target)
+        texts = [(to_text(key), position) for key, position in kept]
         self._db.executemany(
             "UPDATE rows SET run = ?, position = ? WHERE target = ? AND key = ? AND attributor = ?",
-            [
-                (self.run, position, to_text(target), to_text(key), name)
-                for key, position in kept
-                for name in self._names
-            ],
+            [(self.run, at, place, key, name) for key, at in texts for name in self._names],
         )
+        (attributed,) = self._db.execute(
+            "SELECT count(*) FROM rows WHERE target = ? AND attributed AND run = ? "
+            "AND key IN (SELECT value FROM json_each(?))",
+            [place, self.run, json.dumps([key for key, _ in texts])],
+        ).fetchone()
+        return int(attributed)
 
     def by_content(self, attributor: str, sha256: str) -> Scored | None:
         found = self._db.execute(
@@ -155,6 +160,14 @@ class SqliteLedger:
         for record in self._db.execute(
             f"SELECT {FIELDS} FROM rows WHERE {where} ORDER BY position, attributor",  # noqa: S608
             values,
+        ):
+            yield row_of(record)
+
+    def stating(self) -> Iterator[Row]:
+        for record in self._db.execute(
+            f"SELECT {FIELDS} FROM rows WHERE run = ? AND stated IS NOT NULL "  # noqa: S608
+            "ORDER BY position, attributor",
+            [self.run],
         ):
             yield row_of(record)
 

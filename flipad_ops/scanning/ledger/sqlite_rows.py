@@ -9,9 +9,11 @@ from typing import Any
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.attribution.testimony import from_text as testimony_from_text
 from flipad_ops.common.errors import RecordAltered, StateError
+from flipad_ops.common.untrusted_json import parse
+from flipad_ops.provenance import Stated
 from flipad_ops.scanning.decisions.records import Row, replace_row
 
-VERSION = 3
+VERSION = 4
 
 #: The batches of tests whose levels share a year, and the content and attributor of every test.
 _BATCHES = """
@@ -33,25 +35,30 @@ CREATE TABLE rows (
     run INTEGER NOT NULL, position INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
     sha256 TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
     score REAL, p REAL, attributed INTEGER, converged INTEGER, at REAL NOT NULL,
-    testimony TEXT,
+    testimony TEXT, stated TEXT,
     PRIMARY KEY (target, key, attributor)
 ) WITHOUT ROWID;
 CREATE INDEX contents ON rows (sha256, attributor) WHERE outcome = 'scored';
 {_BATCHES}"""
 
 #: What brings a ledger of an earlier version to the next.
-MIGRATIONS = {1: "ALTER TABLE rows ADD COLUMN testimony TEXT;", 2: _BATCHES}
+MIGRATIONS = {
+    1: "ALTER TABLE rows ADD COLUMN testimony TEXT;",
+    2: _BATCHES,
+    3: "ALTER TABLE rows ADD COLUMN stated TEXT;",
+}
 
 #: By which the rows of an attributor are found, and its suspects without a look at the rest.
 #: Earlier versions, which know nothing of it, can go on with the ledger.
 INDEX = """
 CREATE INDEX IF NOT EXISTS listed ON rows (run, outcome, attributor, position);
+CREATE INDEX IF NOT EXISTS stating ON rows (run, position) WHERE stated IS NOT NULL;
 CREATE INDEX IF NOT EXISTS suspects ON rows (run, outcome, attributor, position) WHERE attributed;
 """
 
 FIELDS = (
     "key, target, size, outcome, attributor, reason, sha256, etag, score, p, attributed, "
-    "converged, testimony"
+    "converged, testimony, stated"
 )
 
 
@@ -85,10 +92,19 @@ class SqliteKnown:
 
 def row_of(record: Sequence[Any]) -> Row:
     """A record of FIELDS as a row."""
-    key, target, *plain, attributed, converged, text = record
+    key, target, *plain, attributed, converged, text, stated = record
     flags = (None if f is None else bool(f) for f in (attributed, converged))
     row = Row(from_text(key), from_text(target), *plain, *flags)
-    return row if text is None else replace_row(row, testimony=said(text))
+    if text is not None:
+        row = replace_row(row, testimony=said(text))
+    return row if stated is None else replace_row(row, stated=_stated(stated))
+
+
+def _stated(text: str) -> Stated:
+    try:
+        return Stated.from_dict(parse(text))
+    except ValueError as error:
+        raise StateError(f"The ledger is damaged: {error}") from error
 
 
 def said(text: str | None) -> Testimony | None:
@@ -107,6 +123,8 @@ def said(text: str | None) -> Testimony | None:
 
 def to_text(name: str) -> str:
     """A name as SQLite text, which must be UTF-8; file names (lone surrogates here) may not be."""
+    if name.isascii():
+        return name
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -9,7 +9,7 @@ from flipad_ops.attribution.scorer import AttributorCard
 
 #: Left out where empty: earlier versions refuse cards with fields they do not know.
 _OPTIONAL = ("remade_own", "remade_null", "second_witness", "origins", "held_out", "lacking",
-             "typical_p")  # fmt: skip
+             "typical_p", "checkpoints")  # fmt: skip
 
 
 def card_to_dict(card: AttributorCard) -> dict[str, Any]:
@@ -28,6 +28,7 @@ def card_from_dict(fields: Mapping[str, Any]) -> AttributorCard:
     """The inverse of `card_to_dict`; raises TypeError or KeyError when fields are missing."""
     known = dict(fields)
     known["equivalence_class"] = tuple(known["equivalence_class"])
+    known["checkpoints"] = tuple(map(str, known.get("checkpoints", ())))
     known["own_scores"] = tuple(known["own_scores"])
     known["null_scores"] = {name: tuple(values) for name, values in known["null_scores"].items()}
     known["remade_own"] = tuple(known.get("remade_own", ()))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from flipad_ops.attribution.testimony import Testimony
 from flipad_ops.common.errors import RecordAltered, UsageError
 from flipad_ops.common.untrusted_json import parse
+from flipad_ops.provenance import Stated
 from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.decisions.groups import PrefixTest
 from flipad_ops.scanning.decisions.over_time import OverTime
@@ -23,7 +24,7 @@ from flipad_ops.storage import AS_CONFIGURED, S3Access, open_target
 from flipad_ops.storage.selection import Selection
 
 _T = TypeVar("_T")
-_ROW_FIELDS = [field.name for field in fields(Row) if field.name != "testimony"]
+_ROW_FIELDS = [f.name for f in fields(Row) if f.name not in ("testimony", "stated")]
 
 
 def load_outcome(path: Path, access: S3Access = AS_CONFIGURED) -> ScanOutcome:
@@ -95,12 +96,19 @@ def _load(path: Path, access: S3Access) -> ScanOutcome:
         listed=summary.get("listed", 0),
         over_time=OverTime.from_dict(stored) if (stored := summary.get("over_time")) else None,
         saved_format=summary.get("format", 1),
+        stating=lambda: _stating(path),
     )
 
 
 def saved_findings(path: Path) -> Iterator[Finding]:
     """Only the findings of a saved scan; a UsageError where a line is not one of ours."""
     return _made(_finding, path, "scored")
+
+
+def _stating(path: Path) -> list[Row]:
+    """Rows whose files name a checkpoint; the file has those of one attributor together."""
+    found = (r for r in _records(path) if "hashes" in (r.get("stated") or ()))
+    return sorted(map(_row, found), key=lambda row: (row.target, row.key))
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
@@ -141,7 +149,9 @@ def _made(make: Callable[[dict[str, Any]], _T], path: Path, outcome: str) -> Ite
 def _row(record: dict[str, Any]) -> Row:
     said = record.get("testimony")
     testimony = None if said is None else Testimony.from_dict(said)
-    return Row(**{name: record[name] for name in _ROW_FIELDS}, testimony=testimony)
+    stated = Stated.from_dict(record.get("stated", {}))
+    plain = {name: record[name] for name in _ROW_FIELDS}
+    return Row(**plain, testimony=testimony, stated=stated)
 
 
 def _finding(record: dict[str, Any]) -> Finding:

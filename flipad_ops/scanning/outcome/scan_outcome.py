@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,29 +15,12 @@ from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.decisions.groups import PrefixTest
 from flipad_ops.scanning.decisions.over_time import OverTime
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, Finding, Row, replace_row
+from flipad_ops.scanning.outcome.corroboration import Named, named_alone
+from flipad_ops.scanning.outcome.exhibit import Exhibit, Pixels
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
-Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class Exhibit:
-    """One pictured finding.
-
-    Parameters
-    ----------
-    finding : Finding
-    pixels : (height, width, channels) uint8
-    residual : (height, width) float32
-        Mean absolute inversion residual over channels, in target units.
-    remade : (height, width, channels) uint8, or None
-        What the generator makes of the recorded latent, altered as the found image was.
-    """
-
-    finding: Finding
-    pixels: Pixels
-    residual: NDArray[np.float32]
-    remade: Pixels | None = None
+#: Objects that their files alone name, as far as they are listed.
+NAMED = 1000
 
 
 @dataclass(frozen=True)
@@ -103,6 +86,8 @@ class ScanOutcome:
         Where its ledger stands, if that spreads a yearly level over its scans.
     saved_format : int
         By whose rules it was decided.
+    stating : callable
+        Rows whose files say something of their making, those of one object beside each other.
     """
 
     request: ScanPlan
@@ -134,6 +119,7 @@ class ScanOutcome:
     listed: int = 0
     over_time: OverTime | None = None
     saved_format: int = SAVED_FORMAT
+    stating: Callable[[], Iterable[Row]] = tuple
 
     @property
     def interrupted(self) -> bool:
@@ -195,6 +181,16 @@ class ScanOutcome:
             else:
                 flagged.append(_light(finding))
         return sorted(flagged, key=certainty), suppressed
+
+    @cached_property
+    def named(self) -> tuple[list[Named], int]:
+        """Objects that nobody attributes, although their files name a registered checkpoint: the
+        first of them, and how many there are."""
+        found, count = list[Named](), 0
+        for count, each in enumerate(named_alone(self.stating(), self.cards), 1):
+            if count <= NAMED:
+                found.append(each)
+        return found, count
 
     def suppressed(self) -> Iterable[Finding]:
         """Flagged, but known or allowed."""

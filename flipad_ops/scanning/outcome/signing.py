@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.errors import RecordAltered, UsageError
+from flipad_ops.common.extras import need
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 
 if TYPE_CHECKING:
@@ -113,8 +114,7 @@ def check_signature(path: Path, key: PublicKey) -> str:
 
 
 def _library() -> Any:
-    try:
-        import minisign
-    except ImportError as error:
-        raise UsageError("Signatures need py-minisign: pip install 'flipad-ops[sign]'.") from error
+    need("sign", "A signature")
+    import minisign
+
     return minisign

@@ -52,6 +52,7 @@ def summarise(outcome: ScanOutcome) -> dict[str, Any]:
         "clear": tally.verdicts["clear"],
         "groups": len(outcome.called),
         "suppressed": tally.suppressed,
+        "named_alone": outcome.named[1],
         "reused": outcome.reused,
         "screened": outcome.screened,
         "stages": {
@@ -127,6 +128,19 @@ def power_of(outcome: ScanOutcome) -> str:
     return power_said(floors, outcome.tests, outcome.over_time.level, "level")
 
 
+def named_said(facts: dict[str, Any]) -> str:
+    """How many images their files alone connect with a registered generator; "" for none."""
+    count = facts["named_alone"]
+    if not count:
+        return ""
+    whose = (
+        "1 image that no attributor attributes names"
+        if count == 1
+        else (f"{count} images that no attributor attributes name")
+    )
+    return f"{whose} a registered checkpoint in the file"
+
+
 def over_time_said(outcome: ScanOutcome) -> str:
     """Where its ledger stands, in a sentence; "" where a scan is decided by itself."""
     return "" if outcome.over_time is None else outcome.over_time.said()
@@ -134,7 +148,8 @@ def over_time_said(outcome: ScanOutcome) -> str:
 
 def sentences(facts: dict[str, Any]) -> str:
     """What a summary says in words: coverage, sample, power, and where the ledger stands."""
-    told = (facts[name] for name in ("coverage_said", "sample_said", "power", "over_time_said"))
+    names = ("coverage_said", "sample_said", "power", "over_time_said")
+    told = [*(facts[name] for name in names), named_said(facts)]
     return " ".join(f"{sentence}." for sentence in told if sentence)
 
 
@@ -195,12 +210,19 @@ def summary_line(outcome: ScanOutcome) -> str:
     )
 
 
-def tell(outcome: ScanOutcome) -> None:
-    """What a person wants to know beside the outputs, on stderr."""
+def tell(outcome: ScanOutcome, brief: bool = False) -> None:
+    """What a person wants to know beside the outputs, on stderr.
+
+    Parameters
+    ----------
+    brief : bool
+        The table on the same screen has said what was covered.
+    """
     for warning in outcome.warnings:
         sys.stderr.write(f"warning: {printable(warning)}\n")
     for row in islice(outcome.failed, 10):
         sys.stderr.write(f"error: {row.key!r}: {printable(row.reason)}\n")
     for text in (*outcome.broken, *outcome.unwritten):
         sys.stderr.write(f"error: {printable(text)}\n")
-    sys.stderr.write(summary_line(outcome))
+    line = summary_line(outcome)
+    sys.stderr.write(line.partition("\n")[0] + "\n" if brief else line)

@@ -12,13 +12,16 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from flipad_ops.common.errors import UsageError, first_line
+from flipad_ops.common.extras import need
+from flipad_ops.common.near_names import did_you_mean
 from flipad_ops.common.plugins import plugin, plugin_names
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ FORMATS = {
     "csv": "flipad_ops.scanning.outputs.structured:CSV",
     "junit": "flipad_ops.scanning.outputs.junit:JUNIT",
     "sarif": "flipad_ops.scanning.outputs.sarif:SARIF",
+    "markdown": "flipad_ops.scanning.outputs.markdown:MARKDOWN",
     "html": "flipad_ops.scanning.report.page:HTML",
     "parquet": "flipad_ops.scanning.outputs.parquet:PARQUET",
     "prometheus": "flipad_ops.scanning.outputs.prometheus:PROMETHEUS",
@@ -51,11 +55,18 @@ class OutputFormat:
         The stream is of bytes, and no terminal's.
     pictures : bool
         The outcome's pictures are shown; else they need not be made.
+    extra : str
+        Of `flipad_ops.common.extras`, without which it cannot be written.
+    pages : callable, optional
+        Takes the outcome and the name of its file: names and texts of all files that belong to it,
+        that one first.
     """
 
     write: Callable[[ScanOutcome, Any], None]
     binary: bool = False
     pictures: bool = False
+    extra: str = ""
+    pages: Callable[[ScanOutcome, str], Iterator[tuple[str, Iterable[str]]]] | None = None
 
 
 def format_names() -> list[str]:
@@ -77,8 +88,9 @@ def output_format(name: str) -> OutputFormat:
     else:
         found = plugin(GROUP, name)
     if not isinstance(found, OutputFormat):
-        known = ", ".join(format_names())
-        raise UsageError(f"Unknown output format {name!r}; known are {known}.")
+        names = format_names()
+        known = f"; known are {', '.join(names)}."
+        raise UsageError(f"Unknown output format {name!r}{did_you_mean(name, names, known)}")
     return found
 
 
@@ -106,7 +118,11 @@ def check_outputs(outputs: list[tuple[str, Path | None]]) -> None:
     ------
     UsageError
         Two formats for stdout or one file, no folder for a file, or no right to write it.
+    ExtraMissing
     """
+    for name, _ in outputs:
+        if extra := output_format(name).extra:
+            need(extra, f"Output {name}")
     if sum(path is None for _, path in outputs) > 1:
         raise UsageError("Only one output can go to stdout; give the others a file: FORMAT=PATH.")
     files = [path for _, path in outputs if path is not None]
@@ -139,9 +155,10 @@ def write_outputs(
             if path is None:
                 _write_stdout(output_format(name), outcome)
                 continue
-            (_write_on if _is_special(path) else _write_whole)(output_format(name), outcome, path)
-            if sign is not None:
-                sign(path, outcome)
+            for file, write in _files(output_format(name), outcome, path):
+                (_write_on if _is_special(file) else _write_whole)(write, file)
+                if sign is not None:
+                    sign(file, outcome)
         except Exception as error:  # whatever a format of another package raises
             said = error.strerror if isinstance(error, OSError) else None
             where = "stdout" if path is None else path
@@ -167,16 +184,28 @@ def _write_stdout(form: OutputFormat, outcome: ScanOutcome) -> None:
         raise
 
 
-def _write_on(form: OutputFormat, outcome: ScanOutcome, path: Path) -> None:
+Write = Callable[[BinaryIO], None]
+
+
+def _files(form: OutputFormat, outcome: ScanOutcome, path: Path) -> Iterator[tuple[Path, Write]]:
+    """What goes where: mostly one file."""
+    if form.pages is None or _is_special(path):
+        yield path, lambda file: _write_to(form, outcome, file)
+        return
+    for name, text in form.pages(outcome, path.name):
+        yield path.with_name(name), partial(_write_text, text)
+
+
+def _write_on(write: Write, path: Path) -> None:
     with path.open("wb") as file:
-        _write_to(form, outcome, file)
+        write(file)
 
 
-def _write_whole(form: OutputFormat, outcome: ScanOutcome, path: Path) -> None:
+def _write_whole(write: Write, path: Path) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".flipadops.")
     try:
         with os.fdopen(handle, "wb") as file:
-            _write_to(form, outcome, file)
+            write(file)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
@@ -189,6 +218,15 @@ def _write_to(form: OutputFormat, outcome: ScanOutcome, file: BinaryIO) -> None:
     if form.binary:
         form.write(outcome, file)
     else:
-        # What is no UTF-8 in a key becomes visible instead of ending the report.
-        with io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="") as stream:
+        with _text(file) as stream:
             form.write(outcome, stream)
+
+
+def _write_text(pieces: Iterable[str], file: BinaryIO) -> None:
+    with _text(file) as stream:
+        stream.writelines(pieces)
+
+
+def _text(file: BinaryIO) -> io.TextIOWrapper:
+    # What is no UTF-8 in a key becomes visible instead of ending the report.
+    return io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="")

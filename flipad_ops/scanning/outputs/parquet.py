@@ -38,4 +38,4 @@ def _text(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-PARQUET = OutputFormat(write_parquet, binary=True)
+PARQUET = OutputFormat(write_parquet, binary=True, extra="tables")

@@ -10,32 +10,42 @@ from typing import Any, TextIO
 
 from flipad_ops.scanning.decisions.records import SAVED_FORMAT, WITHOUT_BATCHES, Row
 from flipad_ops.scanning.outcome.cards import card_to_dict
+from flipad_ops.scanning.outcome.corroboration import corroboration
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
 from flipad_ops.scanning.outputs import OutputFormat
 
 #: Columns of flat formats.
 COLUMNS = [
-    *(field.name for field in fields(Row) if field.name != "testimony"),
+    *(field.name for field in fields(Row) if field.name not in ("testimony", "stated")),
     *("q", "verdict", "why", "suppressed"),
     *("witnesses", "alteration", "remade_ratio", "remade_psnr", "latent_sha256", "empirical_p"),
 ]
 
 
 def rows(outcome: ScanOutcome) -> Iterator[dict[str, Any]]:
-    """Every row as a dict: findings first, then what was not scored."""
+    """Every row as a dict: findings first, then what was not scored.
+
+    `corroborates` says which registered generator's checkpoint the file names.
+    """
     for finding in outcome.findings:
-        yield finding.to_dict()
+        yield finding.to_dict() | _names(finding.row, outcome)
     for collection in (outcome.skipped, outcome.failed):
         for row in collection:
-            yield row.to_dict()
+            yield row.to_dict() | _names(row, outcome)
+
+
+def _names(row: Row, outcome: ScanOutcome) -> dict[str, str]:
+    words = corroboration(row.stated, outcome.cards)
+    return {"corroborates": words} if words else {}
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row whose testimony is spread over columns, as far as a table has use for it."""
     plain, said = dict(row), row.get("testimony")
     plain.pop("testimony", None)
-    plain.pop("batch", None)
+    for name in ("batch", "stated", "corroborates"):
+        plain.pop(name, None)
     if said is not None:
         plain |= {
             "witnesses": said["witnesses"],

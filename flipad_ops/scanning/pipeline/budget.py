@@ -1,4 +1,4 @@
-"""A bound on bytes under way."""
+"""A bound on what is under way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class Budget:
-    """Waits until so many bytes are free; served in the order of asking.
+    """Waits until so many bytes, or whatever it counts, are free; served in the order of asking.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from flipad_ops.common.errors import (
     FlipadError,
@@ -33,6 +34,9 @@ from flipad_ops.storage.target import Content, Item, Target
 CHUNK, CHUNK_BYTES = 16, 4_000_000
 #: Seconds a decoder waits for company for its first image: waking a process for each costs more.
 LINGER = 0.01
+#: Seconds that objects have to wait for a decoder without pause before the next one is started; the
+#: first may take longer, as it loads what it needs.
+BUSY, LOADING = 0.25, 1.0
 #: Bytes that an object without a stated size may have at first.
 UNSTATED = 1_000_000
 #: Neither damage nor refusal: what is not there to be read is skipped.
@@ -83,7 +87,7 @@ class Pipeline:
     known : Known or None
         Earlier rows; closed by the pipeline.
     decoders : sequence of Decoder
-        One per decoding thread.
+        At most in use: the first at once, each further one when images have waited for BUSY.
     """
 
     def __init__(
@@ -97,7 +101,7 @@ class Pipeline:
         self._picked, self._known = picked, known
         self._decoders, self._plumbing = decoders, plumbing
         self._budget = Budget(plumbing.budget)
-        self._slots = threading.Semaphore(plumbing.window)
+        self._slots = Budget(plumbing.window)
         self._closing = threading.Event()
         self._crash: BaseException | None = None
         self._to_fetch: queue.SimpleQueue[tuple[int, int, Target, Item] | None] = (
@@ -110,17 +114,14 @@ class Pipeline:
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Pipeline:
-        jobs: list[Callable[[], None]] = [self._feed, *[self._fetch] * self._plumbing.fetchers]
-        jobs += [lambda decoder=decoder: self._decode(decoder) for decoder in self._decoders]  # type: ignore[misc]
-        for job in jobs:
-            thread = threading.Thread(target=self._guarded, args=(job,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        for job in (self._feed, *[self._fetch] * self._plumbing.fetchers, self._decode):
+            self._start(job)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._closing.set()
         self._budget.open()
+        self._slots.open()
         for _ in range(self._plumbing.fetchers):
             self._to_fetch.put(None)
         for _ in self._decoders:
@@ -154,13 +155,21 @@ class Pipeline:
                     total = number
                 else:
                     early[number] = result
+            free = 0
             while following in early:
                 if stop():  # many may be ready at once
                     return
-                ready = early.pop(following)
+                yield early.pop(following)
                 following += 1
-                self._slots.release()
-                yield ready
+                free += 1
+                if free == CHUNK or following not in early:  # one by one, each would wake the feed
+                    self._slots.give(free)
+                    free = 0
+
+    def _start(self, job: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(job,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _guarded(self, job: Callable[[], None]) -> None:
         try:
@@ -171,24 +180,18 @@ class Pipeline:
                 self._crash = error
                 self._out.put([(-1, None)])
 
-    def _take_slot(self) -> bool:
-        while not self._closing.is_set():
-            if self._slots.acquire(timeout=0.2):
-                return True
-        return False
-
     def _feed(self) -> None:
         number = 0
         try:
             for part in looked_up(self._picked, self._known):
+                if self._closing.is_set():
+                    return
                 if part.kept.keys:
-                    if not self._take_slot():
-                        return
+                    self._slots.take(1)
                     self._out.put([(number, part.kept)])
                     number += 1
                 for position, item in part.new:
-                    if not self._take_slot():
-                        return
+                    self._slots.take(1)
                     self._to_fetch.put((number, position, part.target, item))
                     number += 1
         except TargetError as error:
@@ -235,11 +238,19 @@ class Pipeline:
                 self._budget.give(held)
                 raise
 
-    def _decode(self, decoder: Decoder) -> None:
+    def _decode(self, place: int = 0) -> None:
+        decoder, spare = self._decoders[place], place + 1 < len(self._decoders)
         if self._known is None:  # else perhaps nothing has changed
             decoder.start()
+        idle = time.monotonic() + LOADING
         while (first := self._to_decode.get()) is not None and not self._closing.is_set():
-            if self._to_decode.qsize() < CHUNK - 1:
+            waiting = self._to_decode.qsize()
+            if not waiting:
+                idle = time.monotonic()
+            elif spare and time.monotonic() - idle > BUSY:
+                spare = False
+                self._start(partial(self._decode, place + 1))
+            if waiting < CHUNK - 1:
                 time.sleep(LINGER)
             chunk, size = [first], len(first[2])
             with suppress(queue.Empty):

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from flipad_ops.attribution.scorer import Scorer, label
-from flipad_ops.common.errors import EngineError, NothingToScan, StateError
+from flipad_ops.common.allocator import loaded_left_alone
+from flipad_ops.common.errors import EngineError, StateError
 from flipad_ops.scanning.decisions.coverage import Coverage
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
@@ -24,6 +25,7 @@ from flipad_ops.scanning.plan.scan_plan import ScanPlan
 __all__ = ["Progress", "ScanOutcome", "ScanPlan", "label", "run_scan"]
 
 
+@loaded_left_alone()
 def run_scan(
     request: ScanPlan,
     scorers: Sequence[Scorer],
@@ -81,7 +83,7 @@ def run_scan(
     if work.done == 0 and not ended:
         if source.listing_error is not None:
             raise source.listing_error
-        raise NothingToScan(f"Nothing to scan in {', '.join(t.uri for t in request.targets)}.")
+        raise request.nothing()
     outcome = conclude(request, scorers, ledger, ended)
     outcome.started, outcome.seconds = started, time.perf_counter() - clock
     outcome.signal, outcome.reused = ended, work.reused
@@ -114,6 +116,7 @@ def conclude(
         skipped=Stream(lambda: ledger.rows("skipped"), counts["skipped"]),
         failed=Stream(lambda: ledger.rows("failed"), counts["failed"]),
         unconverged=counts["unconverged"],
+        stating=ledger.stating,
         coverage=Coverage.of(*ledger.objects()),
         tests=verdicts.family.tests,
         scored=verdicts.scored(),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flipad_ops.attribution.scorer import Scorer
+from flipad_ops.provenance import NOTHING
 from flipad_ops.scanning.decisions.records import Row, replace_row
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.ledger.lookup import Kept
@@ -49,25 +50,29 @@ class Work:
         self.lanes = lanes or make_lanes(task.scorers, task.ledger, task.request.batch_size)
         spaces = sample_spaces(task.scorers)
         self.places = [spaces.index(lane.space) for lane in self.lanes]
-        self.done = self.reused = 0
+        self.done = self.reused = self.known = 0
 
     def take(self, result: Fetched | Kept | None) -> None:
         """One result of the pipeline."""
         if isinstance(result, Kept):
-            self.ledger.keep(result.target, result.keys)
+            self.known += self.ledger.keep(result.target, result.keys)
             self.done += len(result.keys)
             self.reused += len(result.keys)
         elif result is not None:
             self._take_fetched(result)
             self.done += 1
         self.ledger.commit(every=COMMIT_SECONDS)
-        self.progress(self.done, sum(lane.found for lane in self.lanes))
+        self.tell()
 
     def flush(self) -> None:
         """Score what is left."""
         for lane in self.lanes:
             lane.flush()
-        self.progress(self.done, sum(lane.found for lane in self.lanes))
+        self.tell()
+
+    def tell(self) -> None:
+        """Progress, with what the ledger knew."""
+        self.progress(self.done, self.known + sum(lane.found for lane in self.lanes))
 
     def _take_fetched(self, got: Fetched) -> None:
         item = got.item
@@ -75,6 +80,7 @@ class Work:
             row = Row(
                 item.key, got.target.uri, item.size, "scored", lane.name,
                 sha256=got.sha256, etag=item.etag,
+                stated=NOTHING if got.decoded is None else got.decoded.stated,
             )  # fmt: skip
             fit = got.reason if got.decoded is None else got.decoded.fits[place]
             if got.outcome or isinstance(fit, str):

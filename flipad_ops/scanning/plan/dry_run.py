@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from flipad_ops.attribution.scorer import Scorer, label
-from flipad_ops.common.errors import NothingToScan
 from flipad_ops.scanning.decisions.rules import needed_together
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 
@@ -33,7 +32,7 @@ def preview(
         large += item.size > request.limits.max_bytes
         progress(objects, 0)
     if not objects:
-        raise NothingToScan(f"Nothing to scan in {', '.join(t.uri for t in request.targets)}.")
+        raise request.nothing()
     return {
         "objects": objects,
         "bytes": size,

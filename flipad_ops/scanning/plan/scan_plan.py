@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flipad_ops.common.errors import UsageError
+from flipad_ops.common.errors import NothingToScan, UsageError
 from flipad_ops.samples.decode import DecodeLimits
 from flipad_ops.samples.size_rule import SizeRule
 from flipad_ops.scanning.decisions.coverage import MOST_SKIPPED
@@ -79,7 +79,7 @@ class ScanPlan:
 
     @property
     def processes(self) -> int:
-        """Decoding processes to start."""
+        """Decoding processes to have at most; see `Pipeline`."""
         if self.workers is None:
             return min(8, len(os.sched_getaffinity(0)))
         return self.workers
@@ -88,6 +88,11 @@ class ScanPlan:
         """The chosen objects in listing order. Raises what `Target.list` raises."""
         self.listed.clear()
         return self.selection.pick(self.targets, self.listed)
+
+    def nothing(self) -> NothingToScan:
+        """What to raise when nothing was chosen."""
+        near = self.targets[0].near() if len(self.targets) == 1 else "."
+        return NothingToScan(f"Nothing to scan in {', '.join(t.uri for t in self.targets)}{near}")
 
     def fingerprint(self, attributors: dict[str, str]) -> dict[str, Any]:
         """What a ledger's rows depend on; `attributors` maps name/version to file hash."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from flipad_ops.common.errors import UsageError, first_line
+from flipad_ops.common.extras import need
 
 #: Shared memory of a cluster started here: pixels under way, not the data set.
 STORE_BYTES = 512 * 2**20
@@ -39,10 +40,8 @@ def need_ray(address: str = "") -> Any:
         # Read at import; without it this machine's Ray takes its outer address and listens on every
         # interface, where whoever reaches it may run code.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    try:
-        return importlib.import_module("ray")
-    except ImportError as error:
-        raise UsageError("--engine ray needs Ray: pip install 'flipad-ops[ray]'.") from error
+    need("ray", "--engine ray")
+    return importlib.import_module("ray")
 
 
 @contextmanager

@@ -204,7 +204,7 @@ class RemoteWork(Work):
             lane.flush()
         while not self.crew.idle and not self.stop():
             self.crew.step(0.1)
-            self.progress(self.done, sum(lane.found for lane in self.lanes))
+            self.tell()
 
 
 def fetched(entry: Entry) -> Fetched:
@@ -214,7 +214,8 @@ def fetched(entry: Entry) -> Fetched:
     if reason == GONE and entry.target.is_here(entry.item):  # then the folder is not shared
         outcome, reason = "failed", ELSEWHERE
     fits = tuple(fit if isinstance(fit, str) else (entry, fit) for fit in reading.fits)
-    decoded = Decoded(cast(Any, fits), notes=reading.notes) if fits else None
+    notes, stated = reading.notes, reading.stated
+    decoded = Decoded(cast(Any, fits), notes=notes, stated=stated) if fits else None
     return Fetched(
         entry.position, entry.target, reading.item, outcome, reason, reading.sha256, decoded
     )

@@ -11,6 +11,7 @@ import numpy as np
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer
 from flipad_ops.common.errors import EngineError, FlipadError
 from flipad_ops.common.version import __version__
+from flipad_ops.provenance import NOTHING, Stated
 from flipad_ops.samples.decoder import Decoded, Decoder
 from flipad_ops.samples.space import Values
 from flipad_ops.scanning.decisions.records import Row
@@ -37,7 +38,7 @@ class Reading:
         As it was when read.
     fits : tuple of int or str
         For each kind of sample the row of its pixels, or why there are none.
-    notes : tuple of str
+    notes, stated
         As in `Decoded`.
     """
 
@@ -47,6 +48,7 @@ class Reading:
     sha256: str = ""
     fits: tuple[int | str, ...] = ()
     notes: tuple[str, ...] = ()
+    stated: Stated = NOTHING
 
 
 class Worker:
@@ -174,4 +176,10 @@ def _reading(got: Fetched, stacks: list[list[Pixels]]) -> Reading:
         else:
             fits.append(len(stack))
             stack.append(fit)
-    return Reading(got.item, sha256=got.sha256, fits=tuple(fits), notes=got.decoded.notes)
+    return Reading(
+        got.item,
+        sha256=got.sha256,
+        fits=tuple(fits),
+        notes=got.decoded.notes,
+        stated=got.decoded.stated,
+    )

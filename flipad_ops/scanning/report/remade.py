@@ -1,9 +1,10 @@
-"""A finding's second witness on the page: the remade image, the difference, and its place."""
+"""The remade image on the page and the difference: a second witness's with its place among others,
+or one for the eye alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,20 @@ from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import AttributorCard
 from flipad_ops.samples.png import thumbnail_uri
-from flipad_ops.scanning.decisions.witnesses import altered, spoke
-from flipad_ops.scanning.outcome.scan_outcome import Exhibit
+from flipad_ops.scanning.decisions.witnesses import altered
+from flipad_ops.scanning.outcome.exhibit import Exhibit
 
+#: Longest side of a picture; larger images are shrunk to it.
+SIDE = 256
 #: By how much differences are amplified; grey levels beyond 255 are shown as 255.
 AMPLIFIED = 8
+#: Who accepts a finding.
+WHO = {
+    "both": "both witnesses accept it",
+    "second": "accepted by the remade image alone",
+    "first": "accepted by the last layer's input alone",
+    "neither": "accepted by neither witness alone",
+}
 WIDTH, ROW, MARGIN, AXIS, BINS = 240, 26, 6, 16, 60
 
 
@@ -25,19 +35,37 @@ def remade(exhibit: Exhibit, card: AttributorCard) -> dict[str, Any] | None:
     said = exhibit.finding.row.testimony
     if said is None:
         return None
-    found, again = exhibit.pixels, exhibit.remade
-    apart = None
-    if again is not None and found.shape == again.shape:
-        apart = thumbnail_uri(difference(found, again))
     return {
-        "image": None if again is None else thumbnail_uri(again),
-        "difference": apart,
-        "amplified": AMPLIFIED,
+        **_pair(exhibit.pixels, exhibit.remade),
         "altered": altered(said),
-        "spoke": spoke(said),
+        "who": WHO[said.witnesses],
         "said": said,
         "chart": strip(card.remade_own, _all(card), said.ratio),
     }
+
+
+def likeness(exhibit: Exhibit) -> dict[str, Any] | None:
+    """The same of what is shown for the eye alone."""
+    one = exhibit.likeness
+    if one is None:
+        return None
+    return {**_pair(exhibit.pixels, one.pixels), "psnr": one.psnr, "own": one.own}
+
+
+def nearness(shown: Mapping[str, Any]) -> tuple[int, float]:
+    """An order of what the template shows: the nearest by a second witness first, then those for
+    the eye."""
+    if shown["remade"]:
+        return 0, shown["remade"]["said"].ratio
+    return (1, -shown["likeness"]["psnr"]) if shown["likeness"] else (2, 0.0)
+
+
+def _pair(found: NDArray[np.uint8], again: NDArray[np.uint8] | None) -> dict[str, Any]:
+    apart = None
+    if again is not None and found.shape == again.shape:
+        apart = thumbnail_uri(difference(found, again), SIDE)
+    image = None if again is None else thumbnail_uri(again, SIDE)
+    return {"image": image, "difference": apart, "amplified": AMPLIFIED}
 
 
 def difference(found: NDArray[np.uint8], again: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -78,9 +106,11 @@ def strip(own: Sequence[float], foreign: Sequence[float], here: float) -> Markup
     ticks = sorted({math.ceil(low), 0, math.floor(high)} & set(range(-9, 10)))
     for tick in ticks:
         if low <= tick <= high:
-            body += (
-                f'<text x="{x(tick)}" y="{height - 4}" text-anchor="middle">{10.0**tick:g}</text>'
-            )
+            # Words at either end stay within.
+            share = (tick - low) / (high - low)
+            anchor = "start" if share < 0.1 else "end" if share > 0.9 else "middle"
+            words = f"{10.0**tick:g}"
+            body += f'<text x="{x(tick)}" y="{height - 4}" text-anchor="{anchor}">{words}</text>'
     label = "distance of the remade image in units of its threshold"
     return Markup(  # noqa: S704  # numbers and our own words
         f'<svg class="strip" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">'

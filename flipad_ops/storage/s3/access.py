@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from flipad_ops.common.errors import TargetError, UsageError
+from flipad_ops.common.extras import need
+from flipad_ops.storage.s3.list_pages import take_items
 
 #: Credentials are asked for again this often; botocore renews them ten minutes before they end.
 CREDENTIAL_TTL = timedelta(minutes=5)
@@ -75,6 +77,7 @@ class S3Access:
         """A boto3 client for what obstore cannot ask; raises what `store` raises."""
         from botocore import UNSIGNED
         from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
 
         session, provider = self._resolve()
         config = Config(
@@ -83,10 +86,11 @@ class S3Access:
             retries={"mode": "standard", "max_attempts": 7},
             signature_version=UNSIGNED if provider is None else None,
         )
-        # Its own reading of dates is four fifths of a listing's CPU.
-        parsers = session._session.get_component("response_parser_factory")
-        parsers.set_parser_defaults(timestamp_parser=_moment)
-        client = session.client("s3", endpoint_url=self.endpoint_url or None, config=config)
+        try:
+            client = session.client("s3", endpoint_url=self.endpoint_url or None, config=config)
+        except (BotoCoreError, ValueError) as error:
+            raise _unusable(error) from error
+        client.meta.events.register("before-parse.s3.ListObjectsV2", take_items)
         if self.requester_pays:
             client.meta.events.register("provide-client-params.s3", _pay)
         return client
@@ -131,24 +135,21 @@ class S3Access:
 
     def _resolve(self) -> tuple[Any, Callable[[], Any] | None]:
         """A boto3 session with region, and what gives credentials; None for unsigned requests."""
-        import boto3
+        need("s3", "S3")
         from botocore.exceptions import BotoCoreError
         from obstore.auth.boto3 import Boto3CredentialProvider, StsCredentialProvider
 
         if self.anonymous and self.role_arn:
             raise UsageError("--no-sign-request cannot take a role.")
         try:
-            found = boto3.Session(profile_name=self.profile or None)
-            region = self.region or found.region_name or "us-east-1"
-            session = boto3.Session(profile_name=self.profile or None, region_name=region)
-            session.client("s3", endpoint_url=self.endpoint_url or None)
+            session = _session(self.profile, self.region)
             if self.anonymous:
                 return session, None
             if self.role_arn:
                 provider = StsCredentialProvider(
                     session, RoleArn=self.role_arn, RoleSessionName="flipadops-scan"
                 )
-                return _in_role(provider, region, self.profile), provider
+                return _in_role(provider, session.region_name, self.profile), provider
             if session.get_credentials() is None:
                 raise TargetError(
                     "No AWS credentials found: set up a profile or role, or use "
@@ -156,7 +157,7 @@ class S3Access:
                 )
             return session, Boto3CredentialProvider(session, ttl=CREDENTIAL_TTL)
         except (BotoCoreError, ValueError) as error:
-            raise UsageError(f"S3 cannot be set up: {_one_line(error)}.") from error
+            raise _unusable(error) from error
 
     def _place(self, session: Any, bucket: str) -> tuple[str, bool]:
         """The address that boto3 asks for a bucket, and whether it names the bucket itself.
@@ -182,6 +183,9 @@ class S3Access:
                 endpoint_url=self.endpoint_url or None,
                 config=Config(signature_version=UNSIGNED),
             )
+        except (BotoCoreError, ValueError) as error:
+            raise _unusable(error) from error
+        try:
             client.meta.events.register("before-send.s3", keep)
             client.head_object(Bucket=bucket, Key="key")
         except (BotoCoreError, ValueError) as error:
@@ -192,10 +196,27 @@ class S3Access:
         return f"{asked[0].scheme}://{asked[0].netloc}{place}", virtual
 
 
+def _session(profile: str, region: str) -> Any:
+    """A boto3 session; what is left empty comes from the environment."""
+    import boto3
+
+    session = boto3.Session(profile_name=profile or None)
+    core = session._session
+    core.set_config_variable("region", region or session.region_name or "us-east-1")
+    core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _loader(data_path: str | None) -> Any:
+    """Megabytes of JSON say what clients can ask: they are read once, not for every session."""
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
+
+
 def _in_role(provider: Callable[[], Any], region: str, profile: str) -> Any:
     """A session whose credentials are those of a role, renewed before they end."""
-    import boto3
-    import botocore.session
     from botocore.credentials import DeferredRefreshableCredentials
 
     def renewed() -> dict[str, Any]:
@@ -207,24 +228,18 @@ def _in_role(provider: Callable[[], Any], region: str, profile: str) -> Any:
             "expiry_time": held["expires_at"].isoformat(),
         }
 
-    inner = botocore.session.Session(profile=profile or None)
-    inner._credentials = DeferredRefreshableCredentials(renewed, "sts-assume-role")
-    return boto3.Session(botocore_session=inner, region_name=region)
-
-
-def _moment(value: Any) -> datetime:
-    from botocore.utils import parse_timestamp
-
-    if isinstance(value, str) and value[10:11] == "T" and value.endswith("Z"):
-        with suppress(ValueError):
-            return datetime.fromisoformat(value)
-    found: datetime = parse_timestamp(value)
-    return found
+    session = _session(profile, region)
+    session._session._credentials = DeferredRefreshableCredentials(renewed, "sts-assume-role")
+    return session
 
 
 def _pay(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
     known = "RequestPayer" in model.input_shape.members
     return params | {"RequestPayer": "requester"} if known else params
+
+
+def _unusable(error: Exception) -> UsageError:
+    return UsageError(f"S3 cannot be set up: {_one_line(error)}.")
 
 
 def _one_line(error: Exception) -> str:

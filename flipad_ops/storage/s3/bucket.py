@@ -6,13 +6,13 @@ lists under such names; so boto3 lists, and reads what obstore cannot name.
 
 from __future__ import annotations
 
+import builtins
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast
-from urllib.parse import unquote_plus
 
 from flipad_ops.common.errors import (
     ImageTooLarge,
@@ -25,6 +25,7 @@ from flipad_ops.storage.prefetch import ahead
 from flipad_ops.storage.s3.access import S3Access
 from flipad_ops.storage.s3.encodings import decoded
 from flipad_ops.storage.s3.failures import code_of, explain, is_final
+from flipad_ops.storage.s3.list_pages import ITEMS
 from flipad_ops.storage.target import GONE, Content, Item
 
 T = TypeVar("T")
@@ -86,6 +87,17 @@ class Bucket:
         for page in ahead(self._pages(prefix, 1000)):
             yield from page
 
+    def folders(self, prefix: str) -> builtins.list[str]:
+        """Names of the folders right below a prefix, the first thousand; none where nobody may
+        list there."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            page = self.client().list_objects_v2(Bucket=self.name, Prefix=prefix, Delimiter="/")
+        except (BotoCoreError, ClientError, OSError):
+            return []
+        return [each["Prefix"][len(prefix) : -1] for each in page.get("CommonPrefixes", ())]
+
     def one(self, key: str) -> Item | None:
         """The object as it is listed; None if it is not. Raises TargetError."""
         first = next(self._pages(key, 1))
@@ -140,9 +152,8 @@ class Bucket:
         try:
             for page in pages:
                 self._notice(page)
-                coded = page.get("EncodingType") == "url"
-                yield [_item(found, coded) for found in page.get("Contents", ())]
-        except (BotoCoreError, ClientError, OSError, UnicodeEncodeError) as error:
+                yield page[ITEMS]
+        except (BotoCoreError, ClientError, OSError, ValueError) as error:
             raise TargetError(explain(error, f"s3://{self.name}/{prefix}")) from error
 
     def _read_slowly(self, key: str, max_bytes: int) -> Content:
@@ -158,12 +169,6 @@ class Bucket:
         region = page["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", "")
         if region and self._store is None:
             self.access = replace(self.access, region=region)
-
-
-def _item(found: Mapping[str, Any], coded: bool) -> Item:
-    key = found["Key"]
-    key = unquote_plus(key, errors="surrogateescape") if coded else key
-    return Item(key, int(found["Size"]), found["LastModified"].timestamp(), found.get("ETag", ""))
 
 
 def ask(

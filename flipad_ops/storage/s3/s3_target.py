@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from flipad_ops.common.errors import ObjectGone, TargetError
+from flipad_ops.common.extras import need
+from flipad_ops.common.near_names import did_you_mean
 from flipad_ops.storage.s3.access import AS_CONFIGURED, S3Access
 from flipad_ops.storage.s3.bucket import Bucket, split_uri
 from flipad_ops.storage.s3.ranges import S3Object
@@ -25,11 +27,13 @@ class S3Target(Target):
     ------
     UsageError
         No bucket in the address.
+    ExtraMissing
     """
 
     concurrency, versioned = 32, True
 
     def __init__(self, uri: str, access: S3Access = AS_CONFIGURED) -> None:
+        need("s3", f"Reading {uri}")
         self.uri = uri
         name, self._key = split_uri(uri)
         self._bucket = Bucket(name, access)
@@ -61,6 +65,13 @@ class S3Target(Target):
         """What versions of the object with the ETag of `item` hold, in a versioned bucket."""
         return self._bucket.versions(self._base + item.key, item.etag, max_bytes)
 
+    def near(self) -> str:
+        """A folder beside it with nearly its name."""
+        above, _, name = self._key.rstrip("/").rpartition("/")
+        return (
+            did_you_mean(name, self._bucket.folders(f"{above}/" if above else "")) if name else "."
+        )
+
     def check_reach(self) -> None:
         """Credentials are needed."""
         self._bucket.open()
@@ -86,4 +97,4 @@ class S3Target(Target):
             return None
 
     def _below(self, found: Item) -> Item:
-        return replace(found, key=found.key[len(self._base) :])
+        return replace(found, key=found.key[len(self._base) :]) if self._base else found

@@ -121,7 +121,7 @@ def test_the_summary_to_the_last_field(tmp_path: Path) -> None:
         "verdict": "leak", "complete": True, "interrupted": False, "signal": 0,
         "targets": [str(tmp_path)], "scored": 6, "leak": 4, "review": 0, "accepted": 0, "clear": 2,
         "groups": 1,
-        "suppressed": 0, "reused": 2, "screened": 0, "stages": {}, "skipped": 0,
+        "suppressed": 0, "named_alone": 0, "reused": 2, "screened": 0, "stages": {}, "skipped": 0,
         "skipped_by_reason": {}, "failed": 0, "not_converged": 0, "broken": [], "fdr": 0.01,
         "coverage": {"scanned": 6, "failed": 0, "skipped": {}, "no_images": 0},
         "coverage_said": "6 of 6 images scanned", "tests": {name: 6}, "max_skipped": 0.5,

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from flipad_ops.samples.image_space import Images
 from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
-from flipad_ops.scanning.pipeline import sizes
+from flipad_ops.scanning.pipeline import pipeline, sizes
 from flipad_ops.scanning.pipeline.budget import Budget
 from flipad_ops.scanning.pipeline.pipeline import Pipeline, Plumbing
 from flipad_ops.scanning.pipeline.run import ScanOutcome, ScanPlan, run_scan
@@ -124,10 +125,38 @@ def test_decoders_start_ahead_unless_nothing_may_have_changed(
     decoder = Starting(DecodeJob((Images((3, 8, 8)),), "reject", DecodeLimits()))
     plumbing = Plumbing(fetchers=2, window=8, max_bytes=1000)
     picked = [(target, item) for item in target.list()]
-    with Pipeline(picked, ledger.reader(), [decoder], plumbing) as pipeline:
-        assert sum(result is not None for result in pipeline.results(lambda: False)) == len(picked)
+    with Pipeline(picked, ledger.reader(), [decoder], plumbing) as running:
+        assert sum(result is not None for result in running.results(lambda: False)) == len(picked)
     assert decoder.starts == (not seen_before)
     ledger.close()
+
+
+class Ponderous(InlineDecoder):
+    """Takes its time, and counts what it decodes."""
+
+    done = 0
+
+    def decode(self, blobs: Sequence[bytes]) -> Iterator[Decoded]:
+        for decoded in super().decode(blobs):
+            time.sleep(0.01)
+            self.done += 1
+            yield decoded
+
+
+@pytest.mark.parametrize("busy", [0.0, 1e9], ids=["crowded", "at ease"])
+def test_further_decoders_start_once_objects_wait_for_long(
+    target: Slow, busy: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "BUSY", busy)
+    monkeypatch.setattr(pipeline, "LOADING", 0.0)
+    job = DecodeJob((Images((3, 8, 8)),), "reject", DecodeLimits())
+    first, second = Ponderous(job), Ponderous(job)
+    plumbing = Plumbing(fetchers=8, window=200, max_bytes=1000)
+    picked = [(target, item) for item in target.list()]
+    with Pipeline(picked, None, [first, second], plumbing) as running:
+        assert sum(result is not None for result in running.results(lambda: False)) == len(picked)
+    assert first.done + second.done == len(picked) - 1  # one is broken
+    assert (second.done > 0) == (busy == 0)
 
 
 def test_prefixes_count_what_the_findings_say(target: Slow) -> None:
@@ -304,6 +333,22 @@ def test_an_image_that_kills_its_decoder_is_an_error_not_a_clean_skip(
         "020.png": "It died.",
     }
     assert not outcome.complete
+
+
+def test_a_decoder_closed_by_another_thread_starts_no_other_process() -> None:
+    """As when a scan ends by an error in the middle of a batch."""
+    decoder = WorkerDecoder(JOB)
+    many = [png(0.5, i) for i in range(50)]
+    replies = decoder.decode(many)
+    assert not next(replies).died
+    closing = threading.Thread(target=decoder.close)
+    closing.start()
+    with suppress(RuntimeError):  # unless all were through
+        list(replies)
+    closing.join()
+    with pytest.raises(RuntimeError, match="closed"):
+        next(decoder.decode(many))
+    assert decoder.pid is None
 
 
 def test_budget_bounds_what_is_held() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from flipad_ops.common.errors import FlipadError, StateError, UsageError
+from flipad_ops.common.errors import FlipadError, StateError
+from flipad_ops.common.extras import need
 from flipad_ops.scanning.ledger.delta.place import Place
 from flipad_ops.storage.s3.failures import explain
 
@@ -22,10 +23,10 @@ COLUMNS = {
     "position": "int64", "size": "int64", "etag": "string", "sha256": "string",
     "outcome": "string", "reason": "string", "score": "float64", "p": "float64",
     "attributed": "bool_", "converged": "bool_", "at": "float64",
-    "testimony": "string",
+    "testimony": "string", "stated": "string",
 }  # fmt: skip
 #: Columns that tables of earlier versions lack.
-ADDED = ("testimony",)
+ADDED = ("testimony", "stated")
 #: A scan that ends merges the files when there are so many, rows in groups of so many.
 MANY_FILES, ROW_GROUP = 64, 50_000
 _ALREADY = "already exists"
@@ -40,18 +41,12 @@ class DeltaRows:
 
     Raises
     ------
-    UsageError
+    ExtraMissing
         The package deltalake is not installed.
     """
 
     def __init__(self, place: Place) -> None:
-        try:
-            import deltalake  # noqa: F401
-        except ImportError as error:
-            raise UsageError(
-                f"The ledger {place.text} needs the package deltalake: "
-                "pip install 'flipad-ops[delta]'."
-            ) from error
+        need("delta", f"The ledger {place.text}")
         self.place = place
         self._table: DeltaTable | None = None
         self._options: dict[str, str] = {}

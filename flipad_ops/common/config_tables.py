@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, StrictStr, ValidationError, WithJsonSchema
 
+from flipad_ops.common.config_file import read_toml
 from flipad_ops.common.errors import UsageError
+from flipad_ops.common.near_names import did_you_mean
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: Of every table: no unknown key, no text for a number.
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -17,35 +22,15 @@ STRICT = ConfigDict(extra="forbid", strict=True)
 Texts = Annotated[tuple[StrictStr, ...], Field(strict=False)]
 #: The same, or one text alone.
 TextOrTexts = Annotated[
-    Texts, BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+    Texts,
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
 Above0 = Annotated[float, Field(gt=0)]
 AtLeast0 = Annotated[float, Field(ge=0)]
 AtLeast1 = Annotated[int, Field(ge=1)]
 
 T = TypeVar("T")
-
-
-def read_toml(path: Path | None) -> dict[str, Any]:
-    """The file as a dict; {} for None.
-
-    Raises
-    ------
-    UsageError
-    """
-    if path is None:
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:  # a number of 5000 digits is neither of its own
-        raise UsageError(f"{path} is not TOML: {error}.") from error
-
-
-def root_of(path: Path | None) -> str:
-    """The folder to which paths in a configuration file are relative; "" without a file."""
-    return "" if path is None else str(path.absolute().parent)
 
 
 def read_tables(path: Path | None, name: str, kind: type[T]) -> list[T]:
@@ -73,21 +58,25 @@ def checked(label: str, kind: type[T], table: Mapping[str, Any]) -> T:
     try:
         return kind(**table)
     except ValidationError as error:
-        raise UsageError(_sentence(label, error)) from error
+        known = [each.name for each in fields(cast("type[DataclassInstance]", kind))]
+        raise UsageError(_sentence(label, error, known)) from error
 
 
-def _sentence(label: str, error: ValidationError) -> str:
+def _sentence(label: str, error: ValidationError, known: list[str]) -> str:
     found = error.errors(include_url=False)[0]
     key, value, limits = found["loc"][0], found["input"], found.get("ctx", {})
     match found["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
-            return f"{label} has an unknown key {key!r}."
+            near = did_you_mean(str(key), (name for name in known if name != "root"))
+            return f"{label} has an unknown key {key!r}{near}"
         case "missing" | "missing_argument":
             return f"{label} lacks {key}."
         case "greater_than":
             return f"{label} {key} must be above {limits['gt']:g}, not {value}."
         case "greater_than_equal":
             return f"{label} {key} must be at least {limits['ge']:g}, not {value}."
+        case "less_than_equal":
+            return f"{label} {key} must be at most {limits['le']:g}, not {value}."
         case "literal_error":
             return f"{label}: {key} is {limits['expected']}, not {value!r}.".replace("'", "")
         case "tuple_type" | "string_type" if found["loc"][1:] or found["type"] == "tuple_type":
