@@ -72,8 +72,8 @@ def _load_libraries(name: str) -> None:
     """Solve a small image of the same layer, so that kernels and workspaces are there before."""
     kind, weight, inputs, outputs, stride, padding = LAYERS[name]
     grown = outputs[1] // inputs[1]
-    values = torch.ones(weight)
-    small = FinalLayer(kind, values, None, (inputs[0], 12, 12), (outputs[0], 12 * grown, 12 * grown),
+    shown = (outputs[0], 12 * grown, 12 * grown)
+    small = FinalLayer(kind, torch.ones(weight), None, (inputs[0], 12, 12), shown,
                        stride=stride, padding=padding)  # fmt: skip
     y = torch.rand(2, *small.output_shape)
     make_solver(small, LayerOperator(small), "fast").solve(

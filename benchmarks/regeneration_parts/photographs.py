@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,8 +59,10 @@ def photographs() -> tuple[Photograph, ...]:
     for scene, same in sorted(scenes.items()):
         path = folder / f"{scene.replace('/', '--')}.png"
         if not path.exists():
-            _reduced(max(same, key=_pixels)).save(path.with_suffix(".part"), "PNG")
-            path.with_suffix(".part").replace(path)
+            # Two benchmarks may begin on a new machine side by side.
+            part = path.with_suffix(f".{os.getpid()}")
+            _reduced(max(same, key=_pixels)).save(part, "PNG")
+            part.replace(path)
         made.append(Photograph(scene, path))
     return tuple(distinct(made))
 
