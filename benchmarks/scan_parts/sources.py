@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +13,18 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.regeneration_parts.photographs import origins, part_of, patches, photographs
 from benchmarks.scan_parts import photo_parts
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.demo.gan import LATENT, Generator, train_gan
-from flipad_ops.demo.photos import STRIPS, photo_patches, photographs
+from flipad_ops.demo.photos import photo_patches
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.inversion import InversionSettings
 
 Pixels = NDArray[np.uint8]
+#: Photographs that patches to scan are cut from, at most, and their longest side.
+SCANNED, LONGEST = 24, 480
 
 
 class Source(Protocol):
@@ -81,18 +85,12 @@ class Faces:
         return train_gan(torch.cat(training), steps=self.steps, seed=0, width=16, batch_size=32)
 
     def photographs(self) -> list[Pixels]:
-        """The right part of three photographs, at full and at half scale."""
-        paths, cut = photo_parts.photographs().values(), photo_parts.CUT
-        return _at_two_scales([photo_parts.part(path, cut, 1.0) for path in paths])
+        """Of origins that no fit sees."""
+        return _scanned()
 
     def negatives(self) -> dict[str, ForeignImages]:
-        """Patches of the left part."""
-        paths, cut = photo_parts.photographs().values(), photo_parts.CUT
-        images = [
-            photo_parts.patches(photo_parts.part(p, 0.0, cut), 330, 20 + k)
-            for k, p in enumerate(paths)
-        ]
-        return {"photos": ForeignImages(torch.cat(images))}
+        """Patches of the others."""
+        return {"photos": _photo_negatives(990, self.size)}
 
     def settings(self) -> FitSettings:
         """The recipe of the docs page."""
@@ -116,21 +114,15 @@ class Small:
         return self._gan(60, seed=1)
 
     def photographs(self) -> list[Pixels]:
-        """The photographs' strip for scans, at full and at half scale."""
-        start, stop = STRIPS["scan"]
-        strips = []
-        for photo in photographs():
-            width = photo.shape[2]
-            array = (photo[:, :, round(start * width) : round(stop * width)] * 255).byte()
-            strips.append(Image.fromarray(array.permute(1, 2, 0).numpy()))
-        return _at_two_scales(strips)
+        """Of origins that no fit sees."""
+        return _scanned()
 
     def negatives(self) -> dict[str, ForeignImages]:
-        """Patches of the strip for negatives, and a sibling as a registry would hold it."""
+        """Patches of the others, and a sibling as a registry would hold it."""
         metadata = {"latent": {"shape": [LATENT, 1, 1], "distribution": "normal"}}
         sibling = split_generator(self._gan(45, seed=2), metadata)
         return {
-            "photos": ForeignImages(photo_patches("negatives", 500, self.size)),
+            "photos": _photo_negatives(500, self.size),
             "sibling": ForeignImages(sibling.sample(300, seed=3), sibling=True),
         }
 
@@ -159,20 +151,34 @@ def samples(generator: Generator, seed: int) -> Iterator[Pixels]:
 
 def every_place(photos: list[Pixels], size: int, seed: int) -> Iterator[Pixels]:
     """Patches (size, size, 3) in random order, every place once."""
-    places = [
-        (number, top, left)
-        for number, photo in enumerate(photos)
-        for top in range(photo.shape[0] - size + 1)
-        for left in range(photo.shape[1] - size + 1)
-    ]
-    for place in np.random.default_rng(seed).permutation(len(places)):
-        number, top, left = places[place]
+    shapes = [(photo.shape[0] - size + 1, photo.shape[1] - size + 1) for photo in photos]
+    ends = np.cumsum([rows * columns for rows, columns in shapes])
+    for place in np.random.default_rng(seed).permutation(ends[-1]):
+        number = int(np.searchsorted(ends, place, side="right"))
+        rows, columns = shapes[number]
+        top, left = divmod(int(place - ends[number]) + rows * columns, columns)
         yield photos[number][top : top + size, left : left + size]
 
 
 def to_pixels(images: torch.Tensor) -> Pixels:
     """(n, 3, h, w) in [0, 1] to uint8 (n, h, w, 3)."""
     return (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+def _photo_negatives(count: int, size: int) -> ForeignImages:
+    """As many of each origin of part "fit"; what is called rests on how many origins there are."""
+    per_origin = math.ceil(count / max(len(origins("fit")), 1))
+    images, names = patches(size, per_origin, 20, "fit")
+    return ForeignImages(images[:count], names[:count])
+
+
+def _scanned() -> list[Pixels]:
+    """Photographs of part "unseen", reduced so that memory holds all their places."""
+    chosen = [photo for photo in photographs() if part_of(photo.origin) == "unseen"][:SCANNED]
+    images = [Image.open(photo.path).convert("RGB") for photo in chosen]
+    for image in images:
+        image.thumbnail((LONGEST, LONGEST))
+    return _at_two_scales(images)
 
 
 def _at_two_scales(photos: list[Image.Image]) -> list[Pixels]:
