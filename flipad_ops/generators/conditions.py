@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flipad_ops.common.errors import LatentUnknown
+from flipad_ops.generators.trace import TracesItself
 
 HOW_TO_STATE = (
     'the arguments in order, such as {"inputs": ["latent", {"classes": 10}, {"constant": 1.0}]}'
@@ -83,6 +84,11 @@ def stated_inputs(metadata: Mapping[str, Any] | None) -> tuple[Input, ...]:
     return found
 
 
+def stated_shape(metadata: Mapping[str, Any] | None) -> tuple[int, ...]:
+    """Of the latent that the generator takes; () where metadata does not tell."""
+    return tuple(((metadata or {}).get("latent") or {}).get("shape") or ())
+
+
 def classes_of(inputs: Sequence[Input]) -> tuple[Classes, ...]:
     """Those that are drawn for each image."""
     return tuple(each for each in inputs if isinstance(each, Classes))
@@ -127,17 +133,23 @@ class Conditioned(nn.Module):
     def forward(self, joined: Tensor) -> Any:
         """What the generator returns for (batch, size of the latent + classes), or, without
         classes, (batch, *shape)."""
-        size, row = math.prod(self.shape), joined.flatten(1)
-        place, arguments = size, []
-        for each in self.inputs:
-            if isinstance(each, Classes):
-                arguments.append(each.argument(row[:, place]))
-                place += 1
-            elif isinstance(each, Constant):
-                arguments.append(each.argument(joined))
-            else:
-                arguments.append(row[:, :size].reshape(-1, *self.shape))
-        return self.generator(*arguments)
+        return self.generator(*arguments(joined, self.inputs, self.shape))
+
+
+def arguments(joined: Tensor, inputs: Sequence[Input], shape: tuple[int, ...]) -> list[Tensor]:
+    """What a generator of these inputs takes, for (batch, size of the latent + classes) numbers,
+    or, without classes, (batch, *shape)."""
+    size, row = math.prod(shape), joined.flatten(1)
+    place, found = size, []
+    for each in inputs:
+        if isinstance(each, Classes):
+            found.append(each.argument(row[:, place]))
+            place += 1
+        elif isinstance(each, Constant):
+            found.append(each.argument(joined))
+        else:
+            found.append(row[:, :size].reshape(-1, *shape))
+    return found
 
 
 def conditioned(generator: Any, metadata: Mapping[str, Any] | None) -> Any:
@@ -145,12 +157,14 @@ def conditioned(generator: Any, metadata: Mapping[str, Any] | None) -> Any:
     inputs = stated_inputs(metadata)
     if not inputs or takes_one(generator):
         return generator
-    latent = (metadata or {}).get("latent") or {}
-    return Conditioned(generator, inputs, tuple(latent["shape"]))
+    return Conditioned(generator, inputs, stated_shape(metadata))
 
 
 def takes_one(generator: Any) -> bool:
-    """Whether an exported program takes one argument: then it has its conditions inside."""
+    """Whether it takes the latent alone: an exported program that has its conditions inside, or
+    what is told of them and feeds them itself."""
+    if isinstance(generator, TracesItself):
+        return True
     if not isinstance(generator, torch.fx.GraphModule):
         return isinstance(generator, Conditioned)
     return len([node for node in generator.graph.nodes if node.op == "placeholder"]) == 1

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipad_ops.common.errors import GeneratorUnreadable, first_line
+from flipad_ops.common.errors import first_line
 from flipad_ops.common.size_limits import check_entries
+from flipad_ops.generators.conditions import Input
 from flipad_ops.generators.onnx_full_precision import widen_graph
 from flipad_ops.generators.onnx_graph import LastNode, find_last_linear
+from flipad_ops.generators.onnx_inputs import OnnxInputs
 from flipad_ops.generators.onnx_layer import linear_call
 from flipad_ops.generators.onnx_twin import OnnxTwin, unknown_operators
 from flipad_ops.generators.trace import LinearCall, TracesItself
@@ -25,11 +27,9 @@ from flipad_ops.generators.trace import LinearCall, TracesItself
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
-
 
 class OnnxGenerator(TracesItself):
-    """One latent input, one image output.
+    """A latent, and what metadata tells beside it, to one image output.
 
     Parameters
     ----------
@@ -38,28 +38,35 @@ class OnnxGenerator(TracesItself):
         beside it, so the folder must be writable.
     device : str
         "cpu" or "cuda..."; what onnxruntime really uses is in `provider`.
+    stated, shape
+        See `OnnxInputs`.
 
     Attributes
     ----------
     provider : str
     on_device : bool
         Whether `provider` is on the device asked for.
-    batched : bool
-        False when the graph is fixed to one latent at a time.
-    latent_shape : tuple of int or None
-        As far as the graph states it.
+    inputs : OnnxInputs
+    batched, latent_shape
+        Of those.
     state : dict of name to Tensor
         All initializers.
 
     Raises
     ------
     GeneratorUnreadable
-        No valid ONNX file, more inputs than one, or a fixed batch size above one.
+        No valid ONNX file, or inputs that `OnnxInputs` refuses.
     NotAttributable
         See `find_last_linear`.
     """
 
-    def __init__(self, path: Path, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str = "cpu",
+        stated: Sequence[Input] = (),
+        shape: tuple[int, ...] = (),
+    ) -> None:
         import onnx
         from onnx.inliner import inline_local_functions
 
@@ -69,7 +76,8 @@ class OnnxGenerator(TracesItself):
         if model.functions:
             model = inline_local_functions(model)
         widen_graph(model, path.parent)
-        self.batched, self.latent_shape = _input(model)
+        self.inputs = OnnxInputs(model, stated, shape)
+        self.batched, self.latent_shape = self.inputs.batched, self.inputs.latent_shape
         self.opset = next((o.version for o in model.opset_import if o.domain == ""), 0)
         self.constants = {
             each.name: torch.from_numpy(
@@ -92,7 +100,6 @@ class OnnxGenerator(TracesItself):
         self.provider = str(self.session.get_providers()[0])
         # onnxruntime falls back to the CPU in silence.
         self.on_device = (torch.device(device).type == "cuda") == ("CUDA" in self.provider)
-        self.input = self.session.get_inputs()[0]
         self.asked = [output, *self.names]
 
     @cached_property
@@ -111,19 +118,18 @@ class OnnxGenerator(TracesItself):
         if unknown := unknown_operators(self.model):
             names = ", ".join(unknown[:6])
             return None, f"ONNX operators without a counterpart here ({names}) run, {blocked}"
-        dtype = torch.from_numpy(np.empty(0, _TYPES[self.input.type])).dtype
         try:
-            return OnnxTwin(self.model, self.constants, dtype, self.device), ""
+            return OnnxTwin(self.model, self.constants, self.inputs, self.device), ""
         except Exception as error:  # a graph may use an operator in ways unforeseen here
             why = first_line(error).rstrip(".")
             return None, f"The ONNX graph does not run in torch ({why}), {blocked}"
 
     def trace(self, latents: Tensor) -> tuple[Tensor, LinearCall]:
         """See `TracesItself`; tensors are on the CPU."""
-        values = latents.detach().cpu().numpy().astype(_TYPES[self.input.type])
+        fed = {name: value.numpy() for name, value in self.inputs(latents.detach().cpu()).items()}
         output, *rest = (
             torch.from_numpy(np.array(each, np.float32))
-            for each in self.session.run(self.asked, {self.input.name: values})
+            for each in self.session.run(self.asked, fed)
         )
         found = dict(zip(self.names, rest, strict=True))
         node = self.node
@@ -155,29 +161,6 @@ def _outputs(node: LastNode) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _input(model: ModelProto) -> tuple[bool, tuple[int, ...] | None]:
-    held = {each.name for each in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in held]
-    if len(inputs) != 1:
-        raise GeneratorUnreadable(
-            f"The ONNX graph takes {len(inputs)} inputs; it must take one, the latent.",
-            remedy="Export a module that takes the latent alone (labels and noise fixed inside)",
-        )
-    kind = inputs[0].type.tensor_type
-    dims = list(kind.shape.dim)
-    if not dims:
-        raise GeneratorUnreadable("The ONNX graph does not state the shape of its input.")
-    size = dims[0].dim_value
-    if size > 1:
-        raise GeneratorUnreadable(
-            f"The ONNX graph was exported for batches of exactly {size}.",
-            remedy="Export it with a dynamic batch dimension (dynamic_axes or dynamic_shapes), or "
-            "for batches of one",
-        )
-    rest = tuple(int(dim.dim_value) for dim in dims[1:])
-    return size != 1, rest if rest and all(rest) else None
-
-
 def _session(path: Path, device: str) -> Any:
     import onnxruntime
 
@@ -192,9 +175,4 @@ def _session(path: Path, device: str) -> Any:
         # TF32, the default, keeps ten bits: too few for the split's check.
         cuda = {"device_id": index, "use_tf32": 0}
         providers = [("CUDAExecutionProvider", cuda), *providers]
-    session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    if session.get_inputs()[0].type not in _TYPES:
-        raise GeneratorUnreadable(
-            f"The ONNX graph takes {session.get_inputs()[0].type}; the latent must be of floats."
-        )
-    return session
+    return onnxruntime.InferenceSession(str(path), options, providers=providers)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flipad_ops.generators.onnx_inputs import OnnxInputs
 from flipad_ops.generators.onnx_layers import LAYERS
 from flipad_ops.generators.onnx_operators import OPERATORS
 
@@ -40,21 +41,20 @@ class OnnxTwin:
         Of known operators only.
     constants : mapping of name to Tensor
         The initializers.
-    dtype : torch.dtype
-        Of the graph's input.
+    inputs : OnnxInputs
+        What the graph is fed for latents.
     """
 
     def __init__(
         self,
         model: ModelProto,
         constants: Mapping[str, Tensor],
-        dtype: torch.dtype = torch.float32,
+        inputs: OnnxInputs,
         device: str = "cpu",
     ) -> None:
-        self.device, self.dtype = device, dtype
+        self.device, self.inputs = device, inputs
         self.output = model.graph.output[0].name
         self.constants = {name: value.to(device) for name, value in constants.items()}
-        (self.input,) = (v.name for v in model.graph.input if v.name not in constants)
         self.steps: list[tuple[NodeProto, dict[str, Any]]] = []
         for node in model.graph.node:
             attributes = {each.name: _value(each) for each in node.attribute}
@@ -68,7 +68,7 @@ class OnnxTwin:
 
     def __call__(self, latents: Tensor) -> Tensor:
         """Raises NotImplementedError for what an operator cannot do here."""
-        values = {self.input: latents.to(self.device, self.dtype)}
+        values = self.inputs(latents.to(self.device))
         for index, (node, attributes) in enumerate(self.steps):
             self._run(node, attributes, values)
             for name in node.input:

@@ -20,12 +20,12 @@ from flipad_ops.common.errors import (
 )
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.generators.output_range import MeasuredRange
+from flipad_ops.generators.several_inputs import SeveralInputs
 from flipad_ops.registry import tags
 from flipad_ops.registry.attributors import mark
 from flipad_ops.registry.classes import class_members
 from flipad_ops.registry.denials import unless_denied
 from flipad_ops.registry.generators import fetched, read_fetched, set_metadata, split_loaded
-from flipad_ops.registry.several_inputs import SeveralInputs
 from flipad_ops.registry.store import registry_errors, tracking
 from flipad_ops.registry.uris import parse_model, resolve
 

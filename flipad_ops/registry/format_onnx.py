@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flipad_ops.common.extras import need
+from flipad_ops.generators.conditions import stated_inputs, stated_shape
 from flipad_ops.generators.onnx_generator import OnnxGenerator
 from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
 
@@ -20,7 +21,7 @@ def read_onnx(folder: ModelFolder, metadata: Mapping[str, Any], device: str) -> 
     need("onnx", "Reading this version")
     data = folder.flavors.get("onnx", {}).get("data")
     path = folder.path(str(data)) if data else folder.find("*.onnx")[0]
-    generator = OnnxGenerator(path, device)
+    generator = OnnxGenerator(path, device, stated_inputs(metadata), stated_shape(metadata))
     tail = " then ".join((generator.node.op, *generator.node.tail))
     asked = (
         ""

@@ -26,8 +26,8 @@ from flipad_ops.common.size_limits import check_archive, check_entries
 from flipad_ops.generators import LatentSpec
 from flipad_ops.generators.conditions import stated_inputs
 from flipad_ops.generators.differentiable import let_gradients_through
+from flipad_ops.generators.several_inputs import SeveralInputs
 from flipad_ops.registry.model_folder import LoadedGenerator, ModelFolder
-from flipad_ops.registry.several_inputs import SeveralInputs
 
 _PICKLE_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 #: Seconds a child may take to unpickle and export.

@@ -83,6 +83,8 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
              _CONDITION + "the_real_conditional_wgan"),
         Form("an exported program of two inputs", TOLD, "`doctor` proposes the words",
              _CONDITION + "doctor_proposes_what_the_inputs_are"),
+        Form("ONNX of two inputs or more", TOLD, "`doctor` proposes the words",
+             f"{REGISTRY}/test_onnx_conditions.py::test_doctor_proposes_what_the_inputs_of_onnx_are"),
         Form("one-hot classes", TOLD, "", _CONDITION + "one_hot"),
         Form("an embedding and a strength that are always the same", TOLD, "",
              _CONDITION + "constants_and_order"),
