@@ -76,24 +76,29 @@ class S3Access:
     def client(self) -> Any:
         """A boto3 client for what obstore cannot ask; raises what `store` raises."""
         from botocore import UNSIGNED
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
 
         session, provider = self._resolve()
-        config = Config(
+        client = self._client_of(
+            session,
             connect_timeout=10,
             read_timeout=120,
             retries={"mode": "standard", "max_attempts": 7},
             signature_version=UNSIGNED if provider is None else None,
         )
-        try:
-            client = session.client("s3", endpoint_url=self.endpoint_url or None, config=config)
-        except (BotoCoreError, ValueError) as error:
-            raise _unusable(error) from error
         client.meta.events.register("before-parse.s3.ListObjectsV2", take_items)
         if self.requester_pays:
             client.meta.events.register("provide-client-params.s3", _pay)
         return client
+
+    def _client_of(self, session: Any, **config: Any) -> Any:
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        place = self.endpoint_url or None
+        try:
+            return session.client("s3", endpoint_url=place, config=Config(**config))
+        except (BotoCoreError, ValueError) as error:
+            raise _unusable(error) from error
 
     def text_options(self, bucket: str) -> Callable[[], dict[str, str]]:
         """What `store` is told, as text for delta-rs; call the answer for current credentials.
@@ -166,7 +171,6 @@ class S3Access:
         """
         from botocore import UNSIGNED
         from botocore.awsrequest import AWSResponse
-        from botocore.config import Config
         from botocore.exceptions import BotoCoreError
         from urllib3 import HTTPResponse
 
@@ -177,16 +181,9 @@ class S3Access:
             body = HTTPResponse(io.BytesIO(), preload_content=False)
             return AWSResponse(request.url, 200, {}, body)
 
+        client = self._client_of(session, signature_version=UNSIGNED)
+        client.meta.events.register("before-send.s3", keep)
         try:
-            client = session.client(
-                "s3",
-                endpoint_url=self.endpoint_url or None,
-                config=Config(signature_version=UNSIGNED),
-            )
-        except (BotoCoreError, ValueError) as error:
-            raise _unusable(error) from error
-        try:
-            client.meta.events.register("before-send.s3", keep)
             client.head_object(Bucket=bucket, Key="key")
         except (BotoCoreError, ValueError) as error:
             raise UsageError(f"Bucket {bucket!r} cannot be asked: {_one_line(error)}.") from error
