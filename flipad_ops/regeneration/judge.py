@@ -43,9 +43,8 @@ GAMMA, PENALTY = 0.05, 10.0
 FOLDS = 4
 #: How far, in units of the machine's margin, a doubtful image may lie below an accepted one.
 LEEWAY = 0.5
-#: Penalties tried for the regression of an own image's distance on what the image shows: a few
-#: dozen images with six measures extrapolate far without one.
-RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+#: Penalty of the regression of an own image's distance on what the image shows.
+RIDGE = 1.0
 
 
 def decibels(squared: Tensor, floor: float = FLOOR) -> Tensor:
@@ -233,12 +232,12 @@ class Judge(nn.Module):
 
     def _fit_detail(self, own: Tensor, fold: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distances beyond what was predicted without them, (n,)."""
-        from sklearn.linear_model import RidgeCV
+        from sklearn.linear_model import Ridge
 
         x, y, rest = shown(own).cpu().numpy(), own[:, 0].cpu().numpy(), np.zeros(len(own))
         for out in (fold == number for number in range(FOLDS)):
-            rest[out] = y[out] - RidgeCV(RIDGES).fit(x[~out], y[~out]).predict(x[out])
-        model = RidgeCV(RIDGES).fit(x, y)
+            rest[out] = y[out] - Ridge(RIDGE).fit(x[~out], y[~out]).predict(x[out])
+        model = Ridge(RIDGE).fit(x, y)
         self.detail.copy_(torch.from_numpy(np.concatenate([[model.intercept_], model.coef_])))
         return rest
 

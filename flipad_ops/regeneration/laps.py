@@ -15,7 +15,7 @@ from flipad_ops.regeneration.trail import Trail
 from flipad_ops.regeneration.witness_model import PLAIN, WitnessModel
 
 #: dB from a judge's limit within which a search begins again; so many times at most.
-NEAR, LAPS = 16.0, 2
+NEAR, LAPS = 8.0, 2
 
 
 class Searcher(Protocol):
