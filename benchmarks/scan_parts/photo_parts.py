@@ -1,4 +1,4 @@
-"""Patches of three photographs that dependencies ship, the left parts for fits."""
+"""Patches of three photographs that dependencies ship."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 SIZE = 64
-#: Where a photograph is cut: negatives to the left, images to scan to the right.
-CUT = 0.6
 
 
 def photographs() -> dict[str, Path]:
@@ -25,12 +23,6 @@ def photographs() -> dict[str, Path]:
         "flower": bundled / "flower.jpg",
         "portrait": portrait,
     }
-
-
-def part(path: Path, start: float, stop: float) -> Image.Image:
-    """The columns of a photograph between two fractions of its width."""
-    photo = Image.open(path).convert("RGB")
-    return photo.crop((round(start * photo.width), 0, round(stop * photo.width), photo.height))
 
 
 def patches(photo: Image.Image, count: int, seed: int) -> Tensor:

@@ -80,8 +80,8 @@ class Faces:
     @cached_property
     def other(self) -> Generator:
         """A DCGAN trained on three photographs."""
-        parts = [photo_parts.part(p, 0.0, 1.0) for p in photo_parts.photographs().values()]
-        training = [photo_parts.patches(p, 500, 10 + k) for k, p in enumerate(parts)]
+        whole = [Image.open(p).convert("RGB") for p in photo_parts.photographs().values()]
+        training = [photo_parts.patches(p, 500, 10 + k) for k, p in enumerate(whole)]
         return train_gan(torch.cat(training), steps=self.steps, seed=0, width=16, batch_size=32)
 
     def photographs(self) -> list[Pixels]:
