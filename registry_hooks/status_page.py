@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment
 
+from flipad_ops.common.templates import environment
 from flipad_ops.common.version import __version__
 from registry_hooks.fit_jobs import FitQueue
 from registry_hooks.hook_settings import HookSettings
@@ -49,40 +50,48 @@ def render_status(fits: FitQueue, schedules: Sequence[Schedule], settings: HookS
     logs, work = Path(settings.logs), fits.waiting(SHOWN)
     times = scans.times()
     messages = NoticeQueue(fits.sessions, fits.clock).newest()
-    return _template().render(
-        counts=counts,
-        failed=fits.rows(FAILED, most=SHOWN),
-        work=work,
-        stages={row.id: last_line(row.log, logs) for row in work if row.state == RUNNING},
-        served=fits.rows(DONE, most=SHOWN),
-        more={
-            "failed": max(0, counts[FAILED] - SHOWN),
-            "work": max(0, counts[QUEUED] + counts[RUNNING] - SHOWN),
-            "served": max(0, counts[DONE] - SHOWN),
-        },
-        scans=scans.newest(limit=20),
-        schedules=[
-            (each, times.get(each.name), trend(scans.newest(each.name, TREND)))
-            for each in schedules
-        ],
-        unsent=[message for message in messages if message.state != DONE][:20],
-        config=settings.config_sha256(),
-        model_page=partial(model_page, settings.registry),
-        retry=lambda row: f"flipadops hooks retry {shlex.quote(row.uri)}",
-        now=time.time(),
-        code_version=__version__,
-        style=style(),
+    return (
+        _environment()
+        .get_template("status.html.j2")
+        .render(
+            counts=counts,
+            failed=fits.rows(FAILED, most=SHOWN),
+            work=work,
+            stages={row.id: last_line(row.log, logs) for row in work if row.state == RUNNING},
+            served=fits.rows(DONE, most=SHOWN),
+            more={
+                "failed": max(0, counts[FAILED] - SHOWN),
+                "work": max(0, counts[QUEUED] + counts[RUNNING] - SHOWN),
+                "served": max(0, counts[DONE] - SHOWN),
+            },
+            scans=scans.newest(limit=20),
+            schedules=[
+                (each, times.get(each.name), trend(scans.newest(each.name, TREND)))
+                for each in schedules
+            ],
+            unsent=[message for message in messages if message.state != DONE][:20],
+            config=settings.config_sha256(),
+            model_page=partial(model_page, settings.registry),
+            retry=lambda row: f"flipadops hooks retry {shlex.quote(row.uri)}",
+            now=time.time(),
+            code_version=__version__,
+            style=style(),
+        )
     )
 
 
 def render_scan(scan: Scan, before: Scan | None, found: Comparison | None) -> str:
     """One scan, and its findings beside those of an earlier one."""
-    return _template("scan.html.j2").render(
-        scan=scan,
-        before=before,
-        parts=None if found is None else found.parts(),
-        code_version=__version__,
-        style=style(),
+    return (
+        _environment()
+        .get_template("scan.html.j2")
+        .render(
+            scan=scan,
+            before=before,
+            parts=None if found is None else found.parts(),
+            code_version=__version__,
+            style=style(),
+        )
     )
 
 
@@ -138,21 +147,12 @@ def headers() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def style() -> str:
     """The style sheet, as it stands in the page."""
-    environment = Environment(loader=PackageLoader("registry_hooks", "."), autoescape=True)
-    return environment.get_template("status.css").render()
+    return _environment().get_template("status.css").render()
 
 
-@lru_cache(maxsize=2)
-def _template(name: str = "status.html.j2") -> Template:
-    environment = Environment(
-        loader=PackageLoader("registry_hooks", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"moment": _moment, "span": _span, "share": _share}
-    return environment.get_template(name)
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return environment("registry_hooks", moment=_moment, span=_span, share=_share)
 
 
 def _moment(seconds: float | None) -> str:

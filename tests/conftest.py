@@ -36,8 +36,8 @@ def toy_foreign() -> dict[str, ForeignImages]:
     }
 
 
-@pytest.fixture(scope="session")
-def toy_settings() -> FitSettings:
+def toy_fit_settings(max_negatives: int = 100) -> FitSettings:
+    """A fit of seconds."""
     return FitSettings(
         inversion=InversionSettings(max_iterations=40, tolerance=0.1),
         detector=DeepSadSettings(dim=8, epochs=4, batch_size=16, learning_rate=2e-3),
@@ -49,9 +49,14 @@ def toy_settings() -> FitSettings:
         students=1,
         student_steps=2,
         min_negatives=20,
-        max_negatives=100,
+        max_negatives=max_negatives,
         more_null=0,
     )
+
+
+@pytest.fixture(scope="session")
+def toy_settings() -> FitSettings:
+    return toy_fit_settings()
 
 
 @pytest.fixture(scope="session")

@@ -12,15 +12,12 @@ from pathlib import Path
 import torch
 
 from benchmarks.hook_parts.house import Service
-from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.attribution.serialisation import save_attributor
-from flipad_ops.detection import DeepSadSettings
 from flipad_ops.generators import SplitGenerator, split_generator
-from flipad_ops.inversion import InversionSettings
 from flipad_ops.samples.png import encode_png
-from tests.conftest import noise_images
+from tests.conftest import noise_images, toy_fit_settings
 from tests.generators.toys import dcgan16
 
 #: How a child of the service is told: a word of its command line.
@@ -35,20 +32,7 @@ def attributor(path: Path) -> None:
             "noise": ForeignImages(noise_images(200, seed=1)),
             "sibling": ForeignImages(_own(seed=1).sample(200, seed=1)),
         },
-        FitSettings(
-            inversion=InversionSettings(max_iterations=40, tolerance=0.1),
-            detector=DeepSadSettings(dim=8, epochs=4, batch_size=16, learning_rate=2e-3),
-            own_train=60,
-            own_calibration=40,
-            own_test=24,
-            anchor_samples=32,
-            channels=4,
-            students=1,
-            student_steps=2,
-            min_negatives=20,
-            max_negatives=400,
-            more_null=0,
-        ),
+        toy_fit_settings(max_negatives=400),
         equivalence_class=("toy/1",),
     )
     save_attributor(fitted.attributor, path)

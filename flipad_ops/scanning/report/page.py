@@ -11,9 +11,10 @@ from pathlib import PurePath
 from typing import Any, TextIO
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from flipad_ops.attribution.words_of_rates import counted
+from flipad_ops.common.templates import environment
 from flipad_ops.common.version import __version__
 from flipad_ops.samples.png import thumbnail_uri
 from flipad_ops.scanning.decisions.groups import most_telling, said_of
@@ -238,16 +239,7 @@ def _scale(exhibits: list[Exhibit]) -> float:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("flipad_ops.scanning.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = _number
-    environment.filters["counted"] = counted
-    return environment
+    return environment("flipad_ops.scanning.report", number=_number, counted=counted)
 
 
 def _number(value: float | None) -> str:
