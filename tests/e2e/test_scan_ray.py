@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from flipad_ops.attribution.fitting import FitResult
 from flipad_ops.attribution.foreign_images import ForeignImages
+from flipad_ops.attribution.scorer import label
 from flipad_ops.attribution.serialisation import save_attributor
 from flipad_ops.common.errors import EngineError
 from flipad_ops.generators import SplitGenerator
@@ -22,6 +25,7 @@ from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
+from flipad_ops.scanning.pipeline.joint import sharing_groups
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.scanning.ray.calls import ENDED_SCORERS, Call
 from flipad_ops.scanning.ray.ray_engine import RayEngine, RemoteSource
@@ -108,8 +112,16 @@ def test_rows_are_those_of_the_local_engine_bit_for_bit(
     toy_foreign: dict[str, ForeignImages],
     tmp_path: Path,
 ) -> None:
-    attributor = save_attributor(toy_fit.attributor, tmp_path / "attributor")
-    scorers = [from_folder(attributor, "cpu")]
+    one = toy_fit.attributor
+    median = float(np.median(one.calibration.own_scores))
+    stricter = replace(one.calibration, threshold=median)
+    facts = {**one.generator, "name": "other", "final_layer_sha256": one.layer.sha256()}
+    other = replace(one, calibration=stricter, generator=facts)
+    scorers = [
+        from_folder(save_attributor(attributor, tmp_path / name), "cpu")
+        for name, attributor in {"one": one, "other": other}.items()
+    ]
+    assert len(sharing_groups(scorers)) == 1
     images = torch.cat([toy_split.sample(30, seed=5), toy_foreign["sibling"].images[:40]])
     pictures = [
         encode_png((image.permute(1, 2, 0) * 255).round().byte().numpy()) for image in images
@@ -137,7 +149,8 @@ def test_rows_are_those_of_the_local_engine_bit_for_bit(
             for engine in (None, on(cluster, ship(scorers)))
         ]
     here, there = both
-    assert len(there.findings) == 72
+    assert len(there.findings) == 2 * 72
+    assert {row.attributor for row in rows(there) if row.attributed} == set(map(label, scorers))
     assert rows(there) == rows(here)
     assert decided(there) == decided(here)
     assert counted(there) == counted(here)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.common.errors import AttributorCorrupt, EngineError, UsageError
@@ -44,6 +45,11 @@ def worker(folder: Path, load: Callable[[str], list[Scorer]], version: str = __v
     return Worker(for_workers(request, "cpu"), load, "cpu", version)
 
 
+def all_of(count: int) -> NDArray[np.bool_]:
+    """Of a single attributor every score is wanted."""
+    return np.ones((1, count), bool)
+
+
 def test_reads_and_scores_what_a_lane_would(folder: Path) -> None:
     both: list[Scorer] = [DarkIsOurs(), DarkIsOurs((1, 8, 8), name="grey")]
     subject = worker(folder, lambda device: both)
@@ -57,7 +63,7 @@ def test_reads_and_scores_what_a_lane_would(folder: Path) -> None:
     expected = decode((folder / "3.png").read_bytes()).pixels.transpose(2, 0, 1)
     np.testing.assert_array_equal(pixels[0][3], expected)
     for lane, scorer in enumerate(both):
-        batch = subject.score(lane, [(0, 3), (0, 1)], pixels)
+        batch = subject.score(lane, [(0, 3), (0, 1)], all_of(2), pixels)[0]
         direct = Lane(scorer, SqliteLedger(), 2).score(pixels[lane][[3, 1]])
         np.testing.assert_array_equal(batch.score, direct.score)
 
@@ -65,10 +71,11 @@ def test_reads_and_scores_what_a_lane_would(folder: Path) -> None:
 def test_what_a_second_witness_says_and_costs_travels_with_the_scores(folder: Path) -> None:
     subject = worker(folder, lambda device: [Enlarger()])
     subject.start()
-    subject.lanes[0].batch_size = 2
+    subject.joints[0].batch_size = 2
     shades = np.stack([own_picture(n).transpose(2, 0, 1) for n in range(3)])
     bright = np.full((2, 3, 8, 8), 250, np.uint8)
-    batch = subject.score(0, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)], [shades], [bright])
+    picks = [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)]
+    batch = subject.score(0, picks, all_of(5), [shades], [bright])[0]
     arrived = pickle.loads(pickle.dumps(batch))
     assert [said is not None for said in arrived.testimony] == [True, False, True, False, True]
     assert {name: images for name, (images, _) in arrived.stages.items()} == {
@@ -84,9 +91,11 @@ def test_remembers_how_much_memory_there_is(folder: Path) -> None:
     _, pixels = subject.read(target, list(target.list())[:6])
     for _ in range(2):
         scorer.batches.clear()
-        assert len(subject.score(0, [(0, row) for row in range(4)], pixels).score) == 4
+        assert (
+            len(subject.score(0, [(0, row) for row in range(4)], all_of(4), pixels)[0].score) == 4
+        )
         assert scorer.batches == [2, 2]
-    assert subject.lanes[0].batch_size == 2
+    assert subject.joints[0].batch_size == 2
 
 
 def test_says_what_it_lacks_before_anything_looks_like_an_empty_folder(folder: Path) -> None:

@@ -24,7 +24,7 @@ from flipad_ops.scanning.outcome.saved import load_outcome
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import exit_code, summarise, summary_line, verdict
 from flipad_ops.scanning.outputs import output_format, write_outputs
-from flipad_ops.scanning.pipeline.lanes import join
+from flipad_ops.scanning.pipeline.batches import join
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.storage import open_target
 from tests.scanning.fakes import DarkIsOurs

@@ -17,8 +17,8 @@ from flipad_ops.scanning.outcome.carried_verdicts import CarriedVerdicts
 from flipad_ops.scanning.outcome.row_stream import Stream
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.verdicts import Verdicts
+from flipad_ops.scanning.pipeline.batches import summed
 from flipad_ops.scanning.pipeline.engine import Engine, local_engine
-from flipad_ops.scanning.pipeline.lanes import summed
 from flipad_ops.scanning.pipeline.work import Progress, Task
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
 

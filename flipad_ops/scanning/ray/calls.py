@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
 from flipad_ops.attribution.scorer import ScoreBatch
 from flipad_ops.scanning.pipeline.lanes import Members
 from flipad_ops.scanning.ray.ray_worker import Reading
@@ -126,26 +128,29 @@ class ReadCall:
 
 @dataclass(eq=False)
 class Image:
-    """One image of a batch, and the rows that wait for its score.
+    """One image of a batch, and the rows that wait for its scores.
 
     Parameters
     ----------
     row : int
         Its place among its entry's pixels.
+    members : sequence of lists of rows
+        Of each lane of the group; none where that lane has the score.
     """
 
     entry: Entry
     row: int
-    members: Members
+    sha256: str
+    members: Sequence[Members]
 
 
-class LaneEnd(Protocol):
-    """Where scores go: a `RemoteLane`."""
+class ScoresEnd(Protocol):
+    """Where scores go: a `RemoteGroup`."""
 
     number: int
 
-    def scored(self, images: Sequence[Image], batch: ScoreBatch) -> None:
-        """Take the scores."""
+    def scored(self, images: Sequence[Image], batches: Sequence[ScoreBatch]) -> None:
+        """Take the scores, a batch for each lane."""
         ...
 
     def lost(self, images: Sequence[Image], reason: str) -> None:
@@ -155,9 +160,9 @@ class LaneEnd(Protocol):
 
 @dataclass(eq=False)
 class ScoreCall:
-    """Score one batch of a lane."""
+    """Score one batch of a group of lanes."""
 
-    lane: LaneEnd
+    group: ScoresEnd
     images: Sequence[Image]
     deaths: int = 0
     #: How often its pixels were gone.
@@ -170,20 +175,22 @@ class ScoreCall:
         picks = [
             (sources.setdefault(_pixels(image), len(sources)), image.row) for image in self.images
         ]
+        wanted = np.array([[bool(rows) for rows in image.members] for image in self.images]).T
         score = actor.score.options(concurrency_group="score")
-        return score.remote(self.lane.number, picks, *(source.reference for source in sources))
+        references = (source.reference for source in sources)
+        return score.remote(self.group.number, picks, wanted, *references)
 
-    def done(self, value: ScoreBatch) -> None:
+    def done(self, value: Sequence[ScoreBatch]) -> None:
         """Hand the scores on."""
-        self.lane.scored(self.images, value)
+        self.group.scored(self.images, value)
 
     def split(self) -> Sequence[Call]:
         """Parts with an image at least."""
-        return [ScoreCall(self.lane, part) for part in _parts(self.images)]
+        return [ScoreCall(self.group, part) for part in _parts(self.images)]
 
     def fail(self) -> None:
         """Rows that say so."""
-        self.lane.lost(self.images, ENDED_SCORERS)
+        self.group.lost(self.images, ENDED_SCORERS)
 
 
 def _pixels(image: Image) -> Pixels:

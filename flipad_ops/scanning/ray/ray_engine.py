@@ -19,7 +19,7 @@ from flipad_ops.scanning.ray.calls import LOST, Call, Entry, Image, ReadCall, Sc
 from flipad_ops.scanning.ray.cluster import joined
 from flipad_ops.scanning.ray.crew import Crew
 from flipad_ops.scanning.ray.listing import Listing
-from flipad_ops.scanning.ray.ray_lanes import RemoteLane
+from flipad_ops.scanning.ray.ray_lanes import RemoteGroup, remote_lanes
 from flipad_ops.scanning.ray.ray_worker import Loader, Reading, Worker, for_workers
 from flipad_ops.storage.target import GONE
 
@@ -162,21 +162,21 @@ class RemoteSource:
             return
         call.losses += 1
         if call.losses > LOSSES:
-            call.lane.lost(call.images, LOST)
+            call.group.lost(call.images, LOST)
             return
-        lane = cast(RemoteLane, call.lane)
-        place, left = self.places[lane.number], [len(call.images)]
+        lanes = cast(RemoteGroup, call.group).lanes
+        place, left = self.places[self.work.lanes.index(lanes[0])], [len(call.images)]
         found: list[Image] = []
 
         def after(image: Image, fresh: Entry) -> None:
             left[0] -= 1
             reading = cast(Reading, fresh.reading)
             row = reading.fits[place] if reading.fits else ""
-            if reading.sha256 == image.members[0][0].sha256 and isinstance(row, int):
+            if reading.sha256 == image.sha256 and isinstance(row, int):
                 image.entry, image.row = fresh, row
                 found.append(image)
             else:
-                call.lane.lost([image], LOST)
+                call.group.lost([image], LOST)
             if left[0] == 0 and found:
                 call.images = found
                 self.crew.submit(call, first=True)
@@ -194,8 +194,7 @@ class RemoteWork(Work):
     """Rows into the ledger, batches to the crew."""
 
     def __init__(self, task: Task, crew: Crew) -> None:
-        lanes = [RemoteLane(task, number, crew.submit) for number in range(len(task.scorers))]
-        super().__init__(task, lanes)
+        super().__init__(task, remote_lanes(task, crew.submit))
         self.crew, self.stop = crew, task.stop
 
     def flush(self) -> None:

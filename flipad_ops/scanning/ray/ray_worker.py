@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flipad_ops.attribution.scorer import ScoreBatch, Scorer
 from flipad_ops.common.errors import EngineError, FlipadError
@@ -15,8 +16,8 @@ from flipad_ops.provenance import NOTHING, Stated
 from flipad_ops.samples.decoder import Decoded, Decoder
 from flipad_ops.samples.space import Values
 from flipad_ops.scanning.decisions.records import Row
-from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
-from flipad_ops.scanning.pipeline.lanes import Lane, Pixels, join
+from flipad_ops.scanning.pipeline.batches import Pixels, join
+from flipad_ops.scanning.pipeline.joint import Joint, sharing_groups
 from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
 from flipad_ops.scanning.pipeline.sizes import make_decoders, plumbing, sample_spaces
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
@@ -88,9 +89,9 @@ class Worker:
         except FlipadError as error:
             raise EngineError(f"Ray worker on {host}: {error}") from error
         self.spaces = sample_spaces(scorers)
-        # The ledger is the driver's; a lane here only scores.
-        self.lanes = [Lane(scorer, SqliteLedger(), self.request.batch_size) for scorer in scorers]
-        self.places = [self.spaces.index(lane.space) for lane in self.lanes]
+        groups = [[scorers[place] for place in places] for places in sharing_groups(scorers)]
+        self.joints = [Joint(group, self.request.batch_size) for group in groups]
+        self.places = [self.spaces.index(group[0].space) for group in groups]
         self.decoders = [_Lasting(decoder) for decoder in make_decoders(self.request, self.spaces)]
         return host
 
@@ -121,21 +122,33 @@ class Worker:
         ]
 
     def score(
-        self, lane: int, picks: Sequence[tuple[int, int]], *sources: list[Values]
-    ) -> ScoreBatch:
-        """Score one batch of the `lane`-th attributor.
+        self,
+        group: int,
+        picks: Sequence[tuple[int, int]],
+        wanted: NDArray[np.bool_],
+        *sources: list[Values],
+    ) -> list[ScoreBatch]:
+        """Score one batch of the `group`-th of the attributors' `sharing_groups`.
 
         Parameters
         ----------
-        picks : sequence of (source, row)
+        picks : sequence of (source, row), of length n
             Which images of `sources`, results of `read`.
+        wanted : (members, n) bool
+            Which member's score of which image is asked for.
+
+        Returns
+        -------
+        list of ScoreBatch
+            One per member, over its wanted images.
         """
-        subject, place = self.lanes[lane], self.places[lane]
+        subject, place = self.joints[group], self.places[group]
         pixels = np.stack([sources[source][place][row] for source, row in picks])
         # A smaller size than the driver's is what memory turned out to allow.
-        starts = range(0, len(pixels), subject.batch_size)
         size = subject.batch_size
-        return join([subject.score(pixels[start : start + size]) for start in starts])
+        parts = [slice(start, start + size) for start in range(0, len(pixels), size)]
+        batches = [subject.score(pixels[part], wanted[:, part]) for part in parts]
+        return [join(member) for member in zip(*batches, strict=True)]
 
 
 class _Lasting:
