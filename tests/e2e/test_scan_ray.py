@@ -25,7 +25,7 @@ from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.summary import summarise
-from flipad_ops.scanning.pipeline.joint import sharing_groups
+from flipad_ops.scanning.pipeline.joint_scorers import sharing_groups
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.scanning.ray.calls import ENDED_SCORERS, Call
 from flipad_ops.scanning.ray.ray_engine import RayEngine, RemoteSource

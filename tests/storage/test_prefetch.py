@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from flipad_ops.storage.prefetch import ahead
+from flipad_ops.storage.prefetch import Ahead
 
 
 def test_same_items_in_the_same_order() -> None:
-    assert list(ahead(iter(range(100)))) == list(range(100))
-    assert list(ahead([])) == []
+    assert list(Ahead(iter(range(100)))) == list(range(100))
+    assert list(Ahead([])) == []
 
 
 def test_an_error_comes_after_what_was_before_it() -> None:
@@ -20,7 +20,7 @@ def test_an_error_comes_after_what_was_before_it() -> None:
         yield 1
         raise OSError("gone")
 
-    found = ahead(broken())
+    found = Ahead(broken())
     assert next(found) == 1
     with pytest.raises(OSError, match="gone"):
         next(found)
@@ -34,7 +34,7 @@ def test_the_next_item_is_taken_before_it_is_asked_for() -> None:
         second.set()
         yield 2
 
-    found = ahead(items())
+    found = Ahead(items())
     assert next(found) == 1
     assert second.wait(30)
     assert list(found) == [2]
@@ -49,11 +49,28 @@ def test_it_stops_taking_when_closed() -> None:
             yield 1
 
     before = threading.active_count()
-    found = ahead(endless(), depth=3)
+    found = Ahead(endless(), depth=3)
     next(found)
-    found.close()  # type: ignore[attr-defined]
+    found.close()
     for thread in threading.enumerate():
-        if thread.name.endswith("(work)"):
+        if thread.name == "ahead":
             thread.join(10)
     assert threading.active_count() <= before
     assert len(taken) <= 6
+
+
+def test_it_begins_at_once_and_ends_when_nobody_holds_it() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless() -> Iterator[int]:
+        begun.set()
+        try:
+            while True:
+                yield 1
+        finally:
+            ended.set()
+
+    found = Ahead(endless())
+    assert begun.wait(30)
+    del found
+    assert ended.wait(30)

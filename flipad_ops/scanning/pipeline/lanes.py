@@ -19,7 +19,7 @@ from flipad_ops.attribution.scorer import (
 from flipad_ops.scanning.decisions.records import Row, replace_row
 from flipad_ops.scanning.ledger.ledger import Ledger, Scored
 from flipad_ops.scanning.pipeline.batches import Pixels, flags, out_of_memory, summed
-from flipad_ops.scanning.pipeline.joint import Joint
+from flipad_ops.scanning.pipeline.joint_scorers import Joint
 
 #: Rows with the same content, each with its position in the listing.
 Members = list[tuple[Row, int]]

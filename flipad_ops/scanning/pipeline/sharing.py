@@ -11,7 +11,7 @@ from flipad_ops.attribution.scorer import Scorer
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.pipeline.batches import Pixels
-from flipad_ops.scanning.pipeline.joint import Joint, sharing_groups
+from flipad_ops.scanning.pipeline.joint_scorers import Joint, sharing_groups
 from flipad_ops.scanning.pipeline.lanes import Lane, Members
 
 

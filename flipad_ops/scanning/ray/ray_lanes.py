@@ -8,7 +8,7 @@ from typing import Any
 
 from flipad_ops.attribution.scorer import ScoreBatch
 from flipad_ops.scanning.decisions.records import Row, replace_row
-from flipad_ops.scanning.pipeline.joint import sharing_groups
+from flipad_ops.scanning.pipeline.joint_scorers import sharing_groups
 from flipad_ops.scanning.pipeline.lanes import Lane, Members
 from flipad_ops.scanning.pipeline.work import Task
 from flipad_ops.scanning.ray.calls import Call, Entry, Image, ScoreCall

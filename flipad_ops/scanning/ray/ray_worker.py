@@ -17,7 +17,7 @@ from flipad_ops.samples.decoder import Decoded, Decoder
 from flipad_ops.samples.space import Values
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.pipeline.batches import Pixels, join
-from flipad_ops.scanning.pipeline.joint import Joint, sharing_groups
+from flipad_ops.scanning.pipeline.joint_scorers import Joint, sharing_groups
 from flipad_ops.scanning.pipeline.pipeline import Fetched, Pipeline
 from flipad_ops.scanning.pipeline.sizes import make_decoders, plumbing, sample_spaces
 from flipad_ops.scanning.plan.scan_plan import ScanPlan

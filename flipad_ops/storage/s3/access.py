@@ -83,6 +83,7 @@ class S3Access:
             connect_timeout=10,
             read_timeout=120,
             retries={"mode": "standard", "max_attempts": 7},
+            max_pool_connections=64,  # listings side by side, and reads beside them
             signature_version=UNSIGNED if provider is None else None,
         )
         client.meta.events.register("before-parse.s3.ListObjectsV2", take_items)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast
+from urllib.parse import unquote_plus
 
 from flipad_ops.common.errors import (
     ImageTooLarge,
@@ -21,15 +22,18 @@ from flipad_ops.common.errors import (
     TargetError,
     UsageError,
 )
-from flipad_ops.storage.prefetch import ahead
+from flipad_ops.storage.prefetch import Ahead
 from flipad_ops.storage.s3.access import S3Access
 from flipad_ops.storage.s3.encodings import decoded
 from flipad_ops.storage.s3.failures import code_of, explain, is_final
 from flipad_ops.storage.s3.list_pages import ITEMS
+from flipad_ops.storage.s3.walk import walk
 from flipad_ops.storage.target import GONE, Content, Item
 
 T = TypeVar("T")
 
+#: Objects in a page of a listing, the most that S3 gives.
+PAGE = 1000
 #: Reads of one object, when the connection breaks in its middle.
 TRIES = 3
 #: Empty, `.` and `..` as parts, and control characters: obstore refuses them or drops slashes.
@@ -83,9 +87,41 @@ class Bucket:
             return self._client
 
     def list(self, prefix: str) -> Iterator[Item]:
-        """Every object whose key starts so, in key order; raises TargetError."""
-        for page in ahead(self._pages(prefix, 1000)):
+        """Every object whose key starts so, by name; raises TargetError."""
+        for page in Ahead(walk(self, prefix)):
             yield from page
+
+    def pages(self, prefix: str, most: int = PAGE) -> Iterator[Sequence[Item]]:
+        """Every object whose key starts so, as the server gives them; raises TargetError."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        pages = self.client().get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix, PaginationConfig={"PageSize": most},
+            # Were it to ask for this itself, botocore would make up keys for what is no UTF-8.
+            EncodingType="url",
+        )  # fmt: skip
+        try:
+            for page in pages:
+                self._notice(page)
+                yield page[ITEMS]
+        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+            raise TargetError(explain(error, f"s3://{self.name}/{prefix}")) from error
+
+    def level(self, prefix: str) -> tuple[Sequence[str], Sequence[Item]] | None:
+        """Prefixes of the folders right below, and the objects there; None for more than a page."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            page = self.client().list_objects_v2(
+                Bucket=self.name, Prefix=prefix, Delimiter="/", EncodingType="url", MaxKeys=PAGE
+            )
+        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+            raise TargetError(explain(error, f"s3://{self.name}/{prefix}")) from error
+        found = [
+            unquote_plus(each["Prefix"], errors="surrogateescape")
+            for each in page.get("CommonPrefixes", ())
+        ]
+        return None if page["IsTruncated"] else (found, page[ITEMS])
 
     def folders(self, prefix: str) -> builtins.list[str]:
         """Names of the folders right below a prefix, the first thousand; none where nobody may
@@ -100,7 +136,7 @@ class Bucket:
 
     def one(self, key: str) -> Item | None:
         """The object as it is listed; None if it is not. Raises TargetError."""
-        first = next(self._pages(key, 1))
+        first = next(self.pages(key, 1))
         return first[0] if first and first[0].key == key else None
 
     def read(self, key: str, max_bytes: int) -> Content:
@@ -140,21 +176,6 @@ class Bucket:
                         yield decoded(data, answer.get("ContentEncoding", ""), max_bytes)
         except (BotoCoreError, ClientError, OSError) as error:
             raise TargetError(f"Versions of s3://{self.name}/{key}: {error}.") from error
-
-    def _pages(self, prefix: str, most: int) -> Iterator[Sequence[Item]]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        pages = self.client().get_paginator("list_objects_v2").paginate(
-            Bucket=self.name, Prefix=prefix, PaginationConfig={"PageSize": most},
-            # Were it to ask for this itself, botocore would make up keys for what is no UTF-8.
-            EncodingType="url",
-        )  # fmt: skip
-        try:
-            for page in pages:
-                self._notice(page)
-                yield page[ITEMS]
-        except (BotoCoreError, ClientError, OSError, ValueError) as error:
-            raise TargetError(explain(error, f"s3://{self.name}/{prefix}")) from error
 
     def _read_slowly(self, key: str, max_bytes: int) -> Content:
         answer = self.client().get_object(Bucket=self.name, Key=key)

@@ -23,7 +23,7 @@ from flipad_ops.registry.scorers import LoadedScorer, from_folder
 from flipad_ops.samples.png import encode_png
 from flipad_ops.scanning.decisions.records import Row
 from flipad_ops.scanning.ledger.sqlite_ledger import SqliteLedger
-from flipad_ops.scanning.pipeline.joint import score_together, sharing_groups
+from flipad_ops.scanning.pipeline.joint_scorers import score_together, sharing_groups
 from flipad_ops.scanning.pipeline.lanes import NO_SCORE
 from flipad_ops.scanning.pipeline.run import ScanPlan, run_scan
 from flipad_ops.scanning.pipeline.sharing import make_lanes
