@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
-from flipad_ops.attribution.scorer import ScoreBatch
+from flipad_ops.attribution.scorer import ScoreBatch, Scorer
 from flipad_ops.scanning.decisions.records import Row, replace_row
+from flipad_ops.scanning.ledger.ledger import Ledger
 from flipad_ops.scanning.pipeline.joint_scorers import sharing_groups
-from flipad_ops.scanning.pipeline.lanes import Lane, Members
+from flipad_ops.scanning.pipeline.lanes import Members
+from flipad_ops.scanning.pipeline.sharing import Group, SharingLane
 from flipad_ops.scanning.pipeline.work import Task
 from flipad_ops.scanning.ray.calls import Call, Entry, Image, ScoreCall
 
@@ -25,38 +26,46 @@ def remote_lanes(task: Task, submit: Callable[[Call], None]) -> list[RemoteLane]
     """
     lanes: dict[int, RemoteLane] = {}
     for number, places in enumerate(sharing_groups(task.scorers)):
-        group = RemoteGroup(number, task.request.batch_size, submit)
-        lanes |= {place: RemoteLane(task, place, group) for place in places}
+        members = [task.scorers[place] for place in places]
+        group = RemoteGroup(number, members, task.request.batch_size, submit)
+        lanes |= {place: RemoteLane(task.scorers[place], task.ledger, group) for place in places}
     return [lanes[place] for place in range(len(task.scorers))]
 
 
-class RemoteGroup:
-    """Lanes that are scored together, or a single one.
+class RemoteGroup(Group):
+    """Lanes that are scored together, or a single one; in place of pixels it has (entry, row).
 
     Parameters
     ----------
     number : int
         Of the group, as `sharing_groups` counts them.
-    batch_size : int
-        Images that at least one lane waits for.
+    scorers, batch_size
+        As of `Group`.
     submit : callable
         Takes a call to be run.
     """
 
-    def __init__(self, number: int, batch_size: int, submit: Callable[[Call], None]) -> None:
-        self.number, self.batch_size = number, batch_size
-        self.lanes: list[RemoteLane] = []
-        self.images: dict[str, tuple[Entry, int]] = {}
-        self._submit = submit
+    lanes: list[RemoteLane]  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        number: int,
+        scorers: Sequence[Scorer],
+        batch_size: int,
+        submit: Callable[[Call], None],
+    ) -> None:
+        super().__init__(scorers, batch_size)
+        self.number, self._submit = number, submit
 
     def flush(self) -> None:
         """Send off what is waiting in any lane."""
         if not self.images:
             return
-        waiting = [lane.take_off() for lane in self.lanes]
+        waiting = [lane.empty() for lane in self.lanes]
+        places = cast("dict[str, tuple[Entry, int]]", self.images)
         images = [
             Image(entry, row, sha256, [rows.get(sha256, []) for rows in waiting])
-            for sha256, (entry, row) in self.images.items()
+            for sha256, (entry, row) in places.items()
         ]
         self.images.clear()
         self._submit(ScoreCall(self, images))
@@ -74,46 +83,25 @@ class RemoteGroup:
             lane.lost([image.members[place] for image in images if image.members[place]], reason)
 
 
-class RemoteLane(Lane):
-    """Composes batches with its group; in place of pixels it has (entry, row).
+class RemoteLane(SharingLane):
+    """Composes batches with its group."""
 
-    Parameters
-    ----------
-    task : Task
-    number : int
-        Of the scorer.
-    group : RemoteGroup
-    """
-
-    def __init__(self, task: Task, number: int, group: RemoteGroup) -> None:
-        super().__init__(task.scorers[number], task.ledger, sys.maxsize)
-        self.group = group
+    def __init__(self, scorer: Scorer, ledger: Ledger, group: RemoteGroup) -> None:
+        super().__init__(scorer, ledger, group)
         self._flying: dict[str, Members] = {}
-        group.lanes.append(self)
 
     def add(self, row: Row, position: int, pixels: Any) -> None:
-        """Take one image; a full batch is sent off as the next image comes. The same bytes as in a
-        batch under way wait for that one's score."""
-        flying, group = self._flying.get(row.sha256), self.group
-        if flying is not None:
+        """Take one image; the same bytes as in a batch under way wait for that one's score."""
+        flying = self._flying.get(row.sha256)
+        if flying is None:
+            super().add(row, position, pixels)
+        else:
             flying.append((row, position))
-            return
-        if len(group.images) >= group.batch_size and row.sha256 not in group.images:
-            group.flush()
-        super().add(row, position, pixels)
-        if row.sha256 in self._pixels:
-            group.images.setdefault(row.sha256, pixels)
 
-    def flush(self) -> None:
-        """Send off what is waiting in the group."""
-        self.group.flush()
-
-    def take_off(self) -> dict[str, Members]:
-        """Give away what is waiting."""
-        rows = dict(self._rows)
+    def empty(self) -> dict[str, Members]:
+        """Give away what is waiting, and remember it."""
+        rows = super().empty()
         self._flying |= rows
-        self._pixels.clear()
-        self._rows.clear()
         return rows
 
     def land(self, rows: Sequence[Members]) -> None:
