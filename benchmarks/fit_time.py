@@ -9,18 +9,12 @@ One zoo target from nothing on one thread, with real images as the only foreign 
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import torch
-
 from benchmarks.frame.results import RESULTS, machine, write_json
-from benchmarks.quality_parts.material import load_target
-from benchmarks.quality_time import SIZES, Point, measure
-from benchmarks.zoo.train import cache_folder
+from benchmarks.quality_time import Point, asked, measure
 
 NAME = "fit_time"
 
@@ -37,13 +31,7 @@ def figures(point: dict[str, Any], prefix: str = "default") -> dict[str, float]:
 
 def main() -> None:
     """Run and write."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--target", type=int, default=0, help="seed of the zoo's DCGAN")
-    parser.add_argument("--zoo", type=Path, help="where the zoo's checkpoints lie")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    target = load_target(options.target, cache_folder(options.zoo), SIZES)
+    options, target = asked(__doc__ or "")
     point = measure(Point("default"), target)
     summary = figures(point)
     earlier = json.loads((RESULTS / "quality_time.json").read_text(encoding="utf-8"))["points"]

@@ -105,15 +105,22 @@ def write_plot(points: list[dict[str, Any]], path: Path) -> None:
         axes.legend(fontsize="small")
 
 
-def main() -> None:
-    """Run all points and write."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def asked(doc: str) -> tuple[argparse.Namespace, Target]:
+    """Options (target, zoo, out) of a benchmark that `doc` describes, and the zoo's target; from
+    now on torch has one thread."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--target", type=int, default=0, help="seed of the zoo's DCGAN")
     parser.add_argument("--zoo", type=Path, help="where the zoo's checkpoints lie")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     target = load_target(options.target, cache_folder(options.zoo), SIZES)
+    return options, target
+
+
+def main() -> None:
+    """Run all points and write."""
+    options, target = asked(__doc__ or "")
     points: list[dict[str, Any]] = []
     for point in POINTS:
         points.append(measure(point, target))

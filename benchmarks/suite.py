@@ -28,7 +28,7 @@ TESTS = re.compile(r"^=+ (.*(?:passed|failed).*) in ([\d.]+)s", re.MULTILINE)
 def figures(log: str) -> dict[str, Any]:
     """Of a run's output, flat: seconds of each part and of the tests, and how many there were."""
     parts = {f"{name.replace(' ', '_')}_seconds": int(s) for name, s in PART.findall(log)}
-    told = {**parts, "seconds": parts.pop("whole_seconds", None)}
+    told = {**parts, "seconds": parts.get("whole_seconds")}
     for counts, seconds in TESTS.findall(log):
         told |= {word: int(number) for number, word in COUNT.findall(counts)}
         told["tests_seconds"] = float(seconds)

@@ -109,30 +109,16 @@ class Bucket:
 
     def level(self, prefix: str) -> tuple[Sequence[str], Sequence[Item]] | None:
         """Prefixes of the folders right below, and the objects there; None for more than a page."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            page = self.client().list_objects_v2(
-                Bucket=self.name, Prefix=prefix, Delimiter="/", EncodingType="url", MaxKeys=PAGE
-            )
-        except (BotoCoreError, ClientError, OSError, ValueError) as error:
-            raise TargetError(explain(error, f"s3://{self.name}/{prefix}")) from error
-        found = [
-            unquote_plus(each["Prefix"], errors="surrogateescape")
-            for each in page.get("CommonPrefixes", ())
-        ]
-        return None if page["IsTruncated"] else (found, page[ITEMS])
+        page = self._level(prefix)
+        return None if page["IsTruncated"] else (_folders(page), page[ITEMS])
 
     def folders(self, prefix: str) -> builtins.list[str]:
         """Names of the folders right below a prefix, the first thousand; none where nobody may
         list there."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
-            page = self.client().list_objects_v2(Bucket=self.name, Prefix=prefix, Delimiter="/")
-        except (BotoCoreError, ClientError, OSError):
+            return [folder[len(prefix) : -1] for folder in _folders(self._level(prefix))]
+        except TargetError:
             return []
-        return [each["Prefix"][len(prefix) : -1] for each in page.get("CommonPrefixes", ())]
 
     def one(self, key: str) -> Item | None:
         """The object as it is listed; None if it is not. Raises TargetError."""
@@ -177,6 +163,18 @@ class Bucket:
         except (BotoCoreError, ClientError, OSError) as error:
             raise TargetError(f"Versions of s3://{self.name}/{key}: {error}.") from error
 
+    def _level(self, prefix: str) -> Mapping[str, Any]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        client = self.client()
+        try:
+            page: Mapping[str, Any] = client.list_objects_v2(
+                Bucket=self.name, Prefix=prefix, Delimiter="/", EncodingType="url", MaxKeys=PAGE
+            )
+        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+            raise TargetError(explain(error, f"s3://{self.name}/{prefix}")) from error
+        return page
+
     def _read_slowly(self, key: str, max_bytes: int) -> Content:
         answer = self.client().get_object(Bucket=self.name, Key=key)
         with answer["Body"] as body:
@@ -190,6 +188,11 @@ class Bucket:
         region = page["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", "")
         if region and self._store is None:
             self.access = replace(self.access, region=region)
+
+
+def _folders(page: Mapping[str, Any]) -> builtins.list[str]:
+    found = page.get("CommonPrefixes", ())
+    return [unquote_plus(each["Prefix"], errors="surrogateescape") for each in found]
 
 
 def ask(
