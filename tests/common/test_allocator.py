@@ -12,8 +12,9 @@ import pytest
 from flipad_ops.common.allocator import loaded_left_alone
 
 PROGRAM = """
-import resource, sys
+import ctypes, resource, sys
 import numpy as np
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: huge pages come by chance
 from flipad_ops.common.allocator import freed_memory_kept, keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
