@@ -19,9 +19,14 @@ import torch
 
 from benchmarks.frame.results import RESULTS, machine, write_json
 from benchmarks.real_parts.page import page
-from benchmarks.real_parts.subjects import PER_ORIGIN, SUBJECTS, Subject, photographs
+from benchmarks.real_parts.subjects import SUBJECTS, Subject, photographs
 from benchmarks.regeneration_parts.field import Field, Row, fit_reported, kept_fit, verdict_rows
-from benchmarks.regeneration_parts.photo_fits import FIT_FOREIGN, TEST_FOREIGN, with_detail
+from benchmarks.regeneration_parts.photo_fits import (
+    FIT_FOREIGN,
+    PER_ORIGIN,
+    TEST_FOREIGN,
+    with_detail,
+)
 from benchmarks.zoo.train import cache_folder
 from tests.docs.forms_table import CONVERT, NO, SECTIONS, TOLD, YES
 
@@ -48,7 +53,8 @@ def rows_of(name: str, subject: Subject, field: Field) -> list[Row]:
         fitted, {**sets, "photographs": images}, {**facts, "photographs": of}, generator=name
     )
     shown = {"cpu_s_of_fit": fitted.facts["cpu_s"], "ending": str(generator.ending or ""),
-             "range": [generator.output_map.low, generator.output_map.high]}  # fmt: skip
+             "range": [generator.output_map.low, generator.output_map.high],
+             "second_witness": fitted.both.second_witness}  # fmt: skip
     return [{**row, **shown} for row in rows]
 
 

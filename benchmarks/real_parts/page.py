@@ -24,6 +24,8 @@ def page(result: dict[str, Any]) -> str:
             f"| {row['generator']} | {row['kind']} | {row['images']} | {row['attributed']} "
             f"| {low:.1%} to {high:.1%} | {row['without_second']} |\n"
         )
+    said = {row["generator"]: row.get("second_witness", "") for row in result["rows"]}
+    lines += [f"\n{name}: {told}\n" for name, told in said.items() if "left out" in told]
     lines.append("\n| figure | |\n|---|---|\n")
     lines += [f"| {name} | {value} |\n" for name, value in result["summary"].items()]
     return f"{HEAD}{''.join(lines)}\nMachine: {result['machine']}.\n"

@@ -22,16 +22,14 @@ from benchmarks.regeneration_parts.photo_fits import (
 )
 from benchmarks.regeneration_parts.photographs import patches
 from benchmarks.regeneration_parts.upscalers import Upscaling, esrgan_slim
-from flipad_ops.attribution.fit_settings import FitSettings, recipe
+from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.generators import SplitGenerator, quantise, split_generator
 
 SIZE, SEED = 64, 717_171
-#: Patches of each origin among the foreign images, where a fit has the whole recipe.
-PER_ORIGIN = 24
-#: Own training samples; own and foreign calibration images of the second witness: a fifth of the
-#: default's, where a search takes seconds.
-FEWER = (400, 60, 24)
+#: Own training samples; own and foreign calibration images of the second witness: two fifths of the
+#: default's, and a fifth where a search takes seconds.
+MANY, FEWER = (600, 120, 60), (400, 60, 24)
 _UNSEEN = "unseen"
 
 Images = Mapping[str, Tensor]
@@ -70,8 +68,8 @@ def photographs(part: Any, shape: tuple[int, ...], each: int, seed: int) -> Fore
     return ForeignImages(grey(images) if shape[0] == 1 else images, names)
 
 
-def _whole(field: Field) -> FitSettings:
-    return field.smaller(recipe("default"))
+def _many(field: Field) -> FitSettings:
+    return photo_settings(field, *MANY)
 
 
 def _fewer(field: Field) -> FitSettings:
@@ -85,7 +83,7 @@ def _unconditional(
         named = {"own": made, **siblings}
         return {name: each().sample(count, SEED) for name, each in named.items()}, {}
 
-    return Subject(_whole, lambda settings: made(), tested)
+    return Subject(_many, lambda settings: made(), tested)
 
 
 def _wgan() -> SplitGenerator:

@@ -77,7 +77,7 @@ class Fitted:
     Parameters
     ----------
     both : Attributor
-        Its second witness speaks.
+        Its second witness speaks, if the fit left it in.
     first : Attributor
         The same without its generator: the first witness alone, as the product was before.
     facts : dict
@@ -108,7 +108,8 @@ def kept_fit(
         (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
         said(f"fit {name}: {json.dumps(facts)}")
     both, first = load_attributor(folder), load_attributor(folder)
-    both.bring(generator)
+    if both.regeneration is not None:
+        both.bring(generator)
     return Fitted(both, first, json.loads((folder / FACTS).read_text(encoding="utf-8")))
 
 

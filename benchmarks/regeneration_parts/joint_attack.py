@@ -21,7 +21,7 @@ from benchmarks.adversary_parts.unrolled import rounded
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.generators import quantise
 from flipad_ops.regeneration.alterations import apply_filter, best_filter, place
-from flipad_ops.regeneration.judge import measures
+from flipad_ops.regeneration.measures import measures
 from flipad_ops.regeneration.observation import PixelBox
 from flipad_ops.regeneration.regenerator import Regenerator
 from flipad_ops.regeneration.remade_batch import Remade

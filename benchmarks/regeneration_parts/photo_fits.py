@@ -13,7 +13,7 @@ from benchmarks.regeneration_parts.field import Field, Row
 from benchmarks.regeneration_parts.photographs import origins, patches
 from flipad_ops.attribution.fit_settings import FitSettings, recipe
 from flipad_ops.attribution.foreign_images import ForeignImages
-from flipad_ops.regeneration.judge import flat
+from flipad_ops.regeneration.measures import flat
 from flipad_ops.regeneration.observation import PixelBox
 
 #: Seeds of patches: of own inputs and of photographs in the fit, of own inputs and photographs

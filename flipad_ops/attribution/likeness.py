@@ -21,7 +21,7 @@ from flipad_ops.attribution.scorer import Likeness
 from flipad_ops.attribution.two_witnesses import at_once
 from flipad_ops.common.errors import AttributorError
 from flipad_ops.generators import SplitGenerator
-from flipad_ops.regeneration.judge import decibels
+from flipad_ops.regeneration.measures import decibels
 from flipad_ops.regeneration.observation import PixelBox
 from flipad_ops.regeneration.refinement import Guess, Search
 from flipad_ops.regeneration.ridge_guess import ridge_guess, small

@@ -40,10 +40,10 @@ EXTENDED = 5
 #: Written where the detector has a view that is not in every version: it names such views.
 VIEWED = 6
 #: Written where there is a second witness, without which an older reader would decide otherwise; 7
-#: and 8, never released, had judges of other measures.
-REMADE = 9
+#: and 8, never released, had judges of other measures; 9 knew no distance that counts as nothing.
+REMADE, REMADE_9 = 10, 9
 #: Formats that can be read; 3 has no view of lossy files.
-READABLE = (3, FORMAT, EXTENDED, VIEWED, REMADE)
+READABLE = (3, FORMAT, EXTENDED, VIEWED, REMADE_9, REMADE)
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -213,10 +213,14 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
 def _regeneration(
     fields: Mapping[str, Any], tensors: Mapping[str, Tensor], sample_shape: tuple[int, ...]
 ) -> WitnessModel | None:
-    if fields["format"] < REMADE:
+    if fields["format"] < REMADE_9:
         return None
     model = WitnessModel.empty(fields["regeneration"], sample_shape)
-    model.load_state_dict(_under("regeneration.", tensors))
+    stored = _under("regeneration.", tensors)
+    if fields["format"] == REMADE_9:
+        fresh = model.state_dict()
+        stored |= {name: fresh[name] for name in fresh if name.endswith(".nothing")}
+    model.load_state_dict(stored)
     return model
 
 

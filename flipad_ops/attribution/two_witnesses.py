@@ -28,8 +28,8 @@ from flipad_ops.attribution.testimony import Testimony, Witnesses, pack_latent
 from flipad_ops.common.errors import AttributorError
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.alterations import SIDE, apply_filter, place, resample
-from flipad_ops.regeneration.judge import decibels
 from flipad_ops.regeneration.laps import LAPS
+from flipad_ops.regeneration.measures import decibels
 from flipad_ops.regeneration.observation import compressed
 from flipad_ops.regeneration.refinement import Search
 from flipad_ops.regeneration.regeneration_settings import RegenerationSettings

@@ -41,7 +41,7 @@ class Searcher(Protocol):
         ...
 
     def measured(self, trail: Trail, way: int, chosen: Tensor) -> Tensor:
-        """`judge.measures`."""
+        """`measures`."""
         ...
 
 
@@ -54,7 +54,7 @@ def insist(
     searcher: Searcher, trail: Trail, way: int, chosen: Tensor, every: bool = False
 ) -> Tensor:
     """Where it `goes_on`, search on for those of the chosen, (n,) bool, near the limit that the
-    judge refuses, or, for a calibration, for `every` one near it.
+    judge refuses, or, for a calibration, for `every` one near it that was not made exactly.
 
     Returns
     -------
@@ -65,8 +65,7 @@ def insist(
     measured = searcher.measured(trail, way, chosen)
     for _ in range(LAPS if goes_on(searcher, way) else 0):
         again = (judge.beyond(measured) - judge.limit).abs() <= NEAR
-        if not every:
-            again = again & (judge(measured) > 0)
+        again = again & (~judge.exact(measured) if every else judge(measured) > 0)
         if not bool(again.any()):
             break
         some = torch.zeros_like(chosen)

@@ -17,8 +17,8 @@ from flipad_ops.regeneration.alterations import (
     resample,
     undo_place,
 )
-from flipad_ops.regeneration.judge import MEASURES, blurred, decibels, measures, which_flat
 from flipad_ops.regeneration.laps import insist
+from flipad_ops.regeneration.measures import MEASURES, blurred, decibels, measures, which_flat
 from flipad_ops.regeneration.observation import FileBox, Observation, compressed
 from flipad_ops.regeneration.refinement import Guess, Search
 from flipad_ops.regeneration.remade_batch import Remade
@@ -172,7 +172,7 @@ class Regenerator:
 
     @torch.no_grad()
     def measured(self, trail: Trail, way: int, chosen: Tensor, files: bool = True) -> Tensor:
-        """`judge.measures` of the chosen images, (chosen, MEASURES) float64."""
+        """`measures` of the chosen images, (chosen, MEASURES) float64."""
         parts = [torch.empty(0, MEASURES, dtype=torch.float64, device=trail.pixels.device)]
         for rows in torch.split(chosen.nonzero()[:, 0], self.search.batch):
             if not len(rows):

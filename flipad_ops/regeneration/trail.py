@@ -21,7 +21,7 @@ class Trail:
     quality : Tensor, int64, (n,)
         Of the JPEG file that an image shows, if that is used; 0 otherwise.
     blurred : Tensor, float64, (n,)
-        See `judge.blurred`.
+        See `measures.blurred`.
     guesses : list of Guess
         Plain, placed.
     excess : Tensor, float64, (2, n)

@@ -14,13 +14,19 @@ from flipad_ops.regeneration.witness_model import STAGES
 FPR = 0.02
 #: Lines by way of searching: images as they are; with zoom, shift and filter.
 LEVELS = (Level(0.01, 0.005, 0.005, 6.0, FPR), Level(0.04, 0.005, 0.005, 6.0, FPR))
-#: Of rich latents: images without trace of a lossy file, which come all the way; JPEG files, which
-#: do not, and are found only where the others are not.
-RICH_LEVELS = (Level(0.005, 0.005, 0.015, 0.0, FPR), Level(0.04, 0.02, 0.015, 0.0, FPR))
-#: Of looks on the way; and how far beyond, in units of the margin, an image is dropped there. The
-#: second way is the dear one: among photographs those that come so far are smooth, and many.
-EARLY = (Level(0.005, 0.005, 0.005, 1.0), Level(0.01, 0.01, 0.005, 1.0))
-MARGIN = (0.25, 0.0)
+#: Squared pixels that count as nothing where an image has to be made as it is: a thirteenth of what
+#: rounding to 8 bits costs. Own images come below, each by as much as chance has it; others never.
+EXACT = 1e-7
+#: Of rich latents: images without trace of a lossy file, which come all the way, so that the line
+#: has room; JPEG files, which do not, and are found only where the others are not.
+RICH_LEVELS = (
+    Level(0.005, 0.005, 0.005, 2.0, FPR, slack=0.5, nothing=EXACT),
+    Level(0.04, 0.02, 0.015, 0.0, FPR),
+)
+#: Of looks on the way. The second way is the dear one: among photographs those that come so far are
+#: smooth, and many.
+EARLY = (Level(0.005, 0.005, 0.005, 1.0, slack=0.25), Level(0.01, 0.01, 0.005, 1.0))
+RICH_EARLY = (Level(0.005, 0.005, 0.005, 3.0, slack=0.5), EARLY[1])
 #: A judge of fewer own or other images is left as it was and refuses everything.
 LEAST = 12
 
@@ -42,7 +48,9 @@ def calibrate_witness(
         More own images of all these kinds, for the sieve; in any order.
     """
     model, record = regenerator.model, []
-    levels = RICH_LEVELS if regenerator.rich else LEVELS
+    levels, early_levels = LEVELS, EARLY
+    if regenerator.rich:
+        levels, early_levels = RICH_LEVELS, RICH_EARLY
     if model.sieve is not None:
         model.sieve.fit(sieved)
     for way, level in enumerate(levels):
@@ -51,8 +59,7 @@ def calibrate_witness(
             continue
         for stage in range(STAGES):
             early = model.passes(way, stage)
-            early.fit(ours.looks[stage], others.looks[stage], EARLY[way])
-            early.accept -= MARGIN[way]
+            early.fit(ours.looks[stage], others.looks[stage], early_levels[way])
         judge = model.judge(way)
         said = judge.fit(ours.last, others.last, level)
         if goes_on(regenerator, way):  # the farthest own images draw the line
@@ -63,7 +70,7 @@ def calibrate_witness(
 
 
 class _Followed:
-    """Images searched to the end; `looks`: `judge.measures` as guessed and after the first steps;
+    """Images searched to the end; `looks`: `measures` as guessed and after the first steps;
     `last`: at the end."""
 
     def __init__(self, regenerator: Regenerator, pixels: Tensor, way: int) -> None:

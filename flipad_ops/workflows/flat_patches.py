@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from flipad_ops.regeneration.judge import which_flat
+from flipad_ops.regeneration.measures import which_flat
 
 #: Share of flat patches from which on a fit says so.
 MANY = 0.5

@@ -20,6 +20,7 @@ from flipad_ops.attribution.stages.remake import why_none
 from flipad_ops.common.errors import AttributorCorrupt, AttributorError, RecordAltered
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
+from tests.attribution.test_serialisation import edit_json, edit_tensors
 from tests.generators.toys import METADATA, toy
 from tests.regeneration.small import LATENTS, generator, images
 
@@ -160,6 +161,24 @@ def test_stored_and_brought_it_says_the_same(
     again.bring(split)
     np.testing.assert_allclose(again.score(pixels).score, attributor.score(pixels).score, rtol=1e-3)
     assert again.rates == attributor.evaluation
+
+
+def test_one_of_the_format_before_says_what_it_said(
+    attributor: Attributor, split: SplitGenerator, tmp_path: Path
+) -> None:
+    save_attributor(attributor, tmp_path)
+
+    def earlier(tensors: dict[str, torch.Tensor]) -> None:
+        for name in [each for each in tensors if each.endswith(".nothing")]:
+            del tensors[name]
+
+    edit_tensors(tmp_path, earlier)
+    with pytest.raises(AttributorCorrupt):
+        load_attributor(tmp_path)
+    edit_json(tmp_path, lambda fields: fields.update(format=9))
+    again, pixels = load_attributor(tmp_path), _found(split, 5)
+    again.bring(split)
+    np.testing.assert_allclose(again.score(pixels).score, attributor.score(pixels).score, rtol=1e-3)
 
 
 def test_a_damaged_file_is_refused(attributor: Attributor, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
-from flipad_ops.regeneration.judge import MEASURES, Judge, Level, flat, measures
+from flipad_ops.regeneration.judge import Judge, Level
+from flipad_ops.regeneration.measures import MEASURES, flat, measures
 from flipad_ops.regeneration.observation import PixelBox
 from tests.regeneration.small import generator, images
 
@@ -72,6 +75,35 @@ def test_a_relative_is_refused_that_no_fit_saw() -> None:
     nearer = own.clone()
     nearer[:, :4] += 15  # dB: between own images and everything foreign
     assert (judge(nearer) > 0).double().mean() > 0.9
+
+
+def test_how_far_below_nothing_a_distance_lies_says_nothing() -> None:
+    judge, own = Judge(), _measured(True, 120)
+    nothing = float(10 ** (own[:, 0].max() / 10)) * 2
+    judge.fit(own, _measured(False, 120), dataclasses.replace(LEVEL, nothing=nothing))
+    nearer = own.clone()
+    nearer[:, 0] -= 40
+    assert judge.exact(own).all()
+    assert not judge.exact(_measured(False)).any()
+    assert (judge.beyond(nearer) - judge.beyond(own)).abs().max() < 3.1  # dB: half is nothing
+    strict = Judge()
+    strict.fit(own, _measured(False, 120), LEVEL)
+    assert (strict.beyond(own) - strict.beyond(nearer)).min() > 39.9
+    assert not strict.exact(own).any()
+
+
+def test_slack_finds_more_own_images_and_lets_no_more_of_the_others_pass() -> None:
+    loose, strict, foreign = Judge(), Judge(), _measured(False, 120)
+    own = _measured(True, 200)
+    strict.fit(own[:20], foreign[:60], LEVEL)
+    loose.fit(own[:20], foreign[:60], dataclasses.replace(LEVEL, slack=0.5))
+    assert float(loose.accept) == float(strict.accept) - 0.5
+    assert (loose(own[20:]) <= 0).sum() > (strict(own[20:]) <= 0).sum()
+    assert (loose(foreign[60:]) > 0).all()
+    others = _measured(True, 240)[120:]  # nothing tells them from own ones
+    strict.fit(own[:120], others, LEVEL)
+    loose.fit(own[:120], others, dataclasses.replace(LEVEL, slack=0.5))
+    assert float(loose.accept) == float(strict.accept)
 
 
 def test_flat_images_are_known() -> None:

@@ -199,8 +199,8 @@ def estimated_minutes(plan: Plan) -> float:
     # Own images go all the way; of the others in null and test, most are dropped early.
     images = 4 * chosen.own + 2 * chosen.foreign * (1 + len(plan.splits)) + TAIL_OWN
     steps = images * (chosen.first_steps + chosen.steps)
-    if has_rich_latents(generator):  # most of the half that are as made go on, see `laps`
-        steps += images // 2 * LAPS * chosen.steps
+    if has_rich_latents(generator):  # of the half that are as made some go on, see `laps`
+        steps += images // 4 * LAPS * chosen.steps
     steps += 0 if generator.encode is not None else chosen.encoder_steps * chosen.encoder_batch
     return 1.3 * steps * clock / len(latents) / 60
 
