@@ -118,5 +118,5 @@ SUBJECTS: dict[str, Subject] = {
     "cwgan_mnist": _unconditional(_wgan, {}),
     "generateme": _unconditional(other_face_dcgan, {"gan_face_generate": face_dcgan}),
     "realesr_animevideov3 x4": _upscaler(compact_upscaler, SIZE // 4),
-    **{f"esrgan_slim x{factor}": _esrgan(factor) for factor in (4, 2)},
+    **{f"esrgan_slim x{factor}": _esrgan(factor) for factor in (4, 8, 2)},
 }
