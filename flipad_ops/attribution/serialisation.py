@@ -40,7 +40,7 @@ EXTENDED = 5
 #: Written where the detector has a view that is not in every version: it names such views.
 VIEWED = 6
 #: Written where there is a second witness, without which an older reader would decide otherwise; 7
-#: and 8, never released, had judges of other measures; 9 knew no distance that counts as nothing.
+#: and 8, never released, had judges of other measures; 9 knew no distance that settles it.
 REMADE, REMADE_9 = 10, 9
 #: Formats that can be read; 3 has no view of lossy files.
 READABLE = (3, FORMAT, EXTENDED, VIEWED, REMADE_9, REMADE)
@@ -219,7 +219,7 @@ def _regeneration(
     stored = _under("regeneration.", tensors)
     if fields["format"] == REMADE_9:
         fresh = model.state_dict()
-        stored |= {name: fresh[name] for name in fresh if name.endswith(".nothing")}
+        stored |= {name: fresh[name] for name in fresh if name.endswith((".nothing", ".made"))}
     model.load_state_dict(stored)
     return model
 

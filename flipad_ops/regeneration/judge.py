@@ -4,7 +4,8 @@ A support vector machine weighs the measures of what is left over and of what th
 (Gaussian kernel), fitted to own images and to others searched in the same way; what is accepted
 follows from own images, and is tightened where more than a few of the others would pass. And
 whatever foreign images a fit saw, the distance may be no larger than own images of such detail have
-it: a relative that nobody told the fit of comes nearer than anything else, but not that near.
+it: a relative that nobody told the fit of comes nearer than anything else, but not that near. Where
+latents are few, an image made again to far below rounding needs no weighing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ GAMMA, PENALTY = 0.05, 10.0
 FOLDS = 4
 #: How far, in units of the machine's margin, a doubtful image may lie below an accepted one.
 LEEWAY = 0.5
+#: dB below `Level.made` that count like a unit of the machine's margin.
+PER_UNIT = 10.0
 #: Penalty of the regression of an own image's distance on what the image shows.
 RIDGE = 1.0
 
@@ -53,6 +56,9 @@ class Level:
     nothing : float
         Squared pixels of distance that count as nothing: below them a search is exact, and how far
         below says nothing.
+    made : float
+        Squared pixels of distance at which an image counts as made, whatever the machine says,
+        unless one of the others comes so near; 0 for never.
     """
 
     fnr: float
@@ -62,6 +68,7 @@ class Level:
     fpr: float = 1.0
     slack: float = 0.0
     nothing: float = 0.0
+    made: float = 0.0
 
 
 class Judge(nn.Module):
@@ -86,8 +93,8 @@ class Judge(nn.Module):
         Predicts an own image's distance in dB from what the image shows.
     limit : Tensor, float64, ()
         dB beyond the prediction that are too far whatever the machine says.
-    nothing : Tensor, float64, ()
-        See `Level`.
+    nothing, made : Tensor, float64, ()
+        See `Level`; `made` in dB.
     """
 
     supports: Tensor
@@ -102,6 +109,7 @@ class Judge(nn.Module):
     detail: Tensor
     limit: Tensor
     nothing: Tensor
+    made: Tensor
 
     def __init__(self, supports: int = 0) -> None:
         super().__init__()
@@ -110,7 +118,8 @@ class Judge(nn.Module):
             self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
         for name in ("low", "high", "centre", "spread"):
             self.register_buffer(name, torch.ones(MEASURES, dtype=torch.float64))
-        values = {"bias": -1.0, "accept": 0.0, "doubtful": 0.0, "limit": torch.inf, "nothing": 0.0}
+        values = {"bias": -1.0, "accept": 0.0, "doubtful": 0.0, "limit": torch.inf, "nothing": 0.0,
+                  "made": -torch.inf}  # fmt: skip
         for name, value in values.items():
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
@@ -119,7 +128,9 @@ class Judge(nn.Module):
         near = torch.exp(-GAMMA * torch.cdist(self._terms(measured), self.supports).square())
         above = self.accept - (near @ self.dual + self.bias)
         beyond = self.beyond(measured) - self.limit
-        return torch.where(beyond > 0, torch.maximum(above, beyond), above)
+        excess = torch.where(beyond > 0, torch.maximum(above, beyond), above)
+        within = (measured[:, 0] - self.made) / PER_UNIT
+        return torch.where(within <= 0, torch.minimum(excess, within), excess)
 
     def beyond(self, measured: Tensor) -> Tensor:
         """dB by which remade images are farther than own ones of such detail, (n,) float64."""
@@ -165,8 +176,12 @@ class Judge(nn.Module):
         kept = rest[ours >= least] if (ours >= least).any() else rest
         far = np.quantile(kept, 1 - level.beyond, method="higher")
         self.limit.fill_(float(far) + level.guard)
+        made = float(decibels(torch.tensor(level.made), 0.0))
+        self.made.fill_(made if float(foreign[:, 0].min()) > made else -np.inf)
         above, beyond = float(self.accept) - ours, rest - float(self.limit)
-        return torch.from_numpy(np.where(beyond > 0, np.maximum(above, beyond), above))
+        excess = np.where(beyond > 0, np.maximum(above, beyond), above)
+        within = (own[:, 0].cpu().numpy() - float(self.made)) / PER_UNIT
+        return torch.from_numpy(np.where(within <= 0, np.minimum(excess, within), excess))
 
     def _fit_detail(self, own: Tensor, fold: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distances beyond what was predicted without them, (n,)."""

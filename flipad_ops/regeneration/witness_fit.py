@@ -12,11 +12,16 @@ from flipad_ops.regeneration.witness_model import STAGES
 
 #: Of the others, the share that may pass a judge.
 FPR = 0.02
-#: Lines by way of searching: images as they are; with zoom, shift and filter.
-LEVELS = (Level(0.01, 0.005, 0.005, 6.0, FPR), Level(0.04, 0.005, 0.005, 6.0, FPR))
 #: Squared pixels that count as nothing where an image has to be made as it is: a thirteenth of what
 #: rounding to 8 bits costs. Own images come below, each by as much as chance has it; others never.
 EXACT = 1e-7
+#: Squared pixels to which only the generator itself makes an image as it is, where latents are few.
+MADE = 4e-7
+#: Lines by way of searching: images as they are; with zoom, shift and filter.
+LEVELS = (
+    Level(0.01, 0.005, 0.005, 6.0, FPR, made=MADE),
+    Level(0.04, 0.005, 0.005, 6.0, FPR),
+)
 #: Of rich latents: images without trace of a lossy file, which come all the way, so that the line
 #: has room; JPEG files, which do not, and are found only where the others are not.
 RICH_LEVELS = (

@@ -106,6 +106,22 @@ def test_slack_finds_more_own_images_and_lets_no_more_of_the_others_pass() -> No
     assert float(loose.accept) == float(strict.accept)
 
 
+def test_what_is_made_exactly_needs_no_weighing_unless_others_are_too() -> None:
+    judge, own, foreign = Judge(), _measured(True, 120), _measured(False, 120)
+    made = own.clone()
+    made[:, 0] = -80.0  # dB
+    made[:, 1:4] = foreign[:, 1:4]  # whatever the rest says
+    judge.fit(own, foreign, LEVEL)
+    assert (judge(made) > 0).any()
+    judge.fit(own, foreign, dataclasses.replace(LEVEL, made=1e-7))
+    assert (judge(made) <= -1).all()
+    assert (judge(foreign) > 0).all()
+    foreign[0, 0] = -75.0
+    judge.fit(own, foreign, dataclasses.replace(LEVEL, made=1e-7))
+    assert not torch.isfinite(judge.made)
+    assert (judge(made) > 0).any()
+
+
 def test_flat_images_are_known() -> None:
     found = images(generator(), 4, seed=3)[1]
     ramp = (torch.linspace(0.4, 0.41, 16).expand(1, 1, 16, 16) * 255).round() / 255
