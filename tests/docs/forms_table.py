@@ -190,15 +190,17 @@ fit saw, photographs of one origin each. Intervals, and the first witness alone:
 WHY = """
 Where a goal is missed:
 
-- **Own images of `realesr_animevideov3` and `taef2`.** 60 own calibration images, a fifth of the default's, drew six
-  lines at their farthest, and foreign images of the fit drew one of them nearer still. Lines
-  have been [mended since](regeneration.md): 57 of 60 of the first and all of the second come to where no photograph
-  does. Neither was fitted again. The first witness alone finds 60 of 60 of both.
-- **Photographs by `esrgan_slim x4`.** Its images are enlarged photographs of 16x16 pixels, and six photographs with no
-  detail finer than that are what it makes of a smaller one, blurred. Their p is .10, none is called a leak, and the
-  first witness alone takes none.
-- **Siblings.** `noise0` to `noise3` are one network with nearly one training; images in which they hardly differ cannot
-  be told apart. `gan_face_generate` and `generateme` are two trainings of one network on faces.
+- **Own images of `realesr_animevideov3` and `taef2`.** 60 own calibration images, a fifth of the
+  default's, drew six lines at their farthest, and foreign images of the fit drew one of them
+  nearer still. Lines have been [mended since](regeneration.md): 57 of 60 of the first and all of
+  the second come to where no photograph does. Neither was fitted again. The first witness alone
+  finds 60 of 60 of both.
+- **Photographs by `esrgan_slim x4`.** Its images are enlarged photographs of 16x16 pixels, and six
+  photographs with no detail finer than that are what it makes of a smaller one, blurred. Their p
+  is .10, none is called a leak, and the first witness alone takes none.
+- **Siblings.** `noise0` to `noise3` are one network with nearly one training; images in which they
+  hardly differ cannot be told apart. `gan_face_generate` and `generateme` are two trainings of one
+  network on faces.
 - **60 images** of 60 origins say no more than that a rate is below 6% where none was attributed.
 """
 
