@@ -127,10 +127,7 @@ class Judge(nn.Module):
         """How far from acceptance, (n,) float64; at most 0 is accepted."""
         near = torch.exp(-GAMMA * torch.cdist(self._terms(measured), self.supports).square())
         above = self.accept - (near @ self.dual + self.bias)
-        beyond = self.beyond(measured) - self.limit
-        excess = torch.where(beyond > 0, torch.maximum(above, beyond), above)
-        within = (measured[:, 0] - self.made) / PER_UNIT
-        return torch.where(within <= 0, torch.minimum(excess, within), excess)
+        return _excess(above, self.beyond(measured) - self.limit, measured[:, 0] - self.made)
 
     def beyond(self, measured: Tensor) -> Tensor:
         """dB by which remade images are farther than own ones of such detail, (n,) float64."""
@@ -179,9 +176,8 @@ class Judge(nn.Module):
         made = float(decibels(torch.tensor(level.made), 0.0))
         self.made.fill_(made if float(foreign[:, 0].min()) > made else -np.inf)
         above, beyond = float(self.accept) - ours, rest - float(self.limit)
-        excess = np.where(beyond > 0, np.maximum(above, beyond), above)
-        within = (own[:, 0].cpu().numpy() - float(self.made)) / PER_UNIT
-        return torch.from_numpy(np.where(within <= 0, np.minimum(excess, within), excess))
+        farther = own[:, 0].cpu() - float(self.made)
+        return _excess(torch.from_numpy(above), torch.from_numpy(beyond), farther)
 
     def _fit_detail(self, own: Tensor, fold: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distances beyond what was predicted without them, (n,)."""
@@ -220,6 +216,14 @@ def terms(measured: Tensor) -> Tensor:
 def shown(measured: Tensor) -> Tensor:
     """What the image shows, without what is left over, (n, SHOWN) in units of 10 dB."""
     return measured[:, MEASURES - SHOWN :] / 10
+
+
+def _excess(above: Tensor, beyond: Tensor, farther: Tensor) -> Tensor:
+    """How far from acceptance, (n,), by the machine's margin, dB beyond the limit, and dB farther
+    than what counts as made."""
+    excess = torch.where(beyond > 0, torch.maximum(above, beyond), above)
+    within = farther / PER_UNIT
+    return torch.where(within <= 0, torch.minimum(excess, within), excess)
 
 
 def _machine(x: NDArray[np.float64], own: NDArray[np.bool_]) -> Any:
