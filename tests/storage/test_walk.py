@@ -52,7 +52,7 @@ class Tree:
         rest = [key[len(prefix) :] for key in self.keys if key.startswith(prefix)]
         folders = {prefix + key.partition("/")[0] + "/" for key in rest if "/" in key}
         objects = [Item(prefix + key, 1, 0.0, "") for key in rest if "/" not in key]
-        return list(folders), objects
+        return sorted(folders), objects  # lest the order of a set decides which is asked for
 
 
 def listed(tree: Tree, prefix: str = "") -> list[str]:
