@@ -28,7 +28,7 @@ def stand_in(name, **functions):
     vars(sys.modules[name]).update(functions)
 
 stand_in("flipad_ops.registry.scorers", load_scorers=lambda *args: Load()("cpu"))
-stand_in("flipad_ops.registry.shipping", ship=lambda *args: Load(pause=0.5))
+stand_in("flipad_ops.registry.shipping", ship=lambda *args: Load(pause=2.0))
 from flipad_ops.cli.main import main
 sys.argv[0] = "flipadops"
 main()
