@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.frame.results import RESULTS, machine, write_json
 from benchmarks.real_parts.page import page
-from benchmarks.real_parts.subjects import SUBJECTS, Subject, photographs
+from benchmarks.real_parts.subjects import REAL, SUBJECTS, Subject, photographs
 from benchmarks.regeneration_parts.field import Field, Row, fit_reported, kept_fit, verdict_rows
 from benchmarks.regeneration_parts.photo_fits import (
     FIT_FOREIGN,
@@ -73,12 +73,12 @@ def measured_there(path: Path) -> list[Row]:
 
 
 def summarise(rows: list[Row]) -> dict[str, Any]:
-    """Flat figures; siblings are all that are neither own nor photographs."""
+    """Flat figures; siblings are all that are neither own nor real."""
     verdicts = [form.verdict for section in SECTIONS.values() for form in section]
     share = {(r["generator"], r["kind"]): r["attributed"] / r["images"] for r in rows}
     own = [value for (_, kind), value in share.items() if kind == "own"]
-    foreign = [value for (_, kind), value in share.items() if kind == "photographs"]
-    siblings = [v for (_, kind), v in share.items() if kind not in ("own", "photographs")]
+    foreign = [value for (_, kind), value in share.items() if kind in REAL]
+    siblings = [v for (_, kind), v in share.items() if kind not in ("own", *REAL)]
     figures = {
         "forms_accepted": verdicts.count(YES) + verdicts.count(TOLD),
         "forms_refused": verdicts.count(NO) + verdicts.count(CONVERT),

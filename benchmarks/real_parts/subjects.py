@@ -22,6 +22,7 @@ from benchmarks.regeneration_parts.photo_fits import (
 )
 from benchmarks.regeneration_parts.photographs import patches
 from benchmarks.regeneration_parts.upscalers import Upscaling, esrgan_slim
+from benchmarks.zoo.data import fashion
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.generators import SplitGenerator, quantise, split_generator
@@ -31,6 +32,9 @@ SIZE, SEED = 64, 717_171
 #: default's, and a fifth where a search takes seconds.
 MANY, FEWER = (600, 120, 60), (400, 60, 24)
 _UNSEEN = "unseen"
+CLOTHES = "Fashion-MNIST"
+#: Kinds that no generator made.
+REAL = ("photographs", CLOTHES)
 
 Images = Mapping[str, Tensor]
 
@@ -76,14 +80,19 @@ def _fewer(field: Field) -> FitSettings:
     return photo_settings(field, *FEWER)
 
 
-def _unconditional(
-    made: Callable[[], SplitGenerator], siblings: Mapping[str, Callable[[], SplitGenerator]]
+def _drawn(
+    made: Callable[[], SplitGenerator], others: Mapping[str, Callable[[int], Tensor]]
 ) -> Subject:
     def tested(count: int) -> tuple[Images, Mapping[str, Row]]:
-        named = {"own": made, **siblings}
-        return {name: each().sample(count, SEED) for name, each in named.items()}, {}
+        others_images = {name: each(count) for name, each in others.items()}
+        return {"own": made().sample(count, SEED), **others_images}, {}
 
     return Subject(_many, lambda settings: made(), tested)
+
+
+def _clothes(count: int) -> Tensor:
+    """Real images in the format of the digits: light on black, 28x28."""
+    return fashion("test", count)[:, :, 2:-2, 2:-2]
 
 
 def _wgan() -> SplitGenerator:
@@ -115,8 +124,10 @@ def _esrgan(factor: int) -> Subject:
 
 
 SUBJECTS: dict[str, Subject] = {
-    "cwgan_mnist": _unconditional(_wgan, {}),
-    "generateme": _unconditional(other_face_dcgan, {"gan_face_generate": face_dcgan}),
+    "cwgan_mnist": _drawn(_wgan, {CLOTHES: _clothes}),
+    "generateme": _drawn(
+        other_face_dcgan, {"gan_face_generate": lambda count: face_dcgan().sample(count, SEED)}
+    ),
     "realesr_animevideov3 x4": _upscaler(compact_upscaler, SIZE // 4),
     **{f"esrgan_slim x{factor}": _esrgan(factor) for factor in (4, 8, 2)},
 }

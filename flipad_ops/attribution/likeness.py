@@ -43,8 +43,6 @@ def why_no_likeness(generator: SplitGenerator) -> str:
     """Why no image can be sought by this generator, a sentence; "" if one can."""
     if not can_perturb(generator.sample_shape):
         return "Only grey and colour images are made again."
-    if generator.latent.classes:
-        return "A generator that is told a class is not searched: a class has no gradient."
     return generator.why_not_differentiable
 
 
@@ -71,7 +69,9 @@ class Illustrator:
         own = min(OWN, len(drawn) // 2)
         self._known, self._own = drawn[own:], drawn[:own]
         batch = at_once(generator, TOGETHER)
-        self._search = Search(generator.pixels, latent.shape, low, high, scale, batch)
+        self._search = Search(
+            generator.pixels, latent.shape, low, high, scale, batch, latent.choices
+        )
 
     def __call__(self, pixels: Tensor, told: Told = lambda done, of: None) -> list[Likeness]:
         """The likeness of each of (n, channels, height, width) pixels in [0, 1].
@@ -98,9 +98,10 @@ class Illustrator:
         start = Guess(latents, torch.zeros(n, 3), none, far, far)
         start = Guess(*(part.to(device) for part in vars(start).values()))
         pixels = pixels.to(device)
-        step = float(self.generator.grid.step)
+        observed = PixelBox(pixels, float(self.generator.grid.step))
+        start = self._search.settled(start, pixels, observed, False)
         with torch.enable_grad():
-            end = self._search.refine(start, pixels, PixelBox(pixels, step), False, STEPS)
+            end = self._search.refine(start, pixels, observed, False, STEPS)
         made = self._made(end.latents).to(device)
         apart = (made - pixels).square().flatten(1).mean(dim=1)
         psnr = (-decibels(apart)).tolist()

@@ -40,10 +40,13 @@ EXTENDED = 5
 #: Written where the detector has a view that is not in every version: it names such views.
 VIEWED = 6
 #: Written where there is a second witness, without which an older reader would decide otherwise; 7
-#: and 8, never released, had judges of other measures; 9 knew no distance that settles it.
-REMADE, REMADE_9 = 10, 9
+#: and 8, never released, had judges of other measures.
+REMADE = 11
+#: Judges' buffers that came later than a format: 9 knew no distance that settles it, 10 none at
+#: which an image has not been made again.
+LATER = {9: (".nothing", ".made", ".blur"), 10: (".blur",)}
 #: Formats that can be read; 3 has no view of lossy files.
-READABLE = (3, FORMAT, EXTENDED, VIEWED, REMADE_9, REMADE)
+READABLE = (3, FORMAT, EXTENDED, VIEWED, *LATER, REMADE)
 JSON_NAME = "attributor.json"
 TENSORS_NAME = "attributor.safetensors"
 
@@ -213,13 +216,12 @@ def _assemble(fields: Mapping[str, Any], tensors: dict[str, Tensor], device: str
 def _regeneration(
     fields: Mapping[str, Any], tensors: Mapping[str, Tensor], sample_shape: tuple[int, ...]
 ) -> WitnessModel | None:
-    if fields["format"] < REMADE_9:
+    if fields["format"] < min(LATER):
         return None
     model = WitnessModel.empty(fields["regeneration"], sample_shape)
     stored = _under("regeneration.", tensors)
-    if fields["format"] == REMADE_9:
-        fresh = model.state_dict()
-        stored |= {name: fresh[name] for name in fresh if name.endswith((".nothing", ".made"))}
+    later = LATER.get(fields["format"], ())
+    stored |= {name: t for name, t in model.state_dict().items() if name.endswith(later)}
     model.load_state_dict(stored)
     return model
 

@@ -54,6 +54,7 @@ def make_regenerator(
         There is neither an encoder of the model's own nor a trained one.
     """
     device, own, trained = generator.device, generator.encode, model.encoder
+    latent = generator.latent
     model.to(device)
     if trained is None and own is None:
         raise AttributorError("The generator has no encoder, and none was trained.")
@@ -69,7 +70,7 @@ def make_regenerator(
     batch = at_once(generator, settings.batch)
     blind = bool(generator.why_not_differentiable)
     return Regenerator(
-        Search(generator.pixels, generator.latent.shape, low, high, scale, batch),
+        Search(generator.pixels, latent.shape, low, high, scale, batch, latent.choices),
         encode,
         model,
         float(generator.grid.step),
@@ -114,11 +115,12 @@ class SecondWitness:
         if not regenerator.steps:
             return f"The generator makes the image again from the guess of {guess}, unrefined."
         steps = 2 * (regenerator.first_steps + regenerator.steps)
+        tried = ", every class is tried" if regenerator.search.choices else ""
         if regenerator.rich:  # one way alone, and on from there
             steps = regenerator.first_steps + (1 + LAPS) * regenerator.steps
         return (
-            f"The generator makes the image again: {guess} guesses the latent, at most {steps} "
-            "gradient steps refine it, as it is and with zoom, shift and filter."
+            f"The generator makes the image again: {guess} guesses the latent{tried}, at most "
+            f"{steps} gradient steps refine it, as it is and with zoom, shift and filter."
         )
 
     @property

@@ -2,7 +2,7 @@
 
 Metadata tells the arguments in order: `{"inputs": ["latent", {"classes": 10}, {"constant": 7.5}]}`.
 Everything behind works on one latent: its numbers in a row, then one between -1 and 1 for each
-class, which a search by gradient leaves where it is.
+class, which no gradient moves: a search tries them.
 """
 
 from __future__ import annotations
@@ -41,8 +41,14 @@ class Classes:
     def draw(self, count: int, source: torch.Generator) -> Tensor:
         """(count,) float32 in (-1, 1): classes as the latent holds them."""
         weights = torch.tensor(self.weights, dtype=torch.float64)
-        chosen = torch.multinomial(weights, count, replacement=True, generator=source)
-        return (2 * chosen + 1) / len(weights) - 1
+        return self._held(torch.multinomial(weights, count, replacement=True, generator=source))
+
+    def choices(self) -> Tensor:
+        """(n,) float32: those that are ever drawn, as the latent holds them."""
+        return self._held(torch.tensor(self.weights).nonzero()[:, 0])
+
+    def _held(self, classes: Tensor) -> Tensor:
+        return (2 * classes + 1) / len(self.weights) - 1
 
     def argument(self, held: Tensor) -> Tensor:
         """What the generator takes, of (batch,) numbers that `draw` gave."""

@@ -94,6 +94,11 @@ class LatentSpec:
         held = [each.draw(count, source)[:, None] for each in self.classes]
         return torch.cat([drawn, *held], dim=1) if held else drawn
 
+    @property
+    def choices(self) -> tuple[Tensor, ...]:
+        """What the last entries of a latent may be, (k,) float32 for each class that is drawn."""
+        return tuple(each.choices() for each in self.classes)
+
     def span(self, known: Tensor | None = None) -> tuple[float, float, float]:
         """Least and largest entry, and standard deviation; of recorded latents by those `known`,
         (n, *shape), or by all."""

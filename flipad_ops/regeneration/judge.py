@@ -5,11 +5,13 @@ A support vector machine weighs the measures of what is left over and of what th
 follows from own images, and is tightened where more than a few of the others would pass. And
 whatever foreign images a fit saw, the distance may be no larger than own images of such detail have
 it: a relative that nobody told the fit of comes nearer than anything else, but not that near. Where
-latents are few, an image made again to far below rounding needs no weighing.
+latents are few, an image made again to far below rounding needs no weighing; what is farther than
+the image's own blurred copy is made again by no weighing.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flipad_ops.regeneration.measures import MEASURES, SHOWN, decibels
+from flipad_ops.regeneration.measures import BLURRED, MEASURES, SHOWN, decibels
 
 #: dB by which a term varies at least, for its scale: what varies less tells nothing.
 LEAST_SPREAD = 0.1
 #: Of the support vector machine: width of its kernel over standardised measures, and its penalty.
 GAMMA, PENALTY = 0.05, 10.0
+#: A judge of fewer own or other images is left as it was and refuses everything.
+LEAST = 12
 #: Parts of the images that the machine is judged on without having seen them.
 FOLDS = 4
 #: How far, in units of the machine's margin, a doubtful image may lie below an accepted one.
@@ -59,6 +63,9 @@ class Level:
     made : float
         Squared pixels of distance at which an image counts as made, whatever the machine says,
         unless one of the others comes so near; 0 for never.
+    blur : float
+        dB by which it may be farther than the image's own blurred copy; what is not so near has not
+        been made again, and own images that are not tell nothing of those that are.
     """
 
     fnr: float
@@ -69,6 +76,7 @@ class Level:
     slack: float = 0.0
     nothing: float = 0.0
     made: float = 0.0
+    blur: float = math.inf
 
 
 class Judge(nn.Module):
@@ -93,7 +101,7 @@ class Judge(nn.Module):
         Predicts an own image's distance in dB from what the image shows.
     limit : Tensor, float64, ()
         dB beyond the prediction that are too far whatever the machine says.
-    nothing, made : Tensor, float64, ()
+    nothing, made, blur : Tensor, float64, ()
         See `Level`; `made` in dB.
     """
 
@@ -110,6 +118,7 @@ class Judge(nn.Module):
     limit: Tensor
     nothing: Tensor
     made: Tensor
+    blur: Tensor
 
     def __init__(self, supports: int = 0) -> None:
         super().__init__()
@@ -119,7 +128,7 @@ class Judge(nn.Module):
         for name in ("low", "high", "centre", "spread"):
             self.register_buffer(name, torch.ones(MEASURES, dtype=torch.float64))
         values = {"bias": -1.0, "accept": 0.0, "doubtful": 0.0, "limit": torch.inf, "nothing": 0.0,
-                  "made": -torch.inf}  # fmt: skip
+                  "made": -torch.inf, "blur": torch.inf}  # fmt: skip
         for name, value in values.items():
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
@@ -127,11 +136,19 @@ class Judge(nn.Module):
         """How far from acceptance, (n,) float64; at most 0 is accepted."""
         near = torch.exp(-GAMMA * torch.cdist(self._terms(measured), self.supports).square())
         above = self.accept - (near @ self.dual + self.bias)
-        return _excess(above, self.beyond(measured) - self.limit, measured[:, 0] - self.made)
+        beyond = torch.maximum(self.beyond(measured) - self.limit, self._unmade(measured))
+        return _excess(above, beyond, measured[:, 0] - self.made)
 
     def beyond(self, measured: Tensor) -> Tensor:
         """dB by which remade images are farther than own ones of such detail, (n,) float64."""
         return self._far(measured) - self.detail[0] - shown(measured) @ self.detail[1:]
+
+    def near(self, measured: Tensor) -> Tensor:
+        """Which remade images, (n,) bool, are nearer than the image's own blurred copy."""
+        return self._unmade(measured) <= 0
+
+    def _unmade(self, measured: Tensor) -> Tensor:
+        return measured[:, 0] - measured[:, BLURRED] - self.blur
 
     def exact(self, measured: Tensor) -> Tensor:
         """Which searches, (n,) bool, came to where farther means nothing."""
@@ -145,7 +162,10 @@ class Judge(nn.Module):
         Tensor, float64, (n,)
             What `forward` says of each own image when it was not fitted to it.
         """
-        self.nothing.fill_(level.nothing)
+        self.nothing.fill_(level.nothing), self.blur.fill_(level.blur)
+        every, own = own, own[self.near(own)]
+        if len(own) < LEAST:
+            return torch.full_like(every[:, 0], torch.inf).cpu()
         both = self._raw_terms(torch.cat([own, foreign]))
         self.low.copy_(both.amin(dim=0)), self.high.copy_(both.amax(dim=0))
         self.centre.copy_(both.mean(dim=0))
@@ -177,7 +197,11 @@ class Judge(nn.Module):
         self.made.fill_(made if float(foreign[:, 0].min()) > made else -np.inf)
         above, beyond = float(self.accept) - ours, rest - float(self.limit)
         farther = own[:, 0].cpu() - float(self.made)
-        return _excess(torch.from_numpy(above), torch.from_numpy(beyond), farther)
+        each = self._unmade(every).cpu()
+        each[self.near(every).cpu()] = _excess(
+            torch.from_numpy(above), torch.from_numpy(beyond), farther
+        )
+        return each
 
     def _fit_detail(self, own: Tensor, fold: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distances beyond what was predicted without them, (n,)."""

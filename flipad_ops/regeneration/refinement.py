@@ -108,6 +108,8 @@ class Search:
         Standard deviation of a latent's entries.
     batch : int
         Images refined together.
+    choices : tuple of Tensor, (k,) float32
+        Of a flat latent's last entries, which no gradient moves: what each may be.
     """
 
     make: Make
@@ -116,6 +118,7 @@ class Search:
     high: float
     scale: float
     batch: int = 32
+    choices: tuple[Tensor, ...] = ()
 
     def shown(self, guess: Guess, pixels: Tensor, placed: bool) -> Tensor:
         """The remade images as they would have been found."""
@@ -129,6 +132,20 @@ class Search:
     def measured(self, guess: Guess, pixels: Tensor, observed: Observation, placed: bool) -> Guess:
         """`guess` with its distance."""
         return replace(guess, distance=observed.distance(self.shown(guess, pixels, placed)))
+
+    @torch.no_grad()
+    def settled(self, guess: Guess, pixels: Tensor, observed: Observation, placed: bool) -> Guess:
+        """`guess` with its distance, and where there are choices, with the nearest of them, one
+        entry after the other. A wrong class is a local minimum that no step leaves."""
+        best = self.measured(guess, pixels, observed, placed)
+        for entry, known in enumerate(self.choices, start=-len(self.choices)):
+            start = best
+            for value in known.tolist():
+                latents = start.latents.clone()
+                latents[:, entry] = value
+                tried = self.measured(replace(start, latents=latents), pixels, observed, placed)
+                best = best.better(tried)
+        return best
 
     @torch.no_grad()
     def sized(self, guess: Guess, pixels: Tensor, observed: Observation) -> Guess:

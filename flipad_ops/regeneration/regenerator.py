@@ -240,18 +240,18 @@ class Regenerator:
         far = torch.full((len(pixels),), torch.inf, device=pixels.device)
         none = torch.zeros_like(far, dtype=torch.int64)
         guess = Guess(latents, where, none, far, far)
-        return self.search.measured(guess, pixels, observed, False)
+        return self.search.settled(guess, pixels, observed, False)
 
     @torch.no_grad()
     def _guessed_placed(self, pixels: Tensor, observed: Observation, plain: Guess) -> Guess:
         where = plain.where
-        placed = self.search.measured(plain, pixels, observed, True)
+        placed = self.search.settled(plain, pixels, observed, True)
         if not bool(where.any()):
             return placed
         # Moved back, the image looks more like those that the encoder knows best.
         again, more = self.encode(undo_place(pixels, where))
         moved = replace(plain, latents=again, where=compose(where, more))
-        return placed.better(self.search.measured(moved, pixels, observed, True))
+        return placed.better(self.search.settled(moved, pixels, observed, True))
 
     def _batched(self, rows: Tensor, call: Callable[[Tensor], Guess]) -> Guess:
         """`call` for `search.batch` rows at a time, the last filled up by its last row."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flipad_ops.regeneration.judge import Level
+from flipad_ops.regeneration.judge import LEAST, Level
 from flipad_ops.regeneration.laps import goes_on, insist
 from flipad_ops.regeneration.regenerator import Regenerator
 from flipad_ops.regeneration.witness_model import STAGES
@@ -19,21 +19,19 @@ EXACT = 1e-7
 MADE = 4e-7
 #: Lines by way of searching: images as they are; with zoom, shift and filter.
 LEVELS = (
-    Level(0.01, 0.005, 0.005, 6.0, FPR, made=MADE),
+    Level(0.01, 0.005, 0.005, 6.0, FPR, made=MADE, blur=0.0),
     Level(0.04, 0.005, 0.005, 6.0, FPR),
 )
 #: Of rich latents: images without trace of a lossy file, which come all the way, so that the line
 #: has room; JPEG files, which do not, and are found only where the others are not.
 RICH_LEVELS = (
-    Level(0.005, 0.005, 0.005, 2.0, FPR, slack=0.5, nothing=EXACT),
+    Level(0.005, 0.005, 0.005, 2.0, FPR, slack=0.5, nothing=EXACT, blur=0.0),
     Level(0.04, 0.02, 0.015, 0.0, FPR),
 )
 #: Of looks on the way. The second way is the dear one: among photographs those that come so far are
 #: smooth, and many.
 EARLY = (Level(0.005, 0.005, 0.005, 1.0, slack=0.25), Level(0.01, 0.01, 0.005, 1.0))
 RICH_EARLY = (Level(0.005, 0.005, 0.005, 3.0, slack=0.5), EARLY[1])
-#: A judge of fewer own or other images is left as it was and refuses everything.
-LEAST = 12
 
 
 def calibrate_witness(

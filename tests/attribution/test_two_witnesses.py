@@ -15,7 +15,7 @@ from flipad_ops.attribution.augmentation import noise, through_file
 from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import FitResult, fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
-from flipad_ops.attribution.serialisation import load_attributor, save_attributor
+from flipad_ops.attribution.serialisation import LATER, load_attributor, save_attributor
 from flipad_ops.attribution.stages.remake import why_none
 from flipad_ops.common.errors import AttributorCorrupt, AttributorError, RecordAltered
 from flipad_ops.generators import SplitGenerator, split_generator
@@ -163,24 +163,27 @@ def test_stored_and_brought_it_says_the_same(
     assert again.rates == attributor.evaluation
 
 
-def test_one_of_the_format_before_says_what_it_said(
-    attributor: Attributor, split: SplitGenerator, tmp_path: Path
+@pytest.mark.parametrize("version", LATER)
+def test_one_of_a_format_before_says_what_it_said(
+    attributor: Attributor, split: SplitGenerator, tmp_path: Path, version: int
 ) -> None:
     save_attributor(attributor, tmp_path)
     by_judges_alone = load_attributor(tmp_path)
     assert by_judges_alone.regeneration is not None
     assert by_judges_alone.regeneration.plain.made > -torch.inf
-    by_judges_alone.regeneration.plain.made.fill_(-torch.inf)
+    for name, value in (("nothing", 0.0), ("made", -torch.inf), ("blur", torch.inf)):
+        if f".{name}" in LATER[version]:
+            by_judges_alone.regeneration.plain.get_buffer(name).fill_(value)
     by_judges_alone.bring(split)
 
     def earlier(tensors: dict[str, torch.Tensor]) -> None:
-        for name in [each for each in tensors if each.endswith((".nothing", ".made"))]:
+        for name in [each for each in tensors if each.endswith(LATER[version])]:
             del tensors[name]
 
     edit_tensors(tmp_path, earlier)
     with pytest.raises(AttributorCorrupt):
         load_attributor(tmp_path)
-    edit_json(tmp_path, lambda fields: fields.update(format=9))
+    edit_json(tmp_path, lambda fields: fields.update(format=version))
     again, pixels = load_attributor(tmp_path), _found(split, 5)
     again.bring(split)
     expected = by_judges_alone.score(pixels).score

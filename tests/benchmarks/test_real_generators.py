@@ -25,7 +25,8 @@ def row(generator: str, kind: str, attributed: int) -> Row:
 def test_the_worst_of_each_kind_is_in_the_summary() -> None:
     rows = [
         row("taef2", "own", 57), row("taef2", "photographs", 0), row("noise1", "own", 60),
-        row("noise1", "noise2", 3), row("noise1", "photographs", 6),
+        row("noise1", "noise2", 3), row("noise1", "photographs", 5),
+        row("noise1", "Fashion-MNIST", 6),
     ]  # fmt: skip
     summary = summarise(rows)
     assert summary["own_found_min"] == summary["taef2_own"] == 0.95

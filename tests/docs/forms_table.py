@@ -182,7 +182,7 @@ Weights of others, photographs as the only foreign images of a fit, and a test o
 fit saw, photographs of one origin each. Intervals, and the first witness alone:
 `benchmarks/results/real_generators.md`; goals were 98% of own, 1% of photographs, 2% of siblings.
 
-| generator | own found | photographs attributed | siblings attributed, which no fit saw |
+| generator | own found | photographs attributed | others attributed, which no fit saw |
 |---|---|---|---|
 """
 
@@ -231,8 +231,8 @@ def measured(rows: list[dict[str, Any]]) -> str:
         of = {row["kind"]: row for row in rows if row["generator"] == name}
         said = {k: f"{row['attributed']} of {row['images']}" for k, row in of.items()}
         own, photographs = said.pop("own"), said.pop("photographs")
-        siblings = ", ".join(f"{kind} {count}" for kind, count in said.items())
-        lines.append(f"| {name} | {own} | {photographs} | {siblings} |\n")
+        others = ", ".join(f"{kind} {count}" for kind, count in said.items())
+        lines.append(f"| {name} | {own} | {photographs} | {others} |\n")
     return MEASURED + "".join(lines) + WHY
 
 

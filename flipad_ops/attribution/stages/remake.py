@@ -201,6 +201,8 @@ def estimated_minutes(plan: Plan) -> float:
     steps = images * (chosen.first_steps + chosen.steps)
     if has_rich_latents(generator):  # of the half that are as made some go on, see `laps`
         steps += images // 4 * LAPS * chosen.steps
+    # A guess tries every class each way; a look is a third of a step.
+    steps += images * 2 * sum(map(len, generator.latent.choices)) // 3
     steps += 0 if generator.encode is not None else chosen.encoder_steps * chosen.encoder_batch
     return 1.3 * steps * clock / len(latents) / 60
 
