@@ -17,6 +17,8 @@ Distribution = Literal["normal", "uniform", "recorded"]
 
 #: Entries of standard normal latents lie within.
 NORMAL = 5.0
+#: Combinations of classes that are tried one by one, at most.
+TOGETHER = 1024
 HOW_TO_STATE = (
     'log the model with metadata={"flipad": {"latent": {"shape": [100, 1, 1], '
     '"distribution": "normal"}}}'
@@ -96,8 +98,12 @@ class LatentSpec:
 
     @property
     def choices(self) -> tuple[Tensor, ...]:
-        """What the last entries of a latent may be, (k,) float32 for each class that is drawn."""
-        return tuple(each.choices() for each in self.classes)
+        """What the last entries of a latent may be, (k, number of classes) float32; (k, 1) for
+        each class that is drawn where they are too many together."""
+        known = [each.choices() for each in self.classes]
+        if math.prod(map(len, known)) > TOGETHER:
+            return tuple(each[:, None] for each in known)
+        return (torch.cartesian_prod(*known).reshape(-1, len(known)),) if known else ()
 
     def span(self, known: Tensor | None = None) -> tuple[float, float, float]:
         """Least and largest entry, and standard deviation; of recorded latents by those `known`,

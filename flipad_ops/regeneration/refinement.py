@@ -108,8 +108,8 @@ class Search:
         Standard deviation of a latent's entries.
     batch : int
         Images refined together.
-    choices : tuple of Tensor, (k,) float32
-        Of a flat latent's last entries, which no gradient moves: what each may be.
+    choices : tuple of Tensor, (k, m) float32
+        Of a flat latent's last entries, which no gradient moves: what m of them may be together.
     """
 
     make: Make
@@ -135,14 +135,15 @@ class Search:
 
     @torch.no_grad()
     def settled(self, guess: Guess, pixels: Tensor, observed: Observation, placed: bool) -> Guess:
-        """`guess` with its distance, and where there are choices, with the nearest of them, one
-        entry after the other. A wrong class is a local minimum that no step leaves."""
+        """`guess` with its distance, and with the nearest of the choices, where there are any: a
+        wrong class is a local minimum that no step leaves."""
         best = self.measured(guess, pixels, observed, placed)
-        for entry, known in enumerate(self.choices, start=-len(self.choices)):
-            start = best
-            for value in known.tolist():
+        end = guess.latents.shape[1] - sum(known.shape[1] for known in self.choices)
+        for known in self.choices:
+            start, begin, end = best, end, end + known.shape[1]
+            for values in known.to(guess.latents):
                 latents = start.latents.clone()
-                latents[:, entry] = value
+                latents[:, begin:end] = values
                 tried = self.measured(replace(start, latents=latents), pixels, observed, placed)
                 best = best.better(tried)
         return best

@@ -12,6 +12,7 @@ from flipad_ops.attribution import likeness
 from flipad_ops.attribution.likeness import Illustrator, why_no_likeness
 from flipad_ops.common.errors import AttributorError
 from flipad_ops.generators import SplitGenerator, split_generator
+from tests.registry.test_conditions import METADATA, ByClass
 from tests.registry.tiny import TinyDcgan, tiny_generator
 
 
@@ -41,6 +42,12 @@ def test_the_same_image_gives_the_same_likeness(tiny: SplitGenerator) -> None:
     (first,), (second,) = Illustrator(tiny)(own), Illustrator(tiny)(own)
     assert (first.psnr, first.own) == (second.psnr, second.own)
     assert (first.pixels == second.pixels).all()
+
+
+def test_a_generator_that_is_told_a_class_is_tried_with_each() -> None:
+    generator = split_generator(ByClass().eval(), METADATA)
+    found = Illustrator(generator)(generator.sample(6, seed=11))
+    assert min(each.psnr for each in found) > 25
 
 
 class Autoencoder(TinyDcgan):

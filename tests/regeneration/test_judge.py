@@ -7,7 +7,7 @@ import dataclasses
 import torch
 
 from flipad_ops.regeneration.judge import Judge, Level
-from flipad_ops.regeneration.measures import MEASURES, flat, measures
+from flipad_ops.regeneration.measures import BLURRED, MEASURES, flat, measures
 from flipad_ops.regeneration.observation import PixelBox
 from tests.regeneration.small import generator, images
 
@@ -120,6 +120,29 @@ def test_what_is_made_exactly_needs_no_weighing_unless_others_are_too() -> None:
     judge.fit(own, foreign, dataclasses.replace(LEVEL, made=1e-7))
     assert not torch.isfinite(judge.made)
     assert (judge(made) > 0).any()
+
+
+def test_what_is_farther_than_its_own_blurred_copy_is_not_made_again() -> None:
+    own, foreign = _measured(True, 120), _measured(False, 120)
+    lost = own.clone()  # in a local minimum, 4 dB farther than the image's own blurred copy
+    lost[:, :4] = own[:, BLURRED : BLURRED + 1] + 4
+    half, strict, loose = torch.cat([own[:60], lost[60:]]), Judge(), Judge()
+    loose.fit(half, foreign, LEVEL)
+    said = strict.fit(half, foreign, dataclasses.replace(LEVEL, blur=0.0))
+    assert float(loose.limit) > float(strict.limit) + 20  # dB, drawn by what was lost
+    assert (said[:60] <= 0).double().mean() > 0.8
+    assert (said[60:] >= 4 - 1e-9).all()
+    assert (strict(lost) > 0).all()
+    assert (strict(own) <= 0).double().mean() > 0.8
+    assert torch.equal(strict.near(half), torch.arange(120) < 60)
+
+
+def test_a_search_that_hardly_makes_any_own_image_again_accepts_none() -> None:
+    judge, own = Judge(), _measured(True)
+    own[11:, 0] = own[11:, BLURRED] + 1
+    said = judge.fit(own, _measured(False), dataclasses.replace(LEVEL, blur=0.0))
+    assert (said > 0).all()
+    assert (judge(own) > 0).all()
 
 
 def test_flat_images_are_known() -> None:

@@ -72,7 +72,12 @@ def test_classes_are_drawn_and_images_are_those_of_the_class() -> None:
     assert split.why_not_differentiable == ""
     assert str(split.latent) == "[8], normal, one of 3 classes"
     weighted = {**METADATA, "inputs": ["latent", {"classes": 3, "weights": [0, 1, 3]}]}
-    latents = split_generator(module, weighted).latent.sample(400, 0)
+    (choices,) = split.latent.choices
+    known = choices[:, 0]
+    assert torch.equal(known, latents[:, 8].unique())
+    spec = split_generator(module, weighted).latent
+    latents = spec.sample(400, 0)
+    assert torch.equal(spec.choices[0], choices[1:])
     counts = torch.bincount(((latents[:, 8] + 1) / 2 * 3).long(), minlength=3)
     assert counts[0] == 0
     assert 250 < counts[2] < 350
