@@ -44,7 +44,7 @@ VIEWED = 6
 REMADE = 11
 #: Judges' buffers that came later than a format: 9 knew no distance that settles it, 10 none at
 #: which an image has not been made again.
-LATER = {9: (".nothing", ".made", ".blur"), 10: (".blur",)}
+LATER = {9: (".nothing", ".made", ".coarse"), 10: (".coarse",)}
 #: Formats that can be read; 3 has no view of lossy files.
 READABLE = (3, FORMAT, EXTENDED, VIEWED, *LATER, REMADE)
 JSON_NAME = "attributor.json"

@@ -5,8 +5,8 @@ A support vector machine weighs the measures of what is left over and of what th
 follows from own images, and is tightened where more than a few of the others would pass. And
 whatever foreign images a fit saw, the distance may be no larger than own images of such detail have
 it: a relative that nobody told the fit of comes nearer than anything else, but not that near. Where
-latents are few, an image made again to far below rounding needs no weighing; what is farther than
-the image's own blurred copy is made again by no weighing.
+latents are few, an image made again to far below rounding needs no weighing; and where not even what
+it shows coarsely is there, none helps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flipad_ops.regeneration.measures import BLURRED, MEASURES, SHOWN, decibels
+from flipad_ops.regeneration.measures import COARSE, MEASURES, SHOWN, VARIANCE, decibels
 
 #: dB by which a term varies at least, for its scale: what varies less tells nothing.
 LEAST_SPREAD = 0.1
@@ -63,9 +63,10 @@ class Level:
     made : float
         Squared pixels of distance at which an image counts as made, whatever the machine says,
         unless one of the others comes so near; 0 for never.
-    blur : float
-        dB by which it may be farther than the image's own blurred copy; what is not so near has not
-        been made again, and own images that are not tell nothing of those that are.
+    coarse : float
+        dB over the image's variance that what is left over may have after softening. An image of
+        which more is left has not been made again, and own images that have not tell nothing of
+        those that have.
     """
 
     fnr: float
@@ -76,7 +77,7 @@ class Level:
     slack: float = 0.0
     nothing: float = 0.0
     made: float = 0.0
-    blur: float = math.inf
+    coarse: float = math.inf
 
 
 class Judge(nn.Module):
@@ -101,7 +102,7 @@ class Judge(nn.Module):
         Predicts an own image's distance in dB from what the image shows.
     limit : Tensor, float64, ()
         dB beyond the prediction that are too far whatever the machine says.
-    nothing, made, blur : Tensor, float64, ()
+    nothing, made, coarse : Tensor, float64, ()
         See `Level`; `made` in dB.
     """
 
@@ -118,7 +119,7 @@ class Judge(nn.Module):
     limit: Tensor
     nothing: Tensor
     made: Tensor
-    blur: Tensor
+    coarse: Tensor
 
     def __init__(self, supports: int = 0) -> None:
         super().__init__()
@@ -128,7 +129,7 @@ class Judge(nn.Module):
         for name in ("low", "high", "centre", "spread"):
             self.register_buffer(name, torch.ones(MEASURES, dtype=torch.float64))
         values = {"bias": -1.0, "accept": 0.0, "doubtful": 0.0, "limit": torch.inf, "nothing": 0.0,
-                  "made": -torch.inf, "blur": torch.inf}  # fmt: skip
+                  "made": -torch.inf, "coarse": torch.inf}  # fmt: skip
         for name, value in values.items():
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
@@ -144,11 +145,11 @@ class Judge(nn.Module):
         return self._far(measured) - self.detail[0] - shown(measured) @ self.detail[1:]
 
     def near(self, measured: Tensor) -> Tensor:
-        """Which remade images, (n,) bool, are nearer than the image's own blurred copy."""
+        """Which remade images, (n,) bool, show coarsely what the found ones do."""
         return self._unmade(measured) <= 0
 
     def _unmade(self, measured: Tensor) -> Tensor:
-        return measured[:, 0] - measured[:, BLURRED] - self.blur
+        return measured[:, COARSE] - measured[:, VARIANCE] - self.coarse
 
     def exact(self, measured: Tensor) -> Tensor:
         """Which searches, (n,) bool, came to where farther means nothing."""
@@ -162,7 +163,7 @@ class Judge(nn.Module):
         Tensor, float64, (n,)
             What `forward` says of each own image when it was not fitted to it.
         """
-        self.nothing.fill_(level.nothing), self.blur.fill_(level.blur)
+        self.nothing.fill_(level.nothing), self.coarse.fill_(level.coarse)
         every, own = own, own[self.near(own)]
         if len(own) < LEAST:
             return torch.full_like(every[:, 0], torch.inf).cpu()

@@ -21,8 +21,8 @@ from flipad_ops.regeneration.observation import ROUNDING, Observation, PixelBox,
 MEASURES = 11
 #: Of these, the last are of the image alone.
 SHOWN = 6
-#: Which of them is `blurred`.
-BLURRED = 5
+#: Which of them are the energy of the softened residual, and the image's variance.
+COARSE, VARIANCE = 1, 8
 #: dB that the last steps of a search bring at most; more, or no steps at all, count as so many.
 STEEPEST = 10.0
 #: Squared pixels added before logarithms: of energies, and of a correlation, whose noise is larger.

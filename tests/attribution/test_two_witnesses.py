@@ -171,7 +171,7 @@ def test_one_of_a_format_before_says_what_it_said(
     by_judges_alone = load_attributor(tmp_path)
     assert by_judges_alone.regeneration is not None
     assert by_judges_alone.regeneration.plain.made > -torch.inf
-    for name, value in (("nothing", 0.0), ("made", -torch.inf), ("blur", torch.inf)):
+    for name, value in (("nothing", 0.0), ("made", -torch.inf), ("coarse", torch.inf)):
         if f".{name}" in LATER[version]:
             by_judges_alone.regeneration.plain.get_buffer(name).fill_(value)
     by_judges_alone.bring(split)

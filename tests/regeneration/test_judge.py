@@ -7,7 +7,7 @@ import dataclasses
 import torch
 
 from flipad_ops.regeneration.judge import Judge, Level
-from flipad_ops.regeneration.measures import BLURRED, MEASURES, flat, measures
+from flipad_ops.regeneration.measures import MEASURES, VARIANCE, flat, measures
 from flipad_ops.regeneration.observation import PixelBox
 from tests.regeneration.small import generator, images
 
@@ -122,16 +122,16 @@ def test_what_is_made_exactly_needs_no_weighing_unless_others_are_too() -> None:
     assert (judge(made) > 0).any()
 
 
-def test_what_is_farther_than_its_own_blurred_copy_is_not_made_again() -> None:
+def test_what_is_not_there_coarsely_is_not_made_again() -> None:
     own, foreign = _measured(True, 120), _measured(False, 120)
-    lost = own.clone()  # in a local minimum, 4 dB farther than the image's own blurred copy
-    lost[:, :4] = own[:, BLURRED : BLURRED + 1] + 4
+    lost = own.clone()  # in a local minimum: four tenths of the variance are left
+    lost[:, :4] = own[:, VARIANCE : VARIANCE + 1] - 4
     half, strict, loose = torch.cat([own[:60], lost[60:]]), Judge(), Judge()
     loose.fit(half, foreign, LEVEL)
-    said = strict.fit(half, foreign, dataclasses.replace(LEVEL, blur=0.0))
+    said = strict.fit(half, foreign, dataclasses.replace(LEVEL, coarse=-10.0))
     assert float(loose.limit) > float(strict.limit) + 20  # dB, drawn by what was lost
     assert (said[:60] <= 0).double().mean() > 0.8
-    assert (said[60:] >= 4 - 1e-9).all()
+    assert (said[60:] >= 6 - 1e-9).all()
     assert (strict(lost) > 0).all()
     assert (strict(own) <= 0).double().mean() > 0.8
     assert torch.equal(strict.near(half), torch.arange(120) < 60)
@@ -139,8 +139,8 @@ def test_what_is_farther_than_its_own_blurred_copy_is_not_made_again() -> None:
 
 def test_a_search_that_hardly_makes_any_own_image_again_accepts_none() -> None:
     judge, own = Judge(), _measured(True)
-    own[11:, 0] = own[11:, BLURRED] + 1
-    said = judge.fit(own, _measured(False), dataclasses.replace(LEVEL, blur=0.0))
+    own[11:, :4] = own[11:, VARIANCE : VARIANCE + 1] - 9
+    said = judge.fit(own, _measured(False), dataclasses.replace(LEVEL, coarse=-10.0))
     assert (said > 0).all()
     assert (judge(own) > 0).all()
 
