@@ -5,8 +5,8 @@ A support vector machine weighs the measures of what is left over and of what th
 follows from own images, and is tightened where more than a few of the others would pass. And
 whatever foreign images a fit saw, the distance may be no larger than own images of such detail have
 it: a relative that nobody told the fit of comes nearer than anything else, but not that near. Where
-latents are few, an image made again to far below rounding needs no weighing; and where not even what
-it shows coarsely is there, none helps.
+latents are few, an image made again to far below rounding needs no weighing; and where not even
+what it shows coarsely is there, none helps.
 """
 
 from __future__ import annotations

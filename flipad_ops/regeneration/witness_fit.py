@@ -17,8 +17,9 @@ FPR = 0.02
 EXACT = 1e-7
 #: Squared pixels to which only the generator itself makes an image as it is, where latents are few.
 MADE = 4e-7
-#: dB over its variance that what is left of an image as it is may have coarsely: a tenth. Altered in
-#: place, own images of a face generator end at -14 and below; those whose search failed at -11 to 0.
+#: dB over its variance that what is left of an image as it is may have coarsely: a tenth. Altered
+#: in place, own images of a face generator end at -14 and below; own digits of a wrong class at -12
+#: to -3, and clothes at -5 and above.
 COARSE = -10.0
 #: Lines by way of searching: images as they are; with zoom, shift and filter.
 LEVELS = (
