@@ -127,7 +127,8 @@ class Illustrator:
             with torch.enable_grad():
                 torch.autograd.grad(self.generator.pixels(at).sum(), at)
             clock = time.perf_counter() - clock
-        steps = (images + len(self._own)) * STEPS + len(self._known) / 3
+        looks = sum(map(len, self.generator.latent.choices))  # each a third of a step
+        steps = (images + len(self._own)) * (STEPS + looks / 3) + len(self._known) / 3
         minutes = steps * clock / len(at) / 60
         if minutes > MINUTES:
             raise AttributorError(
