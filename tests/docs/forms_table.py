@@ -202,9 +202,9 @@ Where a goal is missed:
   hardly differ cannot be told apart. `gan_face_generate` and `generateme` are two trainings of one
   network on faces.
 - **Conditional generators.** `cwgan_mnist`'s first fit took 14 of 60 Fashion-MNIST images for its
-  digits (the first witness alone 16) while it found 60 of 60 own ones and no photograph: half of the
-  own digits were sought in a wrong class and not made again, and that drew the lines. Every class
-  is tried now, and what was not made again draws no line.
+  digits (the first witness alone 16) while it found 60 of 60 own ones and no photograph: half of
+  the own digits were sought in a wrong class and not made again, and that drew the lines. Every
+  class is tried now, and what was not made again draws no line.
 - **60 images** of 60 origins say no more than that a rate is below 6% where none was attributed.
 """
 
