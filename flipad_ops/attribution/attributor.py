@@ -130,7 +130,7 @@ class Attributor:
             return str(self.evaluation.get("no_second_witness", ""))
         if self._second is None:
             return "The second witness is silent: its generator is not at hand."
-        return self._second.told
+        return " ".join(filter(None, (self._second.told, self.evaluation.get("fewer"))))
 
     @property
     def second(self) -> SecondWitness | None:

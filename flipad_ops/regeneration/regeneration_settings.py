@@ -27,8 +27,9 @@ class RegenerationSettings:
     own, foreign : int
         Calibration images: own ones as made and as many altered; as many of each foreign source.
     minutes : int
-        A fit that would take longer, by the time of a few steps, goes without a second witness and
-        says so: a large generator wants a GPU, or fewer images and steps.
+        A fit that would take longer, by the time of a few steps, takes fewer calibration images,
+        and where a fifth of the default's are too many still, goes without a second witness; it
+        says either. A large generator wants a GPU or fewer steps.
     """
 
     encoder_steps: int = 2000

@@ -195,8 +195,8 @@ class FitOutcome:
                 lines.append(f"  altered, wrongly        {_rate(stratum['fpr'])}  {name}")
         if told := lacking(self.evaluation):
             lines.append(f"  {told}")
-        if self.evaluation.get("no_second_witness"):
-            lines.append(f"  {self.evaluation['no_second_witness']}")
+        second = (self.evaluation.get("no_second_witness"), self.evaluation.get("fewer"))
+        lines += [f"  {sentence}" for sentence in second if sentence]
         lines.append(f"  threshold               {self.threshold:8.4g}")
         lines += [f"  {line}" for line in self._standing()]
         return "\n".join(lines) + "\n"

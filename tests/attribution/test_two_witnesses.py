@@ -16,7 +16,9 @@ from flipad_ops.attribution.fit_settings import FitSettings
 from flipad_ops.attribution.fitting import FitResult, fit_attributor
 from flipad_ops.attribution.foreign_images import ForeignImages
 from flipad_ops.attribution.serialisation import LATER, load_attributor, save_attributor
+from flipad_ops.attribution.stages import remake_time
 from flipad_ops.attribution.stages.remake import why_none
+from flipad_ops.attribution.stages.remake_time import steps_of
 from flipad_ops.common.errors import AttributorCorrupt, AttributorError, RecordAltered
 from flipad_ops.generators import SplitGenerator, split_generator
 from flipad_ops.regeneration.regeneration_settings import RegenerationSettings
@@ -221,6 +223,28 @@ def test_a_fit_that_would_take_too_long_goes_without(split: SplitGenerator) -> N
     fitted = fit_attributor(split, {"other": other}, replace(SETTINGS, regeneration=many))
     assert fitted.attributor.regeneration is None
     assert "minutes" in fitted.attributor.second_witness
+
+
+def test_a_fit_that_would_take_too_long_with_all_its_images_takes_fewer(
+    split: SplitGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = replace(SETTINGS.regeneration, minutes=1, own=80, foreign=40)
+    monkeypatch.setattr(remake_time, "step_seconds", lambda plan: 48 / steps_of(split, chosen, 1))
+    other = ForeignImages(images(generator(9), 120, 3)[1])
+    settings = replace(SETTINGS, own_calibration=160, regeneration=chosen)
+    fitted = fit_attributor(split, {"other": other}, settings)
+    few = fitted.attributor
+    assert len(few.remade_own) == 60 * 2
+    assert len(few.remade_null["other"]) == 24
+    assert few.second_witness.endswith(
+        "The second witness was fitted with 60 own images each way and 24 of each foreign source: "
+        "with 80 and 40 it would have taken about 1 minutes on cpu, and 1 are allowed (settings: "
+        "regeneration, minutes)."
+    )
+    save_attributor(few, tmp_path)
+    stored = load_attributor(tmp_path)
+    stored.bring(split)
+    assert stored.second_witness == few.second_witness
 
 
 def test_attributors_without_one_bring_nothing(

@@ -46,6 +46,7 @@ def pack(
             "altered": heard.figures["altered"],
             "flat": heard.figures["flat"],
             "conventions": heard.figures["conventions"],
+            "fewer": heard.figures["fewer"],
             "first_witness": figures,
         }
     about = {"not_among": not_among(plan.splits), "relatives": plan.relatives.told}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,20 +20,15 @@ from flipad_ops.attribution.joint_tail import JointTail
 from flipad_ops.attribution.own_samples import own_latents
 from flipad_ops.attribution.seeds import stream
 from flipad_ops.attribution.self_made import RELATIVE, near_misses
-from flipad_ops.attribution.stages.fit_tail import OWN as TAIL_OWN
 from flipad_ops.attribution.stages.fit_tail import fit_tail
 from flipad_ops.attribution.stages.plan import Plan
+from flipad_ops.attribution.stages.remake_time import in_time
 from flipad_ops.attribution.stages.scoring import Scoring
 from flipad_ops.attribution.training_set import near_source
-from flipad_ops.attribution.two_witnesses import (
-    at_once,
-    has_rich_latents,
-    make_regenerator,
-)
+from flipad_ops.attribution.two_witnesses import make_regenerator
 from flipad_ops.attribution.words_of_rates import ALTERED
 from flipad_ops.generators import SplitGenerator
 from flipad_ops.regeneration.guessing import Encoder, train_encoder
-from flipad_ops.regeneration.laps import LAPS
 from flipad_ops.regeneration.witness_fit import calibrate_witness
 from flipad_ops.regeneration.witness_model import WitnessModel
 from flipad_ops.samples.quantisation import EIGHT_BIT
@@ -58,7 +52,8 @@ class SecondFitted:
         Ratios of foreign calibration images, as they are and ", altered".
     figures : dict
         Held-out rates, as they are and "altered"; see `evaluate_scores`. "flat": the share of own
-        images that have too little detail to be told; "conventions": own ones, see `conventions`.
+        images that have too little detail to be told; "conventions": own ones, see `conventions`;
+        "fewer": that it was fitted to fewer images than asked, a sentence, or "".
     tail : JointTail or None
     """
 
@@ -112,16 +107,15 @@ def fit_second(
     sources : Tensor, int64, (n,)
         What each stems from.
     """
-    generator, chosen, progress = plan.generator, plan.settings.regeneration, scoring.run.progress
-    if not chosen.wanted or why_none(generator):
+    generator, progress = plan.generator, scoring.run.progress
+    if not plan.settings.regeneration.wanted or why_none(generator):
         return why_none(generator)
     scoring.run.begin("remake", 0)  # a few inversions beside the searches, which are reported
-    minutes = estimated_minutes(plan)
-    if minutes > chosen.minutes:
-        return (
-            f"The second witness is left out: fitting it would take about {minutes:.0f} minutes on "
-            f"{plan.device}, and {chosen.minutes} are allowed (settings: regeneration, minutes)."
-        )
+    timely = in_time(plan)
+    if isinstance(timely, str):
+        return timely
+    chosen, fewer = timely
+    plan = replace(plan, settings=replace(plan.settings, regeneration=chosen))
     encoder = None if generator.encode is not None else _encoder(plan, progress)
     own, seed = plan.own.calibration[: 2 * chosen.own], plan.settings.seed
     half = len(own) // 2
@@ -158,7 +152,8 @@ def fit_second(
         null[name] = both(images)
         null[name + ALTERED] = both(altered(images, stream(seed, "witness null")))
     tail = fit_tail(plan, scoring, regenerator)
-    return SecondFitted(model, null, _figures(plan, both, regenerator.flat), tail)
+    figures = _figures(plan, both, regenerator.flat)
+    return SecondFitted(model, null, {**figures, "fewer": fewer}, tail)
 
 
 def _others(plan: Plan, strange: Tensor, sources: Tensor, half: int, rich: bool) -> Tensor:
@@ -181,30 +176,6 @@ def evenly(images: Tensor, sources: Tensor, count: int, seed: int) -> Tensor:
     waiting = [rows[sources[rows] == source].tolist() for source in torch.unique(sources)]
     turn = [rows[n] for n in range(max(map(len, waiting))) for rows in waiting if n < len(rows)]
     return images[torch.tensor(turn)[torch.arange(count) % len(turn)]]
-
-
-def estimated_minutes(plan: Plan) -> float:
-    """How long a fit of the second witness takes, roughly, by a step of a search timed here."""
-    generator, chosen = plan.generator, plan.settings.regeneration
-    if generator.why_not_differentiable:
-        return 0.0
-    count = at_once(generator, chosen.batch)
-    latents = generator.latent.sample(generator.latent.at_most(count), 0).to(plan.device)
-    clock = 0.0
-    for _ in range(2):  # the first warms up
-        clock = time.perf_counter()
-        at = latents.clone().requires_grad_(True)
-        torch.autograd.grad(generator.pixels(at).sum(), at)
-        clock = time.perf_counter() - clock
-    # Own images go all the way; of the others in null and test, most are dropped early.
-    images = 4 * chosen.own + 2 * chosen.foreign * (1 + len(plan.splits)) + TAIL_OWN
-    steps = images * (chosen.first_steps + chosen.steps)
-    if has_rich_latents(generator):  # of the half that are as made some go on, see `laps`
-        steps += images // 4 * LAPS * chosen.steps
-    # A guess tries every class each way; a look is a third of a step.
-    steps += images * 2 * sum(map(len, generator.latent.choices)) // 3
-    steps += 0 if generator.encode is not None else chosen.encoder_steps * chosen.encoder_batch
-    return 1.3 * steps * clock / len(latents) / 60
 
 
 def _sieved(plan: Plan, rich: bool) -> Tensor:
