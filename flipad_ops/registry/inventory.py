@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +93,14 @@ def missing_attributors(tracking_uri: str | None = None) -> list[str]:
 
 
 def superseded(client: MlflowClient) -> list[ModelVersion]:
-    """Attributor versions that nothing points at: no alias and no generator version's tag."""
+    """Attributor versions that nothing points at: no alias and no generator version's tag.
+
+    The newest that is held back as weak stays where its generator has none: `--accept-weak`
+    publishes it without another fit.
+    """
     versions = list_versions(client)
     wanted = {v.tags[tags.ATTRIBUTOR] for v in versions if tags.ATTRIBUTOR in v.tags}
+    wanted |= _held_back(versions)
     for model, aliases in aliases_by_model(client).items():
         wanted |= {f"{model}/{version}" for version in aliases.values()}
     old = [
@@ -103,6 +109,20 @@ def superseded(client: MlflowClient) -> list[ModelVersion]:
         if tags.is_attributor(version.tags) and f"{version.name}/{version.version}" not in wanted
     ]
     return sorted(old, key=lambda version: (version.name, int(version.version)))
+
+
+def _held_back(versions: Sequence[ModelVersion]) -> set[str]:
+    waiting = {
+        (version.name, str(version.version))
+        for version in versions
+        if tags.ATTRIBUTOR not in version.tags
+    }
+    newest: dict[tuple[str, str], ModelVersion] = {}
+    for version in sorted(versions, key=lambda version: int(version.version)):
+        of = version.tags.get(tags.GENERATOR, ""), version.tags.get(tags.GENERATOR_VERSION, "")
+        if of in waiting and tags.held_back(version.tags):
+            newest[of] = version
+    return {f"{version.name}/{version.version}" for version in newest.values()}
 
 
 def list_versions(client: MlflowClient) -> list[ModelVersion]:

@@ -20,14 +20,16 @@ def add(client: MlflowClient, name: str, **found: str) -> Any:
     return client.create_model_version(name, "s3://bucket/model", tags=found or None)
 
 
-def attributor(client: MlflowClient, version: str, tpr: float) -> Any:
+def attributor(client: MlflowClient, version: str, tpr: float, **more: str) -> Any:
     found = {
+        tags.GENERATOR: "g",
         tags.GENERATOR_VERSION: version,
         tags.TPR: str(tpr),
         tags.FPR: "0.0",
         tags.LAYER: "a",
         tags.DECODER: "b",
         tags.CONFIG: "c",
+        **more,
     }
     ensure_model(client, "g-attributor")
     return client.create_model_version("g-attributor", "s3://bucket/model", tags=found)
@@ -92,6 +94,16 @@ def test_champion(store: str) -> None:
     assert publish(client, bad, first, force=True)
     assert aliases() == (2, 2)
     assert [str(v.version) for v in superseded(client)] == ["1", "3"]
+
+
+def test_the_newest_that_is_held_back_is_kept_until_its_generator_has_another(store: str) -> None:
+    client = MlflowClient(store)
+    first = add(client, "g")
+    weak = [attributor(client, "1", 0.9, **{tags.WEAK: "Takes much."}) for _ in range(2)]
+    assert [str(v.version) for v in superseded(client)] == ["1"]
+    assert publish(client, attributor(client, "1", 0.99), first, force=False)
+    client.set_model_version_tag("g", "1", tags.ATTRIBUTOR, "g-attributor/3")
+    assert [str(v.version) for v in superseded(client)] == [str(v.version) for v in weak]
 
 
 def test_current_follows_the_newest_generator(store: str) -> None:
