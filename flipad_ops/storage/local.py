@@ -27,8 +27,7 @@ class LocalTarget(Target):
 
     def list(self) -> Iterator[Item]:
         """Files in key order."""
-        if not os.path.exists(self.path):
-            raise TargetError(f"No such file or folder: {self.path}{self._near()}")
+        self.check_there()
         if os.path.isfile(self.path):
             yield self.item(self.path, self.path.name)
             return
@@ -62,6 +61,11 @@ class LocalTarget(Target):
         if size > max_bytes:
             raise ImageTooLarge(f"Over the limit of {max_bytes} bytes.", size=size)
         return Content(data, now.etag)
+
+    def check_there(self) -> None:
+        """Raises TargetError where there is nothing of this name."""
+        if not os.path.exists(self.path):
+            raise TargetError(f"No such file or folder: {self.path}{self._near()}")
 
     def check_reach(self) -> None:
         """The folder must be shared."""

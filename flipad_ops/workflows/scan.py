@@ -18,7 +18,7 @@ from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
 from flipad_ops.scanning.outcome.signing import Signer
 from flipad_ops.scanning.outputs import check_outputs, output_format, parse_output, write_outputs
 from flipad_ops.scanning.plan.scan_plan import ScanPlan
-from flipad_ops.storage import open_target
+from flipad_ops.storage import LocalTarget, open_target
 from flipad_ops.workflows.scan_request import ScanRequest as ScanRequest  # part of the call
 from flipad_ops.workflows.size_check import check_size_rule
 
@@ -159,8 +159,11 @@ def _plan(request: ScanRequest) -> tuple[ScanPlan, Suppressions]:
     if names or request.all_models:
         need_store(request.tracking_uri)
     suppressions = load_suppressions(request.ignore_file, request.baseline)
+    targets = [open_target(text, request.access) for text in request.targets]
+    if len(targets) == 1 and isinstance(targets[0], LocalTarget):
+        targets[0].check_there()  # of several, those before the missing one are scanned
     plan = ScanPlan(
-        targets=[open_target(text, request.access) for text in request.targets],
+        targets=targets,
         fdr=request.fdr,
         batch_size=request.batch_size,
         size_rule=request.size_rule,

@@ -6,12 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flipad_ops.common.errors import NothingToScan, UsageError
-from flipad_ops.scanning.outcome.verifier import TOLERANCE, Check
+from flipad_ops.common.quick_imports import quick_imports
+from flipad_ops.scanning.outcome.tolerances import TOLERANCE
 from flipad_ops.storage import AS_CONFIGURED, S3Access
-from flipad_ops.workflows.size_check import check_size_rule
+
+if TYPE_CHECKING:
+    from flipad_ops.scanning.outcome.verifier import Check
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,6 @@ def verify(request: VerifyRequest) -> VerifyResult:
         a scan with the size rule "search" rests on, is silent.
     """
     from flipad_ops.scanning.outcome import signing
-    from flipad_ops.scanning.outcome.evidence import Evidence
     from flipad_ops.scanning.outcome.saved import load_outcome
 
     signed = None
@@ -113,10 +115,13 @@ def verify(request: VerifyRequest) -> VerifyResult:
     if not (found := list(chosen)):
         raise NothingToScan(f"{request.saved} holds no such finding.")
 
-    from flipad_ops.attribution.scorer import in_registry
-    from flipad_ops.registry.scorers import load_scorers  # MLflow, after all cheap checks
-    from flipad_ops.scanning.outcome.verifier import Verifier
-    from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
+    with quick_imports():  # torch and MLflow, after all cheap checks
+        from flipad_ops.attribution.scorer import in_registry
+        from flipad_ops.registry.scorers import load_scorers
+        from flipad_ops.scanning.outcome.evidence import Evidence
+        from flipad_ops.scanning.outcome.verifier import Verifier
+        from flipad_ops.scanning.plan.samples_within import with_frames, with_tables
+        from flipad_ops.workflows.size_check import check_size_rule
 
     names = [name for name in outcome.cards if in_registry(name)]
     scorers = load_scorers(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from flipad_ops.attribution.serialisation import JSON_NAME, TENSORS_NAME
-from flipad_ops.scanning.outcome.verifier import TOLERANCE
+from flipad_ops.scanning.outcome.tolerances import TOLERANCE
 
 MAKE = Path(__file__).parents[1] / "fixtures" / "make.py"
 ROOT = MAKE.parents[2]

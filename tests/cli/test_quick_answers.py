@@ -50,6 +50,8 @@ CASES = {
     "sample a//b -o out": 2,
     "register faces --latent 1,a": 2,
     "report nowhere.jsonl": 2,
+    "verify nowhere.jsonl": 2,
+    "scan nowhere --model faces": 4,
     "hooks status --config nowhere.toml": 2,
 }
 

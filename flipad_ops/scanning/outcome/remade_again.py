@@ -12,12 +12,9 @@ from torch import Tensor
 from flipad_ops.attribution.scorer import Remaker, Scorer
 from flipad_ops.attribution.testimony import BOUNDS, Testimony
 from flipad_ops.common.errors import FlipadError, RecordAltered
+from flipad_ops.scanning.outcome.tolerances import DECIBELS, SEARCH_TOLERANCE
 
 State = Literal["confirmed", "differs", "unavailable"]
-#: Relative difference of ratios by which two searches on other machines may end apart.
-SEARCH_TOLERANCE = 0.05
-#: dB by which one latent's image may differ between machines.
-DECIBELS = 0.1
 _WORSE: tuple[State, ...] = ("confirmed", "unavailable", "differs")
 
 

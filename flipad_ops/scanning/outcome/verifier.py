@@ -17,7 +17,6 @@ from flipad_ops.scanning.decisions.records import Finding
 from flipad_ops.scanning.decisions.rules import judge
 from flipad_ops.scanning.outcome.evidence import Evidence
 from flipad_ops.scanning.outcome.remade_again import (
-    SEARCH_TOLERANCE,
     State,
     near_threshold,
     regenerate,
@@ -25,11 +24,7 @@ from flipad_ops.scanning.outcome.remade_again import (
     worse,
 )
 from flipad_ops.scanning.outcome.scan_outcome import ScanOutcome
-
-#: Relative difference of scores that other batches, machines or devices may make.
-TOLERANCE = 1e-4
-#: Difference of logarithms of p-values by a tail's model that another search may make.
-MODEL_TOLERANCE = math.log(10)
+from flipad_ops.scanning.outcome.tolerances import MODEL_TOLERANCE, SEARCH_TOLERANCE, TOLERANCE
 
 
 @dataclass(frozen=True)
