@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.regeneration_parts.kept_searches import kept_searches
 from flipad_ops.attribution.attributor import Attributor
 from flipad_ops.attribution.fit_result import FitResult
 from flipad_ops.attribution.fit_settings import FitSettings
@@ -97,11 +98,16 @@ def kept_fit(
     if (scope.again and name not in scope.anew) or not (folder / FACTS).exists():
         said(f"fit {name}")
         wall, cpu = time.perf_counter(), time.process_time()
-        result = fit()
+        with kept_searches(scope.zoo / "searches") as spared:
+            result = fit()
+        # As if no search had been kept.
+        stages = {**result.timings}
+        if "remake" in stages:
+            stages["remake"] += spared.wall_s
         facts = {
-            "wall_s": round(time.perf_counter() - wall, 1),
-            "cpu_s": round(time.process_time() - cpu, 1),
-            "stages_s": {stage: round(s, 1) for stage, s in result.timings.items()},
+            "wall_s": round(time.perf_counter() - wall + spared.wall_s, 1),
+            "cpu_s": round(time.process_time() - cpu + spared.cpu_s, 1),
+            "stages_s": {stage: round(s, 1) for stage, s in stages.items()},
         }
         save_attributor(result.attributor, folder)
         scope.anew.add(name)
