@@ -27,9 +27,11 @@ def share(rows: Rows, count: str = "attributed") -> float | None:
     return round(sum(row[count] for row in rows) / images, 4) if images else None
 
 
-def accuracies(rows: Rows, how: str, count: str = "attributed") -> dict[str, float]:
+def accuracies(
+    rows: Rows, how: str, count: str = "attributed", section: str = "zoo"
+) -> dict[str, float]:
     """Of the zoo, by kind of foreign images: half of own found, half of foreign refused."""
-    cells = [row for row in select(rows, section="zoo", how=how) if "kind" in row]
+    cells = [row for row in select(rows, section=section, how=how) if "kind" in row]
     found = share(select(cells, kind="own"), count)
     kinds = dict.fromkeys(row["kind"] for row in cells if row["kind"] != "own")
     refused = {kind: share(select(cells, kind=kind), count) for kind in kinds}
@@ -38,6 +40,12 @@ def accuracies(rows: Rows, how: str, count: str = "attributed") -> dict[str, flo
         for kind, wrong in refused.items()
         if found is not None and wrong is not None
     }
+
+
+def altered_cells(rows: Rows, count: str = "attributed", section: str = "zoo") -> list[float]:
+    """Accuracies of every kind by every alteration."""
+    hows = (how for how in ALTERATIONS if how != AS_MADE)
+    return [x for how in hows for x in accuracies(rows, how, count, section).values()]
 
 
 def summarise(rows: Rows) -> dict[str, float | None]:
@@ -49,13 +57,8 @@ def summarise(rows: Rows) -> dict[str, float | None]:
     def zoo(how: str, kind: str = "own") -> float | None:
         return of(section="zoo", how=how, kind=kind)
 
-    cells = [x for how in ALTERATIONS if how != AS_MADE for x in accuracies(rows, how).values()]
-    first = [
-        x
-        for how in ALTERATIONS
-        if how != AS_MADE
-        for x in accuracies(rows, how, "without_second").values()
-    ]
+    cells, few = altered_cells(rows), altered_cells(rows, section="zoo_few")
+    first = altered_cells(rows, "without_second")
     framed = [row for row in select(rows, section="whitebox", levels=4)
               if row["how"] in ("framing the second", "framing both")]  # fmt: skip
     related = {row["kind"]: row["attributed"] / row["images"]
@@ -65,6 +68,8 @@ def summarise(rows: Rows) -> dict[str, float | None]:
         "altered_accuracy_mean": _mean(cells),
         "altered_accuracy_min": min(cells, default=None),
         "altered_accuracy_mean_without_second": _mean(first),
+        "few_accuracy_mean": _mean(few),
+        "few_accuracy_min": min(few, default=None),
         "noise1_found": zoo(ONE_LEVEL),
         "jpeg98_found": zoo("JPEG 98"),
         "shift1_found": zoo(SHIFTED),

@@ -11,9 +11,10 @@ from benchmarks.regeneration_parts.sibling_section import siblings
 from benchmarks.regeneration_parts.taef2_large import taef2_large, taef2_largest
 from benchmarks.regeneration_parts.taef2_section import taef2_small
 from benchmarks.regeneration_parts.whitebox_section import whitebox
-from benchmarks.regeneration_parts.zoo_section import zoo
+from benchmarks.regeneration_parts.zoo_section import zoo, zoo_few
 
 SECTIONS: dict[str, Callable[[Field], Iterator[Row]]] = {
-    "zoo": zoo, "siblings": siblings, "taef2": taef2_small, "taef2_256": taef2_large,
-    "taef2_512": taef2_largest,    "faces": faces, "cost": cost, "whitebox": whitebox,
+    "zoo": zoo, "zoo_few": zoo_few, "siblings": siblings, "taef2": taef2_small,
+    "taef2_256": taef2_large, "taef2_512": taef2_largest, "faces": faces, "cost": cost,
+    "whitebox": whitebox,
 }  # fmt: skip

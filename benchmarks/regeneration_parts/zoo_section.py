@@ -21,9 +21,10 @@ from benchmarks.regeneration_parts.field import (
     verdict_rows,
 )
 from flipad_ops.attribution.fit_result import FitResult
+from flipad_ops.attribution.stages.remake_time import LEAST_FOREIGN, LEAST_OWN
 
 OWN, FOREIGN, TIMED = 60, 30, 64
-SECTION = "zoo"
+SECTION, FEW = "zoo", "zoo_few"
 
 
 def sizes_at(field: Field) -> Sizes:
@@ -38,15 +39,21 @@ def sizes_at(field: Field) -> Sizes:
     )
 
 
-def zoo_target(field: Field, seed: int) -> tuple[Target, Fitted]:
-    """DCGAN `seed`, and its attributor by the default recipe, fitted once."""
+def zoo_target(field: Field, seed: int, few: bool = False) -> tuple[Target, Fitted]:
+    """DCGAN `seed`, and its attributor by the default recipe, fitted once; with `few`, with as few
+    calibration images for the second witness as a fit takes that is short of time."""
     target = load_target(seed, field.zoo, sizes_at(field))
 
     def fit() -> FitResult:
-        settings = field.smaller(ours_settings(target))
+        settings = ours_settings(target)
+        if few:
+            least = replace(settings.regeneration, own=LEAST_OWN, foreign=LEAST_FOREIGN)
+            settings = replace(settings, regeneration=least)
+        settings = field.smaller(settings)
         return fit_reported(target.generator, foreign_of(target, True), settings)
 
-    return target, kept_fit(field, f"dcgan-{seed}", target.generator, fit)
+    name = f"dcgan-{seed}" + "-few" * few
+    return target, kept_fit(field, name, target.generator, fit)
 
 
 def kinds_of(target: Target) -> dict[str, Tensor]:
@@ -60,17 +67,26 @@ def kinds_of(target: Target) -> dict[str, Tensor]:
 
 def zoo(field: Field) -> Iterator[Row]:
     """Every alteration, of own images and of every kind of foreign ones."""
+    yield from _cells(field, SECTION)
+
+
+def zoo_few(field: Field) -> Iterator[Row]:
+    """The same, with second witnesses fitted to few images."""
+    yield from _cells(field, FEW)
+
+
+def _cells(field: Field, section: str) -> Iterator[Row]:
     for seed in range(field.targets):
-        target, fitted = zoo_target(field, seed)
+        target, fitted = zoo_target(field, seed, section == FEW)
         name = f"dcgan-{seed}"
         yield {
-            "section": SECTION, "target": name, "how": "fit", **fitted.facts,
+            "section": section, "target": name, "how": "fit", **fitted.facts,
             "cpu_ms_refined": cpu_ms_refined(fitted, target.own_test),
         }  # fmt: skip
         every = {"own": target.own_test, **kinds_of(target)}
         for how in ALTERATIONS:
             sets = {kind: altered(images, how) for kind, images in every.items()}
-            yield from verdict_rows(fitted, sets, section=SECTION, target=name, how=how)
+            yield from verdict_rows(fitted, sets, section=section, target=name, how=how)
 
 
 def cpu_ms_refined(fitted: Fitted, own: Tensor) -> float | None:
