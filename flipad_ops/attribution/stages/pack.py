@@ -34,7 +34,7 @@ def pack(
     """Put together what the other stages made."""
     generator, test = plan.generator, plan.own.test
     figures = evaluated.figures
-    unheard = second if isinstance(second, str) else why_not_good(second.figures)
+    unheard = second if isinstance(second, str) else why_not_good(second.figures, figures)
     heard = None if unheard or isinstance(second, str) else second
     if unheard:
         figures = {**figures, "no_second_witness": unheard}

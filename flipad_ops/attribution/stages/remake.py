@@ -37,8 +37,8 @@ Ratios = NDArray[np.float64]
 #: Own images that the sieve is fitted to, at most.
 SIEVED = 2000
 #: A second witness that finds fewer own images as made, or takes more of a foreign source, is left
-#: out.
-LEAST_FOUND, MOST_WRONG = 0.9, 0.15
+#: out, unless it still tells them apart better than the first alone and finds half.
+LEAST_FOUND, MOST_WRONG, HALF = 0.9, 0.15, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,21 +76,35 @@ def why_none(generator: SplitGenerator) -> str:
     return ""
 
 
-def why_not_good(figures: Mapping[str, Any]) -> str:
+def why_not_good(figures: Mapping[str, Any], alone: Mapping[str, Any]) -> str:
     """Why a fitted second witness is not to be heard, a sentence; "" if it is.
 
-    One that was fitted to too little must not overrule a good first.
+    One that was fitted to too little must not overrule a good first. A first that takes most of
+    what is foreign is not good.
+
+    Parameters
+    ----------
+    figures : mapping
+        `SecondFitted.figures`.
+    alone : mapping
+        The first witness's, see `evaluate_scores`.
     """
-    made = figures["as made"]
-    given = [s["fpr"]["value"] for name, s in made["strata"].items() if name != SELF_MADE]
-    worst = max(given, default=0.0)
-    if made["tpr"]["value"] < LEAST_FOUND * (1 - figures["flat"]) or worst > MOST_WRONG:
-        return (
-            f"The second witness is left out: held out it finds {made['tpr']['value']:.0%} of own "
-            f"images and takes up to {worst:.0%} of foreign ones; more regeneration steps and "
-            "images (settings) may help."
-        )
-    return ""
+    found, worst = _rates(figures["as made"])
+    if found >= LEAST_FOUND * (1 - figures["flat"]) and worst <= MOST_WRONG:
+        return ""
+    found_alone, worst_alone = _rates(alone)
+    if found >= HALF and found - worst > found_alone - worst_alone:  # Youden's index
+        return ""
+    return (
+        f"The second witness is left out: held out it finds {found:.0%} of own images and takes up "
+        f"to {worst:.0%} of foreign ones; more regeneration steps and images (settings) may help."
+    )
+
+
+def _rates(figures: Mapping[str, Any]) -> tuple[float, float]:
+    """The share of own images found, and the largest of a given source attributed."""
+    given = [s["fpr"]["value"] for name, s in figures["strata"].items() if name != SELF_MADE]
+    return figures["tpr"]["value"], max(given, default=0.0)
 
 
 def fit_second(
