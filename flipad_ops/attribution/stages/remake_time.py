@@ -88,4 +88,5 @@ def steps_of(generator: SplitGenerator, chosen: RegenerationSettings, sources: i
         steps += images // 4 * LAPS * chosen.steps
     # A guess tries every class each way; a look is a third of a step.
     steps += images * 2 * sum(map(len, generator.latent.choices)) // 3
-    return steps + (0 if generator.encode else chosen.encoder_steps * chosen.encoder_batch)
+    trained = generator.encode is None
+    return steps + trained * chosen.encoder_steps * chosen.encoder_batch
